@@ -1,0 +1,86 @@
+"""Shared input checks: every public function of this package begins with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.errors import EstimationError
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_MOST_ROWS_NAMED = 5
+
+
+def as_vector(values: ArrayLike, name: str) -> Floats:
+    """Return `values` as a one-dimensional float array; `name` is used in the error."""
+    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    if array.ndim != 1:
+        raise EstimationError(f"{name} must be one-dimensional, found {array.ndim} dimensions")
+    return array
+
+
+def as_vectors(**columns: ArrayLike) -> list[Floats]:
+    """Return the named columns as vectors of one common length (scalars are repeated)."""
+    vectors = {name: as_vector(values, name) for name, values in columns.items()}
+    length = max(vector.size for vector in vectors.values())
+    for name, vector in vectors.items():
+        if vector.size not in (1, length):
+            raise EstimationError(f"{name} has {vector.size} values where others have {length}")
+    return [np.broadcast_to(vector, (length,)).copy() for vector in vectors.values()]
+
+
+def require(valid: NDArray[np.bool_], message: str) -> None:
+    """Raise `EstimationError` naming the rows (0-based) where `valid` is false."""
+    if valid.all():
+        return
+    rows = np.flatnonzero(~valid)
+    named = ", ".join(str(row) for row in rows[:_MOST_ROWS_NAMED])
+    more = f" and {rows.size - _MOST_ROWS_NAMED} more" if rows.size > _MOST_ROWS_NAMED else ""
+    raise EstimationError(f"{message} (row {named}{more})")
+
+
+def check_estimates(yi: ArrayLike, vi: ArrayLike) -> tuple[Floats, Floats]:
+    """Return effects and sampling variances, refusing missing, infinite or non-positive ones."""
+    effects, variances = as_vectors(yi=yi, vi=vi)
+    require(np.isfinite(effects), "yi must be finite")
+    require(np.isfinite(variances), "vi must be finite")
+    require(variances > 0, "vi must be greater than 0")
+    return effects, variances
+
+
+def check_design(design: ArrayLike | None, rows: int) -> Floats:
+    """Return a `rows` x p design matrix (a column of ones when none is given) of full rank."""
+    if design is None:
+        return np.ones((rows, 1))
+    matrix = np.asarray(design, dtype=np.float64)
+    if matrix.ndim == 1:
+        matrix = matrix[:, None]
+    if matrix.shape[0] != rows:
+        raise EstimationError(f"the design has {matrix.shape[0]} rows, the effects have {rows}")
+    require(np.isfinite(matrix).all(axis=1), "the design matrix must be finite")
+    if np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+        raise EstimationError(
+            f"the {matrix.shape[1]} columns of the design are not independent; "
+            "drop the ones that the others determine"
+        )
+    return matrix
+
+
+def as_labels(labels: Sequence[Any] | NDArray[Any], rows: int, name: str) -> Integers:
+    """Return integer codes 0..m-1 of `labels` in order of first appearance."""
+    if len(labels) != rows:
+        raise EstimationError(f"{name} has {len(labels)} values, the effects have {rows}")
+    codes: dict[Any, int] = {}
+    return np.array([codes.setdefault(label, len(codes)) for label in labels], dtype=np.int64)
+
+
+def named(choice: str, choices: Mapping[str, Any], what: str) -> Any:
+    """Look up `choice`, refusing an unknown one with the list of known ones."""
+    if choice not in choices:
+        raise EstimationError(f"unknown {what} {choice!r}; known: {', '.join(choices)}")
+    return choices[choice]

@@ -1,0 +1,144 @@
+"""Effects of many trials as blocks: cost linear in the number of trials.
+
+Trials with the same number of effects are stacked, so that every step of a fit is a handful
+of batched operations on small matrices and never touches a k x k matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.arrays import Floats, Integers, as_labels, as_vector, check_design
+from analysis.errors import EstimationError
+
+
+@dataclass(frozen=True)
+class BlockGroup:
+    """The m trials with d effects each.
+
+    rows: m x d positions in the input. y: m x d effects. x: m x d x p design. v: m x d x d
+    sampling covariances. outcome: m x d codes of the outcome of each effect.
+    """
+
+    rows: Integers
+    y: Floats
+    x: Floats
+    v: Floats
+    outcome: Integers
+
+
+@dataclass(frozen=True)
+class EffectBlocks:
+    """k effects of m trials, grouped by the number of effects per trial.
+
+    cluster: k trial codes; outcome: k outcome codes 0..q-1 with `outcome_names`.
+    """
+
+    k: int
+    p: int
+    clusters: int
+    cluster: Integers
+    outcome: Integers
+    outcome_names: tuple[str, ...]
+    design: Floats
+    groups: tuple[BlockGroup, ...]
+
+    @property
+    def effects_per_outcome(self) -> Integers:
+        return np.bincount(self.outcome, minlength=len(self.outcome_names))
+
+    @property
+    def trials_per_outcome(self) -> Integers:
+        seen = {(int(c), int(o)) for c, o in zip(self.cluster, self.outcome, strict=True)}
+        return np.bincount(
+            np.array([o for _, o in seen], dtype=int), minlength=len(self.outcome_names)
+        )
+
+    @property
+    def trials_with_both(self) -> int:
+        """Trials with at least two different outcomes."""
+        seen = {(int(c), int(o)) for c, o in zip(self.cluster, self.outcome, strict=True)}
+        counts = np.bincount(np.array([c for c, _ in seen], dtype=int))
+        return int((counts > 1).sum())
+
+
+def make_blocks(
+    yi: ArrayLike,
+    v: NDArray[np.float64] | Sequence[NDArray[np.float64]],
+    cluster: Sequence[Any],
+    outcome: Sequence[str] | None = None,
+    *,
+    design: ArrayLike | None = None,
+    outcome_names: Sequence[str] | None = None,
+) -> EffectBlocks:
+    """Arrange effects by trial.
+
+    yi: k effects. v: k sampling variances; or a k x k covariance matrix that is 0 between
+    trials; or one matrix per trial in order of first appearance, its rows in the order of the
+    trial's effects. cluster: k trial labels. outcome: k outcome names (one outcome when None).
+    design: k x p; by default one indicator column per outcome.
+    Raises `EstimationError` for a sampling covariance that is not positive definite, naming
+    the trial.
+    """
+    effects = as_vector(yi, "yi")
+    if not np.isfinite(effects).all():
+        raise EstimationError("yi must be finite")
+    codes = as_labels(list(cluster), effects.size, "cluster")
+    labels = list(outcome) if outcome is not None else ["effect"] * effects.size
+    names = list(outcome_names) if outcome_names is not None else sorted(set(labels))
+    kinds = np.array([names.index(label) for label in labels], dtype=np.int64)
+    if design is None:
+        matrix = (kinds[:, None] == np.arange(len(names))[None, :]).astype(float)
+    else:
+        matrix = check_design(design, effects.size)
+    rows_of = _rows_by_cluster(codes)
+    blocks = _covariance_blocks(v, rows_of, effects.size)
+    sizes: dict[int, list[int]] = {}
+    for trial, rows in enumerate(rows_of):
+        _check_positive_definite(blocks[trial], list(cluster)[rows[0]])
+        sizes.setdefault(len(rows), []).append(trial)
+    groups = []
+    for _, trials in sorted(sizes.items()):
+        rows = np.array([rows_of[trial] for trial in trials])
+        stacked = np.array([blocks[trial] for trial in trials])
+        groups.append(BlockGroup(rows, effects[rows], matrix[rows], stacked, kinds[rows]))
+    return EffectBlocks(
+        effects.size, matrix.shape[1], len(rows_of), codes, kinds, tuple(names), matrix,
+        tuple(groups),
+    )  # fmt: skip
+
+
+def _rows_by_cluster(codes: Integers) -> list[list[int]]:
+    rows: list[list[int]] = [[] for _ in range(int(codes.max()) + 1)]
+    for row, code in enumerate(codes):
+        rows[code].append(row)
+    return rows
+
+
+def _covariance_blocks(v: Any, rows_of: list[list[int]], k: int) -> list[NDArray[np.float64]]:
+    if isinstance(v, (list, tuple)) and len(v) == len(rows_of) and np.ndim(v[0]) == 2:
+        return [np.asarray(block, dtype=float) for block in v]
+    matrix = np.asarray(v, dtype=float)
+    if matrix.ndim == 1 and matrix.size == k:
+        return [np.diag(matrix[rows]) for rows in rows_of]
+    if matrix.shape == (k, k):
+        return [matrix[np.ix_(rows, rows)] for rows in rows_of]
+    raise EstimationError(
+        f"sampling covariances must be {k} variances, a {k} x {k} matrix or one matrix per trial"
+    )
+
+
+def _check_positive_definite(block: NDArray[np.float64], trial: Any) -> None:
+    if not np.isfinite(block).all() or not (np.diag(block) > 0).all():
+        raise EstimationError(f"trial {trial}: sampling variances must be finite and above 0")
+    scale = np.sqrt(np.diag(block))
+    if np.linalg.eigvalsh(block / np.outer(scale, scale))[0] < 1e-10:
+        raise EstimationError(
+            f"trial {trial}: the sampling covariance matrix is not positive definite; "
+            "the correlations between its effects contradict each other"
+        )

@@ -1,0 +1,135 @@
+"""Effects of two independent proportions, with named policies for zero cells."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.arrays import Floats, as_vectors, named, require
+from analysis.effect_sizes.base import EffectSizes
+
+LOGISTIC_TO_SMD = math.sqrt(3.0) / math.pi
+COX_TO_SMD = 1.0 / 1.65
+ODDS_TO_SMD = {"logistic": LOGISTIC_TO_SMD, "cox": COX_TO_SMD}
+"""Factors from a log odds ratio to a standardized mean difference: a logistic latent variable
+(Hasselblad and Hedges 1995; Chinn 2000) or Cox and Snell's 1/1.65."""
+
+ZERO_CELL_POLICIES = {
+    "only0": "add 0.5 to the four cells of rows with a zero cell",
+    "all": "add 0.5 to the four cells of every row",
+    "if0all": "add 0.5 to the four cells of every row as soon as one row has a zero cell",
+    "none": "add nothing; rows with a zero cell have no finite effect and are nan",
+}
+"""When 0.5 (or another `add`) enters the cells, by metafor's names; `drop00` leaves rows in
+which nobody or everybody had the event in both groups without an effect."""
+
+
+def _cells(
+    events1: ArrayLike,
+    n1: ArrayLike,
+    events2: ArrayLike,
+    n2: ArrayLike,
+    zero_cells: str,
+    add: float,
+    drop00: bool,
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return events and non-events of both groups after the zero-cell policy."""
+    named(zero_cells, ZERO_CELL_POLICIES, "zero-cell policy")
+    e1, t1, e2, t2 = as_vectors(events1i=events1, n1i=n1, events2i=events2, n2i=n2)
+    require(~(e1 < 0) & ~(e2 < 0), "events must not be negative")
+    require(~(e1 > t1) & ~(e2 > t2), "events must not exceed the group size")
+    require(~(t1 <= 0) & ~(t2 <= 0), "group sizes must be greater than 0")
+    cells = np.stack([e1, t1 - e1, e2, t2 - e2])
+    zero = (cells == 0).any(axis=0)
+    added = {
+        "only0": zero, "all": np.ones_like(zero), "if0all": np.full_like(zero, zero.any()),
+        "none": np.zeros_like(zero),
+    }[zero_cells]  # fmt: skip
+    if drop00:
+        uninformative = ((e1 == 0) & (e2 == 0)) | ((e1 == t1) & (e2 == t2))
+        cells = np.where(uninformative, np.nan, cells)
+    cells = cells + add * added
+    return cells[0], cells[1], cells[2], cells[3]
+
+
+def _finite(measure: str, yi: Floats, vi: Floats, formula: str) -> EffectSizes:
+    usable = np.isfinite(yi) & np.isfinite(vi)
+    return EffectSizes(
+        measure, np.where(usable, yi, np.nan), np.where(usable, vi, np.nan), formula
+    )
+
+
+def log_odds_ratio(
+    events1i: ArrayLike,
+    n1i: ArrayLike,
+    events2i: ArrayLike,
+    n2i: ArrayLike,
+    *,
+    zero_cells: str = "only0",
+    add: float = 0.5,
+    drop00: bool = False,
+) -> EffectSizes:
+    """Log odds ratio with variance 1/a + 1/b + 1/c + 1/d (Woolf 1955).
+
+    events1i, n1i, events2i, n2i: persons with the event and analyzed persons per group.
+    zero_cells: one of `ZERO_CELL_POLICIES`. Raises for events outside 0..n.
+    """
+    a, b, c, d = _cells(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yi = np.log(a) - np.log(b) - np.log(c) + np.log(d)
+        vi = 1.0 / a + 1.0 / b + 1.0 / c + 1.0 / d
+    return _finite("OR", yi, vi, f"log_odds_ratio/woolf/zero_cells_{zero_cells}")
+
+
+def log_risk_ratio(
+    events1i: ArrayLike,
+    n1i: ArrayLike,
+    events2i: ArrayLike,
+    n2i: ArrayLike,
+    *,
+    zero_cells: str = "only0",
+    add: float = 0.5,
+    drop00: bool = False,
+) -> EffectSizes:
+    """Log risk ratio with variance 1/a - 1/(a+b) + 1/c - 1/(c+d) (Katz et al. 1978)."""
+    a, b, c, d = _cells(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yi = np.log(a / (a + b)) - np.log(c / (c + d))
+        vi = 1.0 / a - 1.0 / (a + b) + 1.0 / c - 1.0 / (c + d)
+    return _finite("RR", yi, vi, f"log_risk_ratio/katz/zero_cells_{zero_cells}")
+
+
+def risk_difference(
+    events1i: ArrayLike,
+    n1i: ArrayLike,
+    events2i: ArrayLike,
+    n2i: ArrayLike,
+    *,
+    zero_cells: str = "only0",
+    add: float = 0.5,
+    drop00: bool = False,
+) -> EffectSizes:
+    """Risk difference p1 - p2 with variance p1 q1 / n1 + p2 q2 / n2.
+
+    With `only0`, rows with a zero cell take 0.5 in every cell for both p and n, as metafor does.
+    """
+    a, b, c, d = _cells(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
+    n1, n2 = a + b, c + d
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yi = a / n1 - c / n2
+        vi = a * b / n1**3 + c * d / n2**3
+    return _finite("RD", yi, vi, f"risk_difference/zero_cells_{zero_cells}")
+
+
+def odds_ratio_to_smd(effects: EffectSizes, *, method: str = "logistic") -> EffectSizes:
+    """Express log odds ratios as standardized mean differences: yi times c, vi times c squared.
+
+    method: `logistic`, c = sqrt(3)/pi, or `cox`, c = 1/1.65. The choice moves the result by
+    about 10% and is stored in the formula.
+    """
+    factor = named(method, ODDS_TO_SMD, "conversion of odds ratios")
+    return EffectSizes(
+        "SMD", effects.yi * factor, effects.vi * factor**2, f"{effects.formula}/to_smd_{method}"
+    )

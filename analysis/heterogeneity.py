@@ -1,0 +1,249 @@
+"""Between-study variance: estimators, Q, I2, H2 and the Q-profile interval.
+
+All estimators take effects yi (k), sampling variances vi (k) and a design matrix (k x p) of
+full rank, and return tau2 >= 0. Costs are linear in k. Nothing here depends on the units: yi
+times c and vi times c squared multiplies tau2 by c squared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.arrays import Floats
+from analysis.distributions import chi2_quantile, chi2_sf
+from analysis.rootfinding import find_root
+
+_GRID_POINTS = 120
+
+
+@dataclass(frozen=True)
+class WeightedFit:
+    """Generalized least squares with weights w: beta (p), its covariance (p x p), weighted
+    residual sum of squares and log determinant of X'WX."""
+
+    beta: Floats
+    vb: Floats
+    rss: float
+    logdet: float
+
+
+def weighted_fit(yi: Floats, wi: Floats, design: Floats) -> WeightedFit:
+    """Weighted least squares of yi on the design with weights wi (k)."""
+    weighted = design * wi[:, None]
+    information = design.T @ weighted
+    vb = np.linalg.inv(information)
+    beta = vb @ (weighted.T @ yi)
+    residuals = yi - design @ beta
+    return WeightedFit(
+        beta, vb, float((wi * residuals**2).sum()), float(np.linalg.slogdet(information)[1])
+    )
+
+
+def _trace_p(wi: Floats, design: Floats) -> float:
+    """Trace of P = W - WX(X'WX)^-1 X'W."""
+    vb = weighted_fit(np.zeros_like(wi), wi, design).vb
+    leverage = np.einsum("kp,pq,kq->k", design, vb, design)
+    return float((wi - wi**2 * leverage).sum())
+
+
+def cochran_q(yi: Floats, vi: Floats, design: Floats) -> float:
+    """Residual heterogeneity statistic, chi-squared with k - p df when tau2 = 0."""
+    return weighted_fit(yi, 1.0 / vi, design).rss
+
+
+def generalized_q(tau2: float, yi: Floats, vi: Floats, design: Floats) -> float:
+    """Q with weights 1/(vi + tau2); falls monotonically in tau2."""
+    return weighted_fit(yi, 1.0 / (vi + tau2), design).rss
+
+
+def typical_variance(vi: Floats, design: Floats) -> float:
+    """Typical sampling variance (k - p) / trace(P) of Higgins and Thompson (2002, eq. 9)."""
+    return (vi.size - design.shape[1]) / _trace_p(1.0 / vi, design)
+
+
+def _largest_plausible(yi: Floats, vi: Floats, design: Floats) -> float:
+    """A value above every estimator that solves a moment or likelihood equation."""
+    ordinary = weighted_fit(yi, np.ones_like(yi), design)
+    return 10.0 * (ordinary.rss + float(vi.max()))
+
+
+def _tau2_dl(yi: Floats, vi: Floats, design: Floats) -> float:
+    """DerSimonian and Laird (1986); with moderators as in Raudenbush (2009)."""
+    degrees = yi.size - design.shape[1]
+    return max(0.0, (cochran_q(yi, vi, design) - degrees) / _trace_p(1.0 / vi, design))
+
+
+def _tau2_he(yi: Floats, vi: Floats, design: Floats) -> float:
+    """Hedges and Olkin (1985): unweighted moments."""
+    ones = np.ones_like(yi)
+    fit = weighted_fit(yi, ones, design)
+    leverage = np.einsum("kp,pq,kq->k", design, fit.vb, design)
+    degrees = yi.size - design.shape[1]
+    return max(0.0, (fit.rss - float((vi * (1.0 - leverage)).sum())) / degrees)
+
+
+def _tau2_hs(yi: Floats, vi: Floats, design: Floats) -> float:
+    """Hunter and Schmidt (1990)."""
+    return max(0.0, (cochran_q(yi, vi, design) - yi.size) / float((1.0 / vi).sum()))
+
+
+def _tau2_sj(yi: Floats, vi: Floats, design: Floats) -> float:
+    """Sidik and Jonkman (2005), started at the unweighted variance of yi (divisor k)."""
+    start = float(((yi - yi.mean()) ** 2).sum()) / yi.size
+    if start == 0.0:
+        return 0.0
+    fit = weighted_fit(yi, 1.0 / (vi + start), design)
+    return start * fit.rss / (yi.size - design.shape[1])
+
+
+def _tau2_pm(yi: Floats, vi: Floats, design: Floats) -> float:
+    """Paule and Mandel (1982): the tau2 at which generalized Q equals k - p; also EB."""
+    degrees = yi.size - design.shape[1]
+
+    def excess(tau2: float) -> float:
+        return generalized_q(tau2, yi, vi, design) - degrees
+
+    if excess(0.0) <= 0.0:
+        return 0.0
+    return find_root(excess, 0.0, _largest_plausible(yi, vi, design))
+
+
+def log_likelihood(
+    tau2: float, yi: Floats, vi: Floats, design: Floats, *, restricted: bool
+) -> float:
+    """Normal log-likelihood at tau2 with the coefficients at their GLS values.
+
+    restricted: REML, with the term log|X'X| / 2 that makes it comparable over designs.
+    """
+    k, p = design.shape
+    wi = 1.0 / (vi + tau2)
+    fit = weighted_fit(yi, wi, design)
+    value = 0.5 * float(np.log(wi).sum()) - 0.5 * fit.rss
+    if restricted:
+        value += 0.5 * float(np.linalg.slogdet(design.T @ design)[1]) - 0.5 * fit.logdet
+        k -= p
+    return value - 0.5 * k * math.log(2.0 * math.pi)
+
+
+def _score(tau2: float, yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
+    """Twice the derivative of the log-likelihood with respect to tau2."""
+    wi = 1.0 / (vi + tau2)
+    fit = weighted_fit(yi, wi, design)
+    residuals = yi - design @ fit.beta
+    trace = _trace_p(wi, design) if restricted else float(wi.sum())
+    return float((wi**2 * residuals**2).sum()) - trace
+
+
+def _tau2_likelihood(yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
+    """Global maximum: every sign change of the score on a grid is refined and compared."""
+    top = _largest_plausible(yi, vi, design)
+    bottom = 1e-4 * float(vi.min())
+    grid = [0.0, *np.geomspace(min(bottom, top / 10), top, _GRID_POINTS).tolist()]
+    scores = [_score(tau2, yi, vi, design, restricted) for tau2 in grid]
+    candidates = [0.0] + [
+        find_root(lambda t: _score(t, yi, vi, design, restricted), grid[i], grid[i + 1])
+        for i in range(len(grid) - 1)
+        if scores[i] > 0.0 >= scores[i + 1]
+    ]
+    return max(
+        candidates, key=lambda t: log_likelihood(t, yi, vi, design, restricted=restricted)
+    )
+
+
+def _tau2_ml(yi: Floats, vi: Floats, design: Floats) -> float:
+    return _tau2_likelihood(yi, vi, design, restricted=False)
+
+
+def _tau2_reml(yi: Floats, vi: Floats, design: Floats) -> float:
+    return _tau2_likelihood(yi, vi, design, restricted=True)
+
+
+def _tau2_none(yi: Floats, vi: Floats, design: Floats) -> float:
+    return 0.0
+
+
+TAU2_METHODS: dict[str, Callable[[Floats, Floats, Floats], float]] = {
+    "REML": _tau2_reml,
+    "ML": _tau2_ml,
+    "DL": _tau2_dl,
+    "PM": _tau2_pm,
+    "EB": _tau2_pm,
+    "HE": _tau2_he,
+    "HS": _tau2_hs,
+    "SJ": _tau2_sj,
+    "EE": _tau2_none,
+}
+"""Estimators of tau2 by metafor's names; `EE` is the equal-effects model with tau2 = 0."""
+
+
+@dataclass(frozen=True)
+class Tau2Interval:
+    """Confidence interval of tau2; `lower` = `upper` = 0 when even tau2 = 0 leaves Q too small
+    for the level (then `empty` is true: the data are more alike than sampling error allows)."""
+
+    lower: float
+    upper: float
+    level: float
+    empty: bool
+    method: str = "q_profile"
+
+
+def q_profile_interval(
+    yi: Floats, vi: Floats, design: Floats, level: float = 0.95
+) -> Tau2Interval:
+    """Q-profile interval of tau2 (Viechtbauer 2007, Stat Med 26:37).
+
+    The limits are the tau2 at which generalized Q equals the upper and lower chi-squared
+    quantiles with k - p df; a limit below 0 is reported as 0.
+    """
+    degrees = yi.size - design.shape[1]
+    if degrees < 1:
+        return Tau2Interval(math.nan, math.nan, level, False)
+    tail = (1.0 - level) / 2.0
+
+    def limit(quantile: float) -> float:
+        def excess(tau2: float) -> float:
+            return generalized_q(tau2, yi, vi, design) - quantile
+
+        if excess(0.0) <= 0.0:
+            return 0.0
+        high = _largest_plausible(yi, vi, design)
+        while excess(high) > 0.0:
+            high *= 10.0
+        return find_root(excess, 0.0, high)
+
+    upper = limit(chi2_quantile(tail, degrees))
+    lower = limit(chi2_quantile(1.0 - tail, degrees))
+    return Tau2Interval(lower, upper, level, upper == 0.0)
+
+
+@dataclass(frozen=True)
+class Heterogeneity:
+    """Q with its df and p-value, I2 in percent, H2 and the typical sampling variance."""
+
+    q: float
+    q_df: int
+    q_pvalue: float
+    i2: float
+    h2: float
+    typical_v: float
+
+
+def describe_heterogeneity(
+    yi: Floats, vi: Floats, design: Floats, tau2: float, method: str
+) -> Heterogeneity:
+    """Q, I2 and H2; I2 = 100 tau2 / (tau2 + typical variance), from Q for equal effects."""
+    degrees = yi.size - design.shape[1]
+    if degrees < 1:
+        return Heterogeneity(0.0, degrees, math.nan, math.nan, math.nan, math.nan)
+    q = cochran_q(yi, vi, design)
+    typical = typical_variance(vi, design)
+    if method == "EE":
+        i2, h2 = max(0.0, 100.0 * (q - degrees) / q) if q > 0 else 0.0, q / degrees
+    else:
+        i2, h2 = 100.0 * tau2 / (tau2 + typical), tau2 / typical + 1.0
+    return Heterogeneity(q, degrees, chi2_sf(q, degrees), i2, h2, typical)

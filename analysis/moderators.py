@@ -1,0 +1,64 @@
+"""Do effects differ between groups of trials?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.arrays import check_estimates
+from analysis.errors import EstimationError
+from analysis.meta_regression import fit_meta_regression
+from analysis.pooling import PooledEffect, fit_random_effects
+
+
+@dataclass(frozen=True)
+class SubgroupTest:
+    """Pooled effect per level (own tau2 each) and the test of no difference between levels.
+
+    f, df_num, df_denom, pvalue: from the meta-regression with one common tau2 and
+    Knapp-Hartung inference; nan with the reason when it cannot be done.
+    """
+
+    levels: tuple[str, ...]
+    pooled: tuple[PooledEffect, ...]
+    f: float
+    df_num: int
+    df_denom: int
+    pvalue: float
+    tau2_common: float
+    reason: str
+
+
+def fit_subgroups(
+    yi: ArrayLike, vi: ArrayLike, levels: Sequence[str], *, method: str = "REML",
+    ci_method: str = "knapp_hartung", level: float = 0.95,
+) -> SubgroupTest:  # fmt: skip
+    """Compare k independent effects between the groups named in `levels` (k labels).
+
+    Raises `EstimationError` when fewer than two groups are present.
+    """
+    effects, variances = check_estimates(yi, vi)
+    names = tuple(sorted(set(levels)))
+    if len(names) < 2:
+        raise EstimationError("a comparison of groups needs at least two groups")
+    member = np.array([[label == name for name in names] for label in levels])
+    pooled = tuple(
+        fit_random_effects(effects[rows], variances[rows], method=method, ci_method=ci_method,
+                           level=level)
+        for rows in member.T
+    )  # fmt: skip
+    k, p = member.shape
+    if k - p < 1:
+        return SubgroupTest(
+            names, pooled, math.nan, p - 1, k - p, math.nan, math.nan,
+            f"{k} effects are too few to compare {p} groups",
+        )  # fmt: skip
+    design = np.column_stack([np.ones(k), member[:, 1:].astype(float)])
+    fit = fit_meta_regression(
+        effects, variances, design, method=method, ci_method=ci_method, level=level
+    )
+    return SubgroupTest(names, pooled, fit.qm, fit.qm_df, k - p, fit.qm_pvalue, fit.tau2, "")

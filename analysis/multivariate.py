@@ -1,0 +1,434 @@
+"""Random-effects models for several outcomes per trial with known sampling covariances.
+
+Trial i: y_i ~ N(X_i beta, V_i + Tau[o, o] + diag(omega[o])), where o are the outcomes of its
+effects, Tau (q x q) is the covariance of the true effects between trials and omega (q) the
+variance between effects of one outcome within a trial. With q = 1 this is the three-level
+model; with q = 2 and omega = 0 the bivariate model; with both the correlated-and-hierarchical
+(CHE) model of Pustejovsky and Tipton (2022, Prev Sci 23:425). Missing outcomes are simply
+absent rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import optimize
+
+from analysis.arrays import Floats
+from analysis.blocks import EffectBlocks
+from analysis.errors import EstimationError
+
+STRUCTURES = {
+    "UN": "every variance and covariance of its own",
+    "CS": "one variance, one correlation",
+    "HCS": "a variance per outcome, one correlation",
+    "DIAG": "a variance per outcome, no correlation",
+    "ID": "one variance, no correlation",
+    "NONE": "no variance between trials",
+}
+WITHIN = {
+    "none": "no variance between effects within a trial",
+    "common": "one variance",
+    "per_outcome": "one per outcome",
+    "replicated": "one per outcome of which some trial has several effects",
+}
+
+_BOUNDARY = 1e-6
+
+
+@dataclass(frozen=True)
+class MultivariateFit:
+    """A fitted multivariate random-effects model.
+
+    beta (p), vb (p x p): coefficients and their model-based covariance. tau (q x q): between
+    trials. omega (q): within trials. psi: free variance parameters with `psi_names`;
+    psi_vcov: their covariance from the observed information (nan on the boundary).
+    status: `ok` or `boundary` (a variance at 0 or a correlation at +-1); `gradient`: largest
+    relative slope of the log-likelihood left at the optimum.
+    """
+
+    blocks: EffectBlocks = field(repr=False)
+    beta: Floats
+    vb: Floats
+    tau: Floats
+    omega: Floats
+    psi: Floats
+    psi_names: tuple[str, ...]
+    psi_vcov: Floats
+    psi_vcov_expected: Floats
+    loglik: float
+    method: str
+    structure: str
+    within: str
+    status: str
+    gradient: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def se(self) -> Floats:
+        return np.sqrt(np.diag(self.vb))
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Marginal inverses per group, GLS solution and log-likelihood at one parameter value."""
+
+    inverses: list[Floats]
+    weighted_x: list[Floats]
+    residuals: list[Floats]
+    m: Floats
+    beta: Floats
+    loglik: float
+
+
+def marginal_covariances(blocks: EffectBlocks, tau: Floats, omega: Floats) -> list[Floats]:
+    """V_i + Tau + omega for each group of trials (m x d x d)."""
+    out = []
+    for group in blocks.groups:
+        o = group.outcome
+        sigma = group.v + tau[o[:, :, None], o[:, None, :]]
+        d = o.shape[1]
+        sigma[:, np.arange(d), np.arange(d)] += omega[o]
+        out.append(sigma)
+    return out
+
+
+def _solve(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -> _Pieces:
+    p = blocks.p
+    information, xwy = np.zeros((p, p)), np.zeros(p)
+    logdet = 0.0
+    inverses, weighted_x = [], []
+    for group, sigma in zip(blocks.groups, marginal_covariances(blocks, tau, omega), strict=True):
+        inverse = np.linalg.inv(sigma)
+        logdet += float(np.linalg.slogdet(sigma)[1].sum())
+        wx = inverse @ group.x
+        information += np.einsum("mdp,mdq->pq", group.x, wx)
+        xwy += np.einsum("mdp,md->p", wx, group.y)
+        inverses.append(inverse)
+        weighted_x.append(wx)
+    m = np.linalg.inv(information)
+    beta = m @ xwy
+    residuals, rss = [], 0.0
+    for group, inverse in zip(blocks.groups, inverses, strict=True):
+        e = group.y - group.x @ beta
+        r = np.einsum("mde,me->md", inverse, e)
+        rss += float((e * r).sum())
+        residuals.append(r)
+    value = -0.5 * (logdet + rss)
+    k = blocks.k
+    if restricted:
+        design = blocks.design
+        value += 0.5 * float(np.linalg.slogdet(design.T @ design)[1])
+        value -= 0.5 * float(np.linalg.slogdet(information)[1])
+        k -= p
+    value -= 0.5 * k * math.log(2.0 * math.pi)
+    return _Pieces(inverses, weighted_x, residuals, m, beta, value)
+
+
+def _within_index(blocks: EffectBlocks, within: str) -> list[int]:
+    """For each outcome the number of its within-trial variance, or -1 for none."""
+    q = len(blocks.outcome_names)
+    if within == "replicated":
+        replicated = blocks.effects_per_outcome > blocks.trials_per_outcome
+        numbers = np.cumsum(replicated) - 1
+        return [int(n) if r else -1 for n, r in zip(numbers, replicated, strict=True)]
+    return {"none": [-1] * q, "common": [0] * q, "per_outcome": list(range(q))}[within]
+
+
+def _directions(
+    q: int, structure: str, within: list[int]
+) -> tuple[list[Floats], list[Floats], list[str]]:
+    """Unit matrices of the elements of Tau and omega in which the covariance is linear."""
+    taus, omegas, names = [], [], []
+    if structure != "NONE":
+        for i in range(q):
+            for j in range(i + 1):
+                e = np.zeros((q, q))
+                e[i, j] = e[j, i] = 1.0
+                taus.append(e)
+                omegas.append(np.zeros(q))
+                names.append(f"tau2[{i}]" if i == j else f"tau_cov[{j},{i}]")
+    for number in range(max(within) + 1):
+        taus.append(np.zeros((q, q)))
+        omegas.append(np.array([float(index == number) for index in within]))
+        names.append(f"omega2[{within.index(number)}]")
+    return taus, omegas, names
+
+
+def _element_derivatives(
+    blocks: EffectBlocks, pieces: _Pieces, taus: list[Floats], omegas: list[Floats],
+    restricted: bool, *, second: bool,
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """Score, observed and expected information for the elements of Tau and omega."""
+    count, p = len(taus), blocks.p
+    score = np.zeros(count)
+    first = np.zeros((count, p, p))
+    wewe, xwu, uwu = np.zeros((count, count)), np.zeros((count, p)), np.zeros((count, count))
+    xwewex = np.zeros((count, count, p, p))
+    for g, group in enumerate(blocks.groups):
+        o = group.outcome
+        inverse, wx, r = pieces.inverses[g], pieces.weighted_x[g], pieces.residuals[g]
+        d = o.shape[1]
+        e = np.empty((count, *group.v.shape))
+        for a in range(count):
+            e[a] = taus[a][o[:, :, None], o[:, None, :]]
+            e[a][:, np.arange(d), np.arange(d)] += omegas[a][o]
+        u = np.einsum("amde,me->amd", e, r)
+        score += -0.5 * np.einsum("mde,amed->a", inverse, e) + 0.5 * np.einsum("amd,md->a", u, r)
+        ewx = np.einsum("amde,mep->amdp", e, wx)
+        first += np.einsum("mdp,amdq->apq", wx, ewx)
+        if second:
+            we = np.einsum("mde,amef->amdf", inverse, e)
+            wewe += np.einsum("amde,bmed->ab", we, we)
+            xwu += np.einsum("mdp,amd->ap", wx, u)
+            uwu += np.einsum("amd,mde,bme->ab", u, inverse, u)
+            xwewex += np.einsum("amdp,mde,bmeq->abpq", ewx, inverse, ewx)
+    if restricted:
+        score += 0.5 * np.einsum("pq,aqp->a", pieces.m, first)
+    if not second:
+        empty = np.zeros((0, 0))
+        return score, empty, empty
+    quadratic = uwu - xwu @ pieces.m @ xwu.T
+    trace = wewe.copy()
+    if restricted:
+        trace -= 2.0 * np.einsum("pq,abqp->ab", pieces.m, xwewex)
+        ma = np.einsum("pq,aqr->apr", pieces.m, first)
+        trace += np.einsum("apq,bqp->ab", ma, ma)
+    expected = 0.5 * trace
+    observed = quadratic - expected
+    return score, (observed + observed.T) / 2.0, (expected + expected.T) / 2.0
+
+
+class _Parametrization:
+    """Maps unconstrained parameters to (Tau, omega): Cholesky factor and signed square roots."""
+
+    def __init__(self, q: int, structure: str, within: list[int]) -> None:
+        self.q, self.structure = q, structure
+        self.within = np.array(within)
+        rows, columns = np.tril_indices(q)
+        self.lower = (rows, columns)
+        self.n_tau = {
+            "UN": rows.size, "CS": 2 if q > 1 else 1, "HCS": q + 1 if q > 1 else q, "DIAG": q,
+            "ID": 1, "NONE": 0,
+        }[structure]  # fmt: skip
+        self.n_omega = int(self.within.max()) + 1
+
+    def expand(self, theta: Floats) -> tuple[Floats, Floats]:
+        q = self.q
+        t = theta[: self.n_tau]
+        tau = np.zeros((q, q))
+        if self.structure == "UN":
+            factor = np.zeros((q, q))
+            factor[self.lower] = t
+            tau = factor @ factor.T
+        elif self.structure in ("CS", "HCS") and q > 1:
+            s = np.full(q, t[0]) if self.structure == "CS" else t[:q]
+            low = -1.0 / (q - 1.0)
+            rho = low + (1.0 - low) * 0.5 * (1.0 + math.sin(t[-1]))
+            tau = np.outer(s, s) * (rho + (1.0 - rho) * np.eye(q))
+        elif self.structure != "NONE":
+            tau = np.diag(np.broadcast_to(t, (q,)) ** 2)
+        squared = np.append(theta[self.n_tau :] ** 2, 0.0)  # index -1 finds the 0
+        return tau, squared[self.within]
+
+    def jacobian(self, theta: Floats) -> Floats:
+        """d(elements of Tau, omega)/d(theta), elements ordered as in `_directions`."""
+        step = 1e-6 * np.maximum(1.0, np.abs(theta))
+
+        def elements(point: Floats) -> Floats:
+            tau, omega = self.expand(point)
+            parts = [tau[self.lower]] if self.structure != "NONE" else []
+            within = [omega[np.argmax(self.within == n)] for n in range(self.n_omega)]
+            return np.concatenate([*parts, within])
+
+        # Elements are at most quadratic in theta (but for one sine), so central differences
+        # are exact to rounding.
+        columns = []
+        for i in range(theta.size):
+            shift = np.zeros_like(theta)
+            shift[i] = step[i]
+            columns.append((elements(theta + shift) - elements(theta - shift)) / (2 * step[i]))
+        return np.array(columns).T
+
+    def starts(self, scale: float) -> list[Floats]:
+        out = []
+        for size, share in ((0.5, 0.0), (0.5, 0.8), (1.5, 0.5), (0.1, 0.0), (0.5, -0.5)):
+            spread = math.sqrt(size * scale)
+            if self.structure == "UN":
+                factor = np.eye(self.q) * math.sqrt(max(1e-3, 1.0 - share**2))
+                factor[0, 0] = 1.0
+                factor[1:, 0] = share
+                t = (factor * spread)[self.lower]
+            else:
+                t = np.full(self.n_tau, spread)
+                if self.structure in ("CS", "HCS") and self.q > 1:
+                    t[-1] = share
+            out.append(np.concatenate([t, np.full(self.n_omega, 0.7 * spread)]))
+        return out
+
+
+def fit_multivariate(
+    blocks: EffectBlocks,
+    *,
+    structure: str = "UN",
+    within: str = "none",
+    method: str = "REML",
+) -> MultivariateFit:
+    """Fit by REML or ML from several starting points and keep the highest likelihood.
+
+    blocks: from `make_blocks`. structure: of Tau (`STRUCTURES`). within: `none`, `common` or
+    `per_outcome` variance between effects of one outcome in one trial.
+    Steps: quasi-Newton on a Cholesky parametrization (so that Tau stays a covariance matrix)
+    with the analytic gradient, on effects scaled to unit size, then Newton steps to a relative
+    gradient below 1e-8. Harville (1977, JASA 72:320) for the restricted likelihood.
+    Raises `EstimationError` when there are no more effects than coefficients.
+    """
+    if structure not in STRUCTURES or within not in WITHIN or method not in ("REML", "ML"):
+        raise EstimationError(f"unknown model: {structure=}, {within=}, {method=}")
+    if blocks.k <= blocks.p:
+        raise EstimationError(f"{blocks.p} coefficients need more effects than {blocks.k}")
+    q, restricted = len(blocks.outcome_names), method == "REML"
+    index = _within_index(blocks, within)
+    parametrization = _Parametrization(q, structure, index)
+    taus, omegas, names = _directions(q, structure, index)
+    unit = _typical_size(blocks)
+    scaled = _rescale(blocks, unit)
+
+    def objective(theta: Floats) -> tuple[float, Floats]:
+        tau, omega = parametrization.expand(theta)
+        pieces = _solve(scaled, tau, omega, restricted)
+        score, _, _ = _element_derivatives(
+            scaled, pieces, taus, omegas, restricted, second=False
+        )
+        return -pieces.loglik, -(parametrization.jacobian(theta).T @ score)
+
+    theta = _maximize(objective, parametrization.starts(1.0)) if names else np.zeros(0)
+    tau, omega = parametrization.expand(theta)
+    left = float(np.abs(objective(theta)[1]).max()) if theta.size else 0.0
+    tau, omega = tau * unit, omega * unit
+    pieces = _solve(blocks, tau, omega, restricted)
+    free = [i for i, name in enumerate(names) if _is_free(name, structure)]
+    vcov, vcov_expected = _psi_covariance(blocks, pieces, taus, omegas, restricted, free)
+    status, notes = _state(tau, omega, unit, structure, index)
+    elements = [
+        tau[np.nonzero(np.tril(t))][0] if t.any() else omega[np.argmax(w)]
+        for t, w in zip(taus, omegas, strict=True)
+    ]
+    return MultivariateFit(
+        blocks=blocks,
+        beta=pieces.beta,
+        vb=pieces.m,
+        tau=tau,
+        omega=omega,
+        psi=np.array([elements[i] for i in free]),
+        psi_names=tuple(names[i] for i in free),
+        psi_vcov=vcov,
+        psi_vcov_expected=vcov_expected,
+        loglik=pieces.loglik,
+        method=method,
+        structure=structure,
+        within=within,
+        status=status,
+        gradient=left,
+        notes=notes,
+    )
+
+
+def _is_free(name: str, structure: str) -> bool:
+    return structure in ("UN", "HCS", "CS") or "cov" not in name
+
+
+def _typical_size(blocks: EffectBlocks) -> float:
+    """A variance of the order of the effects' spread, to make the problem free of units."""
+    variances = np.concatenate([
+        np.diagonal(group.v, axis1=1, axis2=2).ravel() for group in blocks.groups
+    ])  # fmt: skip
+    y = np.concatenate([group.y.ravel() for group in blocks.groups])
+    return float(np.median(variances) + np.var(y)) or 1.0
+
+
+def _rescale(blocks: EffectBlocks, unit: float) -> EffectBlocks:
+    groups = tuple(
+        replace(group, y=group.y / math.sqrt(unit), v=group.v / unit) for group in blocks.groups
+    )
+    return replace(blocks, groups=groups)
+
+
+_Objective = Callable[[Floats], tuple[float, Floats]]
+
+
+def _maximize(objective: _Objective, starts: list[Floats]) -> Floats:
+    best, lowest = starts[0], math.inf
+    for start in starts:
+        found = optimize.minimize(
+            objective, start, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 400}
+        )
+        if found.fun < lowest - 1e-10:
+            best, lowest = found.x, float(found.fun)
+    return _polish(objective, best)
+
+
+def _polish(objective: _Objective, theta: Floats) -> Floats:
+    """Newton steps with a Hessian from differences of the analytic gradient."""
+    for _ in range(12):
+        value, gradient = objective(theta)
+        if np.abs(gradient).max() < 1e-10:
+            break
+        size = theta.size
+        hessian = np.empty((size, size))
+        for i in range(size):
+            step = np.zeros(size)
+            step[i] = 1e-5 * max(1.0, abs(theta[i]))
+            hessian[:, i] = (objective(theta + step)[1] - objective(theta - step)[1]) / (2 * step[i])
+        hessian = (hessian + hessian.T) / 2.0
+        values, vectors = np.linalg.eigh(hessian)
+        move = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-8))
+        candidate = theta - move
+        new_value, new_gradient = objective(candidate)
+        better = new_value < value or np.abs(new_gradient).max() < np.abs(gradient).max()
+        if not (better and new_value <= value + 1e-9 * max(1.0, abs(value))):
+            break
+        theta = candidate
+    return theta
+
+
+def _psi_covariance(
+    blocks: EffectBlocks, pieces: _Pieces, taus: list[Floats], omegas: list[Floats],
+    restricted: bool, free: list[int],
+) -> tuple[Floats, Floats]:  # fmt: skip
+    if not free:
+        return np.zeros((0, 0)), np.zeros((0, 0))
+    _, observed, expected = _element_derivatives(
+        blocks, pieces, taus, omegas, restricted, second=True
+    )
+    out = []
+    for information in (observed, expected):
+        part = information[np.ix_(free, free)]
+        try:
+            inverse = np.linalg.inv(part)
+        except np.linalg.LinAlgError:
+            inverse = np.full(part.shape, np.nan)
+        out.append(inverse)
+    return out[0], out[1]
+
+
+def _state(
+    tau: Floats, omega: Floats, unit: float, structure: str, within: list[int]
+) -> tuple[str, tuple[str, ...]]:
+    notes = []
+    if structure != "NONE":
+        variances = np.diag(tau)
+        notes += [f"tau2[{i}]_at_zero" for i in np.flatnonzero(variances < _BOUNDARY * unit)]
+        if structure in ("UN", "CS", "HCS") and not notes and tau.shape[0] > 1:
+            scale = np.sqrt(variances)
+            smallest = np.linalg.eigvalsh(tau / np.outer(scale, scale))[0]
+            if smallest < _BOUNDARY:
+                notes.append("between_trial_correlation_at_boundary")
+    notes += [
+        f"omega2[{i}]_at_zero" for i, n in enumerate(within) if n >= 0 and omega[i] < _BOUNDARY * unit
+    ]
+    at_edge = [note for note in notes if not note.startswith("omega2")]
+    return ("boundary" if at_edge else "ok"), tuple(notes)

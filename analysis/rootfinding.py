@@ -1,0 +1,52 @@
+"""One bracketing root finder, used wherever an estimator solves an equation in one unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from analysis.errors import EstimationError
+
+_MOST_STEPS = 200
+
+
+def find_root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return x in [low, high] with function(x) = 0, to about 1e-15 relative.
+
+    Chandrupatla's method (1997, Advances in Engineering Software 28:145): inverse quadratic
+    steps when they are safe, bisection otherwise. Raises `EstimationError` when the ends do
+    not bracket a root.
+    """
+    a, b = low, high
+    fa, fb = function(a), function(b)
+    if fa == 0.0:
+        return a
+    if fb == 0.0:
+        return b
+    if fa * fb > 0.0:
+        raise EstimationError(f"no sign change between {low:g} and {high:g}")
+    c, fc, t = a, fa, 0.5
+    for _ in range(_MOST_STEPS):
+        x = a + t * (b - a)
+        fx = function(x)
+        if fx * fa > 0.0:
+            c, fc, a, fa = a, fa, x, fx
+        else:
+            c, fc, b, fb, a, fa = b, fb, a, fa, x, fx
+        best, f_best = (a, fa) if abs(fa) < abs(fb) else (b, fb)
+        tolerance = 4e-16 * abs(best) + 5e-324
+        if f_best == 0.0 or abs(b - a) <= 2.0 * tolerance:
+            return best
+        shortest = min(0.5, tolerance / abs(b - a))
+        t = min(max(_next_step(a, b, c, fa, fb, fc), shortest), 1.0 - shortest)
+    return best
+
+
+def _next_step(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> float:
+    """Inverse quadratic step as a share of [a, b], or one half where it is not safe."""
+    if c == b or fc == fb or fc == fa or fb == fa:
+        return 0.5
+    xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+    if not (phi**2 < xi and (1.0 - phi) ** 2 < 1.0 - xi):
+        return 0.5
+    alpha = (c - a) / (b - a)
+    return fa / (fb - fa) * fc / (fb - fc) + alpha * fa / (fc - fa) * fb / (fc - fb)

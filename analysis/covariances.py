@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.arrays import Floats
-from analysis.distributions import normal_pdf, normal_quantile
+from analysis.distributions import bivariate_normal_cdf, normal_pdf, normal_quantile
 from analysis.errors import EstimationError
 
 CORRELATION_ORIGINS = {
@@ -132,6 +132,14 @@ def point_biserial_from_latent(correlation: ArrayLike, share: ArrayLike) -> Floa
         raise EstimationError("the share with the event must lie strictly between 0 and 1")
     z = np.array([normal_quantile(float(one)) for one in np.atleast_1d(p)]).reshape(p.shape)
     return np.asarray(r * normal_pdf(z) / np.sqrt(p * (1.0 - p)))
+
+
+def phi_from_latent(correlation: float, p1: float, p2: float) -> float:
+    """Phi of two binary outcomes that cut a bivariate normal with `correlation` at p1 and p2."""
+    if not (0 < p1 < 1 and 0 < p2 < 1):
+        raise EstimationError("the shares with the event must lie strictly between 0 and 1")
+    both = bivariate_normal_cdf(normal_quantile(p1), normal_quantile(p2), correlation)
+    return (both - p1 * p2) / math.sqrt(p1 * (1 - p1) * p2 * (1 - p2))
 
 
 def pooled_sd_covariance(

@@ -37,6 +37,7 @@ WITHIN = {
 }
 
 _BOUNDARY = 1e-6
+_ZERO = 1e-12
 
 
 @dataclass(frozen=True)
@@ -308,7 +309,7 @@ def fit_multivariate(
     theta = _maximize(objective, parametrization.starts(1.0)) if names else np.zeros(0)
     tau, omega = parametrization.expand(theta)
     left = float(np.abs(objective(theta)[1]).max()) if theta.size else 0.0
-    tau, omega = tau * unit, omega * unit
+    tau, omega = _clear_zeros(tau) * unit, np.where(omega < _ZERO, 0.0, omega) * unit
     pieces = _solve(blocks, tau, omega, restricted)
     free = [i for i, name in enumerate(names) if _is_free(name, structure)]
     vcov, vcov_expected = _psi_covariance(blocks, pieces, taus, omegas, restricted, free)
@@ -335,6 +336,12 @@ def fit_multivariate(
         gradient=left,
         notes=notes,
     )
+
+
+def _clear_zeros(tau: Floats) -> Floats:
+    """Variances that are 0 but for rounding become 0, with their covariances."""
+    gone = np.diag(tau) < _ZERO
+    return np.where(gone[:, None] | gone[None, :], 0.0, tau)
 
 
 def _is_free(name: str, structure: str) -> bool:

@@ -1,0 +1,1 @@
+"""From a trial folder to records: reading files as text and finding the declared columns."""

@@ -1,0 +1,318 @@
+"""One trial folder -> records: what each row says, in the manifest's own words, still as text."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import hmac
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from assets.sources.reading import RawTable, read_table
+from validations.errors import TrialFileError
+from validations.findings import Finding, Severity
+from validations.manifest import load_manifest
+from validations.manifest.model import (
+    ActionSource,
+    ArmSource,
+    CodingSource,
+    CorrelationSource,
+    EffectSource,
+    Outcome,
+    ParticipantSource,
+    Source,
+    TrialManifest,
+)
+from validations.records import RECORD_SCHEMAS
+
+IDENTITY = ["trial_id", "collection_id", "study_label", "source_id", "file", "row", "block"]
+
+
+@dataclass
+class StagedTrial:
+    """What was read from one trial folder.
+
+    manifest: None when it could not be read. records: kind -> frame of text with the identity
+    columns. study_values: per study of a review, columns that pairs and moderators name.
+    files: name, sha256, bytes and rows of every file.
+    """
+
+    collection_id: str
+    manifest: TrialManifest | None = None
+    records: dict[str, pd.DataFrame] = field(default_factory=dict)
+    study_values: pd.DataFrame = field(default_factory=pd.DataFrame)
+    findings: list[Finding] = field(default_factory=list)
+    files: list[dict[str, object]] = field(default_factory=list)
+
+
+def stage_trial(folder: Path, key: bytes) -> StagedTrial:
+    """Read manifest and files of a trial folder; faults become findings, nothing raises.
+
+    key: secret of this store; participant ids leave this function only as keyed hashes.
+    """
+    staged = StagedTrial(folder.name)
+    try:
+        manifest = load_manifest(folder)
+    except TrialFileError as error:
+        staged.findings += error.findings
+        return staged
+    staged.manifest = manifest
+    frames: dict[str, list[pd.DataFrame]] = {}
+    study_values: list[pd.DataFrame] = []
+    for source in manifest.sources:
+        try:
+            raw = read_table(folder.name, folder, source.file, source.format)
+            staged.findings += raw.findings
+            staged.files.append(
+                {"file": source.file, "sha256": raw.sha256, "bytes": raw.size, "rows": len(raw.frame)}
+            )
+            raw, excluded = _keep_declared_rows(raw, source)
+            staged.findings += _note_excluded(folder.name, source, excluded)
+            for kind, frame in _extract(manifest, source, raw, key).items():
+                frames.setdefault(kind, []).append(frame)
+            study_values.append(_study_values(manifest, source, raw))
+        except TrialFileError as error:
+            staged.findings += error.findings
+    staged.records = {kind: pd.concat(parts, ignore_index=True) for kind, parts in frames.items()}
+    staged.study_values = pd.concat(study_values, ignore_index=True) if study_values else pd.DataFrame()
+    return staged
+
+
+def slug(text: str) -> str:
+    """A study label as an identifier: `van Koningsbruggen 2009b` -> `van_koningsbruggen_2009b`."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_") or "study"
+
+
+def _keep_declared_rows(raw: RawTable, source: Source) -> tuple[RawTable, int]:
+    if not source.where:
+        return raw, 0
+    _require_columns(raw, source, {column: [column] for column in source.where})
+    keep = pd.Series(True, index=raw.frame.index)
+    for column, texts in source.where.items():
+        keep &= raw.frame[column].isin(texts)
+    rows = [row for row, kept in zip(raw.rows, keep, strict=True) if kept]
+    kept = RawTable(raw.file, raw.frame[keep].reset_index(drop=True), rows, raw.sha256, raw.size,
+                    raw.labels, raw.findings)  # fmt: skip
+    return kept, int((~keep).sum())
+
+
+def _note_excluded(trial: str, source: Source, excluded: int) -> list[Finding]:
+    if not excluded:
+        return []
+    return [
+        Finding(trial, "rows_filtered", Severity.INFO,
+                f"{excluded} rows are left out by `where:` ({', '.join(source.where)})", "",
+                source.file, count=excluded)
+    ]  # fmt: skip
+
+
+def _require_columns(raw: RawTable, source: Source, wanted: dict[str, list[str]]) -> None:
+    """Raise one finding per column that the manifest names and the file does not have."""
+    available = [str(name) for name in raw.frame.columns]
+    missing = []
+    for purpose, columns in wanted.items():
+        for column in columns:
+            if column in available:
+                continue
+            near = difflib.get_close_matches(column, available, n=1)
+            fix = f"did you mean {near[0]!r}? " if near else ""
+            missing.append(
+                Finding("", "column_missing", Severity.ERROR,
+                        f"the column {column!r} (for {purpose}) is not in the file",
+                        f"{fix}columns: {', '.join(available[:20])}", source.file, column=column)
+            )  # fmt: skip
+    if missing:
+        raise TrialFileError(missing)
+
+
+def _cells(raw: RawTable, source: Source, columns: list[str]) -> pd.Series:
+    """Text of one or several joined columns, recoded and with missing codes emptied."""
+    parts = []
+    for column in columns:
+        text = raw.frame[column].astype(str)
+        mapping = source.recode.get(column, {})
+        if mapping:
+            by_label = {
+                code: mapping[label]
+                for code, label in raw.labels.get(column, {}).items()
+                if label in mapping
+            }
+            text = text.map({**by_label, **mapping}).fillna(text)
+        parts.append(text.mask(text.isin(source.missing_codes), ""))
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = (joined + " " + part).str.strip()
+    return joined
+
+
+_NUMERIC_FIELDS = frozenset(
+    column.name for schema in RECORD_SCHEMAS.values() for column in schema.columns if column.is_number
+)
+
+
+def _number_text(text: pd.Series, source: Source) -> pd.Series:
+    """Numbers with a point; a thousands point goes where the decimal sign is a comma."""
+    if source.format.decimal == ",":
+        return text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    return text
+
+
+def _fields(
+    raw: RawTable, source: Source, mapping: dict[str, list[str]], values: dict[str, str],
+    all_fields: list[str],
+) -> pd.DataFrame:  # fmt: skip
+    _require_columns(raw, source, mapping)
+    out = pd.DataFrame(index=raw.frame.index)
+    for name in all_fields:
+        if name in mapping:
+            text = _cells(raw, source, mapping[name])
+            out[name] = _number_text(text, source) if name in _NUMERIC_FIELDS else text
+        else:
+            out[name] = values.get(name, "")
+    return out
+
+
+def _identify(
+    frame: pd.DataFrame, manifest: TrialManifest, source: Source, raw: RawTable, block: int
+) -> pd.DataFrame:
+    study = frame["study"] if "study" in frame else pd.Series("", index=frame.index)
+    is_named = study != ""
+    frame["study_label"] = study.where(is_named, manifest.label)
+    frame["trial_id"] = [f"{manifest.id}/{slug(s)}" if s else manifest.id for s in study]
+    frame["collection_id"] = manifest.id
+    frame["source_id"] = source.id
+    frame["file"] = source.file
+    frame["row"] = raw.rows
+    frame["block"] = block
+    rest = [c for c in frame.columns if c not in IDENTITY and c != "study"]
+    return frame[IDENTITY + rest]
+
+
+def _extract(
+    manifest: TrialManifest, source: Source, raw: RawTable, key: bytes
+) -> dict[str, pd.DataFrame]:
+    if isinstance(source, ParticipantSource):
+        return _participants(manifest, source, raw, key)
+    blocks = source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
+    fields = [name for name in type(blocks[0]).model_fields if name != "values"]
+    frames = []
+    for number, block in enumerate(blocks):
+        frame = _fields(raw, source, block.mapping(), block.values, fields)
+        if isinstance(source, (EffectSource, ArmSource)) and len(blocks) > 1:
+            # A wide row may leave one of its blocks empty; that is not a fault.
+            numbers = [c for c in frame.columns if c in _NUMERIC_FIELDS and c in block.mapping()
+                       and c not in ("n", "n1", "n2", "weeks", "days")]  # fmt: skip
+            filled = (frame[numbers] != "").any(axis=1)
+            frame, kept = frame[filled], [r for r, f in zip(raw.rows, filled, strict=True) if f]
+            part = RawTable(raw.file, frame, kept, raw.sha256, raw.size)
+            frames.append(_identify(frame.copy(), manifest, source, part, number))
+        else:
+            frames.append(_identify(frame, manifest, source, raw, number))
+    kind = {
+        ArmSource: "arm_summaries", EffectSource: "reported_effects",
+        CorrelationSource: "correlations", ActionSource: "intention_by_action",
+        CodingSource: "barrier_codings",
+    }[type(source)]  # fmt: skip
+    return {kind: pd.concat(frames, ignore_index=True)}
+
+
+def _participants(
+    manifest: TrialManifest, source: ParticipantSource, raw: RawTable, key: bytes
+) -> dict[str, pd.DataFrame]:
+    outcomes = [
+        outcome
+        for outcome in manifest.outcomes
+        if outcome.column and (outcome.source or source.id) == source.id
+    ]
+    wanted = source.columns.mapping()
+    for outcome in outcomes:
+        columns = [outcome.column, outcome.arm_column, outcome.baseline_column, *outcome.item_columns]
+        wanted[f"outcome {outcome.id}"] = [column for column in columns if column]
+    _require_columns(raw, source, wanted)
+    person = _pseudonyms(raw.frame[source.columns.participant], manifest.id, key)
+    frames, items = [], []
+    for outcome in outcomes:
+        frames.append(_outcome_values(manifest, source, raw, outcome, person))
+        for column in outcome.item_columns:
+            items.append(
+                pd.DataFrame({
+                    "collection_id": manifest.id, "outcome": outcome.id, "participant": person,
+                    "item": column, "value": _number_text(_cells(raw, source, [column]), source),
+                })
+            )  # fmt: skip
+    out = {"participant_rows": pd.concat(frames, ignore_index=True)} if frames else {}
+    if items:
+        out["participant_items"] = pd.concat(items, ignore_index=True)
+    return out
+
+
+def _pseudonyms(ids: pd.Series, trial: str, key: bytes) -> list[str]:
+    return [
+        hmac.new(key, f"{trial}\x00{one}".encode(), hashlib.sha256).hexdigest()[:24] if one else ""
+        for one in ids
+    ]
+
+
+def _outcome_values(
+    manifest: TrialManifest, source: ParticipantSource, raw: RawTable, outcome: Outcome,
+    person: list[str],
+) -> pd.DataFrame:  # fmt: skip
+    value = _cells(raw, source, [outcome.column])
+    if outcome.scale.type == "binary":
+        yes = {text: "1" for text in outcome.scale.acted_values}
+        no = {text: "0" for text in outcome.scale.not_acted_values}
+        labels = raw.labels.get(outcome.column, {})
+        by_label = {c: {**yes, **no}[t] for c, t in labels.items() if t in {**yes, **no}}
+        value = value.map({**by_label, **yes, **no}).fillna(value)
+    else:
+        value = _number_text(value, source)
+    columns = source.columns
+    frame = pd.DataFrame({
+        "participant": person,
+        "arm": _cells(raw, source, [outcome.arm_column or columns.arm]),
+        "cluster": _cells(raw, source, [columns.cluster]) if columns.cluster else "",
+        "outcome": outcome.id,
+        "value": value,
+        "baseline": (
+            _number_text(_cells(raw, source, [outcome.baseline_column]), source)
+            if outcome.baseline_column else ""
+        ),
+        "scale_min": "" if outcome.scale.min is None else str(outcome.scale.min),
+        "scale_max": "" if outcome.scale.max is None else str(outcome.scale.max),
+        "scale_type": outcome.scale.type.value,
+    })  # fmt: skip
+    identified = _identify(frame, manifest, source, raw, 0)
+    # A person without this outcome is not a faulty row.
+    return identified[identified["value"] != ""]
+
+
+def _study_values(manifest: TrialManifest, source: Source, raw: RawTable) -> pd.DataFrame:
+    """Columns named by moderators and pair correlations, per study of this source."""
+    columns = [m.column for m in manifest.moderators if m.column and m.source in ("", source.id)]
+    columns += [
+        pair.correlation.column
+        for pair in manifest.pairs
+        if pair.correlation and pair.correlation.column and pair.correlation.source in ("", source.id)
+    ]
+    columns = [column for column in dict.fromkeys(columns) if column in raw.frame.columns]
+    block = source.blocks[0] if isinstance(source, (ArmSource, EffectSource)) else source.columns
+    study = block.mapping().get("study") if hasattr(block, "study") else None
+    if not columns:
+        return pd.DataFrame()
+    labels = _cells(raw, source, study) if study else pd.Series("", index=raw.frame.index)
+    comparison = block.mapping().get("comparison") if hasattr(block, "comparison") else None
+    marks = _cells(raw, source, comparison) if comparison else pd.Series("", index=raw.frame.index)
+    parts = [
+        pd.DataFrame({
+            "trial_id": [f"{manifest.id}/{slug(s)}" if s else manifest.id for s in labels],
+            "collection_id": manifest.id, "comparison": marks, "column": column,
+            "value": _number_text(_cells(raw, source, [column]), source),
+        })
+        for column in columns
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,1 @@
+"""From accepted records to the published tables: pure functions on pandas frames."""

@@ -1,0 +1,118 @@
+"""Numbers per arm, from arm summaries, participant rows and intended-by-acted counts alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from validations.manifest.model import TrialManifest
+from validations.manifest.vocabulary import ScaleType
+
+ARM_STATISTICS = [
+    "trial_id", "collection_id", "study_label", "source_id", "file", "rows", "basis",
+    "comparison", "instrument", "arm", "outcome", "weeks", "timepoint", "n", "mean", "sd",
+    "events",
+]  # fmt: skip
+
+Manifests = Mapping[str, TrialManifest]
+
+
+def _weeks(frame: pd.DataFrame, manifests: Manifests) -> pd.Series:
+    """Weeks of the row, else its days, else those of the declared outcome."""
+    declared = [
+        _declared_weeks(manifests[c], o)
+        for c, o in zip(frame["collection_id"], frame["outcome"], strict=True)
+    ]
+    weeks = frame["weeks"] if "weeks" in frame else pd.Series(np.nan, index=frame.index)
+    days = frame["days"] / 7.0 if "days" in frame else pd.Series(np.nan, index=frame.index)
+    return weeks.fillna(days).fillna(pd.Series(declared, index=frame.index, dtype=float))
+
+
+def _declared_weeks(manifest: TrialManifest, outcome_id: str) -> float:
+    outcome = manifest.outcome(outcome_id)
+    weeks = outcome.timepoint.weeks if outcome else None
+    return float("nan") if weeks is None else weeks
+
+
+def row_weeks(frame: pd.DataFrame, manifests: Manifests) -> pd.Series:
+    """Public form of the rule for weeks, for tables with an `outcome` column."""
+    return _weeks(frame, manifests)
+
+
+def _text(frame: pd.DataFrame, column: str) -> pd.Series:
+    if column not in frame:
+        return pd.Series("", index=frame.index)
+    return frame[column].fillna("").astype(str)
+
+
+def arms_from_summaries(records: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
+    """Accepted arm summaries in the common shape; SD from SE, events from percent."""
+    if records.empty:
+        return pd.DataFrame(columns=ARM_STATISTICS)
+    out = pd.DataFrame({
+        name: records[name] for name in ("trial_id", "collection_id", "study_label", "source_id", "file")
+    })  # fmt: skip
+    out["rows"] = records["row"].astype(int).astype(str)
+    out["basis"] = "arm_summaries"
+    for name in ("comparison", "instrument", "arm", "outcome", "timepoint"):
+        out[name] = _text(records, name)
+    out["weeks"] = _weeks(records, manifests)
+    out["n"] = records["n"]
+    out["mean"] = records["mean"]
+    out["sd"] = records["sd"].fillna(records["se"] * np.sqrt(records["n"]))
+    out["events"] = records["events"].fillna(records["percent"] / 100.0 * records["n"])
+    return out[ARM_STATISTICS]
+
+
+def arms_from_counts(records: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
+    """Two binary outcomes per arm from intended-by-acted counts."""
+    parts = []
+    for role, positive in (
+        ("intention", ["inclined_actors", "inclined_abstainers"]),
+        ("behavior", ["inclined_actors", "disinclined_actors"]),
+    ):
+        if records.empty:
+            break
+        cells = ["inclined_actors", "inclined_abstainers", "disinclined_actors",
+                 "disinclined_abstainers"]  # fmt: skip
+        part = records[["trial_id", "collection_id", "study_label", "source_id", "file"]].copy()
+        part["rows"] = records["row"].astype(int).astype(str)
+        part["basis"] = "intention_by_action"
+        part["comparison"] = part["instrument"] = part["timepoint"] = ""
+        part["arm"], part["outcome"] = records["arm"], records[role]
+        part["weeks"] = _weeks(part, manifests)
+        part["n"] = records[cells].sum(axis=1)
+        part["mean"] = part["sd"] = np.nan
+        part["events"] = records[positive].sum(axis=1)
+        parts.append(part[ARM_STATISTICS])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=ARM_STATISTICS)
+
+
+def arms_from_participants(rows: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
+    """n, mean, SD or events per arm and outcome, and which file rows they rest on (as a range)."""
+    if rows.empty:
+        return pd.DataFrame(columns=ARM_STATISTICS)
+    keys = ["trial_id", "collection_id", "study_label", "source_id", "file", "outcome", "arm"]
+    grouped = rows.groupby(keys, sort=False)
+    out = grouped.agg(
+        n=("value", "size"), mean=("value", "mean"), sd=("value", "std"), events=("value", "sum"),
+        first=("row", "min"), last=("row", "max"),
+    ).reset_index()  # fmt: skip
+    binary = [
+        _is_binary(manifests[c], o) for c, o in zip(out["collection_id"], out["outcome"], strict=True)
+    ]
+    out["rows"] = out["first"].astype(str) + "-" + out["last"].astype(str)
+    out["basis"] = "participant_rows"
+    out["comparison"] = out["instrument"] = out["timepoint"] = ""
+    out["weeks"] = _weeks(out, manifests)
+    out["n"] = out["n"].astype(float)
+    out.loc[binary, ["mean", "sd"]] = np.nan
+    out.loc[~np.array(binary, dtype=bool), "events"] = np.nan
+    return out[ARM_STATISTICS]
+
+
+def _is_binary(manifest: TrialManifest, outcome_id: str) -> bool:
+    outcome = manifest.outcome(outcome_id)
+    return outcome is not None and outcome.scale.type is ScaleType.BINARY

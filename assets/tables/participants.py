@@ -1,0 +1,209 @@
+"""What participant rows give beyond numbers per arm: joint correlations, adjusted effects,
+clustering and the action-control table. Only aggregates leave this module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.action_control import intender_threshold
+from analysis.clustering import anova_icc
+from analysis.effect_sizes import design_effect
+from analysis.errors import EstimationError
+from analysis.participants import (
+    Influence,
+    adjusted_difference_influence,
+    influence_correlations,
+    log_odds_influence,
+    pooled_within_arm_correlation,
+    smd_influence,
+)
+from validations.manifest.crosscheck import COMPARATORS
+from validations.manifest.model import Outcome, TrialManifest
+from validations.manifest.vocabulary import Construct, DesignType, ScaleType
+
+EffectKey = tuple[str, str, str]
+"""(intervention, comparator, outcome)."""
+
+
+@dataclass
+class ParticipantFacts:
+    """Aggregates of one trial's participant rows.
+
+    correlations: pairs of effects -> correlation of the estimates. within_arm: (upstream,
+    behavior) -> (r, n, variance). adjusted: effect -> (difference, pooled SD, multiple R).
+    design_effects: outcome -> design effect. counts: rows of the action-control table.
+    """
+
+    correlations: dict[tuple[EffectKey, EffectKey], float] = field(default_factory=dict)
+    within_arm: dict[tuple[str, str], tuple[float, int, float]] = field(default_factory=dict)
+    adjusted: dict[EffectKey, tuple[float, float, float]] = field(default_factory=dict)
+    design_effects: dict[str, float] = field(default_factory=dict)
+    counts: list[dict[str, object]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for the restricted store."""
+        return {
+            "correlations": [[*a, *b, r] for (a, b), r in self.correlations.items()],
+            "within_arm": [[*key, *value] for key, value in self.within_arm.items()],
+            "adjusted": [[*key, *value] for key, value in self.adjusted.items()],
+            "design_effects": self.design_effects,
+            "counts": self.counts,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ParticipantFacts:
+        """The inverse of `to_dict`."""
+        return cls(
+            {(tuple(row[:3]), tuple(row[3:6])): row[6] for row in data["correlations"]},
+            {(row[0], row[1]): (row[2], row[3], row[4]) for row in data["within_arm"]},
+            {tuple(row[:3]): (row[3], row[4], row[5]) for row in data["adjusted"]},
+            dict(data["design_effects"]),
+            list(data["counts"]),
+        )
+
+
+def comparisons_of(manifest: TrialManifest) -> list[tuple[str, str]]:
+    """Declared comparisons, else every intervention arm against every comparator arm."""
+    if manifest.comparisons:
+        return [(c.intervention, c.comparator) for c in manifest.comparisons]
+    tested = [arm.id for arm in manifest.arms if arm.role not in COMPARATORS]
+    controls = [arm.id for arm in manifest.arms if arm.role in COMPARATORS]
+    return [(t, c) for c in controls for t in tested]
+
+
+def participant_facts(
+    manifest: TrialManifest, rows: pd.DataFrame, intender_rule: str
+) -> ParticipantFacts:
+    """Aggregate one trial's accepted participant rows (numbers cast, one row per value)."""
+    facts = ParticipantFacts()
+    if rows.empty:
+        return facts
+    outcomes = [o for o in manifest.outcomes if (rows["outcome"] == o.id).any()]
+    wide = rows.pivot(index="participant", columns="outcome", values="value")
+    arms = rows.pivot(index="participant", columns="outcome", values="arm")
+    baseline = rows.pivot(index="participant", columns="outcome", values="baseline")
+    if manifest.design.type is DesignType.CLUSTER:
+        _cluster_facts(facts, manifest, rows)
+    _effect_correlations(facts, manifest, outcomes, wide, arms, baseline)
+    for upstream in outcomes:
+        for behavior in outcomes:
+            is_pair = (
+                upstream.construct is not Construct.BEHAVIOR
+                and behavior.construct is Construct.BEHAVIOR
+            )
+            if is_pair:
+                _pair_facts(facts, manifest, upstream, behavior, wide, arms, intender_rule)
+    return facts
+
+
+def _effect_correlations(
+    facts: ParticipantFacts, manifest: TrialManifest, outcomes: list[Outcome], wide: pd.DataFrame,
+    arms: pd.DataFrame, baseline: pd.DataFrame,
+) -> None:  # fmt: skip
+    keys: list[EffectKey] = []
+    influences: list[Influence] = []
+    for outcome in outcomes:
+        for intervention, comparator in comparisons_of(manifest):
+            member = arms[outcome.id].isin([intervention, comparator]).to_numpy()
+            person = np.flatnonzero(member)
+            values = wide[outcome.id].to_numpy(dtype=float)[member]
+            treated = (arms[outcome.id] == intervention).to_numpy()[member]
+            if min(treated.sum(), (~treated).sum()) < 2 or np.ptp(values) == 0:
+                continue
+            key = (intervention, comparator, outcome.id)
+            covariate = baseline[outcome.id].to_numpy(dtype=float)[member]
+            if outcome.scale.type is ScaleType.BINARY:
+                influence = log_odds_influence(values, treated, person)
+            elif outcome.baseline_column and np.isfinite(covariate).sum() > 4:
+                both = np.isfinite(covariate)
+                facts.adjusted[key] = _adjusted(values[both], treated[both], covariate[both])
+                influence = adjusted_difference_influence(
+                    values[both], treated[both], covariate[both], person[both]
+                )
+            else:
+                influence = smd_influence(values, treated, person)
+            keys.append(key)
+            influences.append(influence)
+    if not keys:
+        return
+    matrix = influence_correlations(influences, len(wide))
+    for i, first in enumerate(keys):
+        for j, second in enumerate(keys):
+            facts.correlations[(first, second)] = float(matrix[i, j])
+
+
+def _adjusted(
+    values: np.ndarray, treated: np.ndarray, covariate: np.ndarray
+) -> tuple[float, float, float]:
+    """ANCOVA difference, pooled raw SD and within-arm multiple correlation."""
+    x = np.column_stack([np.ones_like(values), treated.astype(float), covariate])
+    coefficients, *_ = np.linalg.lstsq(x, values, rcond=None)
+    centered = np.where(treated, values - values[treated].mean(), values - values[~treated].mean())
+    covariate_centered = np.where(
+        treated, covariate - covariate[treated].mean(), covariate - covariate[~treated].mean()
+    )
+    sd = float(np.sqrt((centered**2).sum() / (values.size - 2)))
+    r = float(np.corrcoef(centered, covariate_centered)[0, 1])
+    return float(coefficients[1]), sd, r
+
+
+def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, rows: pd.DataFrame) -> None:
+    if manifest.design.clustering_already_adjusted:
+        return
+    for outcome, part in rows.groupby("outcome"):
+        if part["cluster"].isna().all() or (part["cluster"].fillna("") == "").all():
+            continue
+        try:
+            summary = anova_icc(
+                part["value"].to_numpy(dtype=float), part["arm"].to_numpy(),
+                part["cluster"].fillna("").to_numpy(),
+            )  # fmt: skip
+        except EstimationError:
+            continue
+        size = max(1.0, summary.cluster_size)
+        facts.design_effects[str(outcome)] = float(design_effect(size, summary.icc)[0])
+
+
+def _pair_facts(
+    facts: ParticipantFacts, manifest: TrialManifest, upstream: Outcome, behavior: Outcome,
+    wide: pd.DataFrame, arms: pd.DataFrame, intender_rule: str,
+) -> None:  # fmt: skip
+    first = wide[upstream.id].to_numpy(dtype=float)
+    second = wide[behavior.id].to_numpy(dtype=float)
+    arm = arms[behavior.id].fillna(arms[upstream.id]).astype(str).to_numpy()
+    pooled = pooled_within_arm_correlation(first, second, arm)
+    if pooled is not None:
+        facts.within_arm[(upstream.id, behavior.id)] = (pooled.r, pooled.n, pooled.variance)
+    if upstream.construct is not Construct.INTENTION or behavior.scale.type is not ScaleType.BINARY:
+        return
+    intends = _intends(upstream, first, intender_rule)
+    if intends is None:
+        return
+    both = np.isfinite(first) & np.isfinite(second)
+    for label in [a.id for a in manifest.arms]:
+        rows = both & (arm == label)
+        if not rows.any():
+            continue
+        yes, acted = intends[rows], second[rows] == 1.0
+        facts.counts.append({
+            "arm": label, "intention": upstream.id, "behavior": behavior.id,
+            "inclined_actors": int((yes & acted).sum()),
+            "inclined_abstainers": int((yes & ~acted).sum()),
+            "disinclined_actors": int((~yes & acted).sum()),
+            "disinclined_abstainers": int((~yes & ~acted).sum()),
+            "intender_rule": "R1" if upstream.scale.type is ScaleType.BINARY else intender_rule,
+        })  # fmt: skip
+
+
+def _intends(outcome: Outcome, values: np.ndarray, rule: str) -> np.ndarray | None:
+    if outcome.scale.type is ScaleType.BINARY:
+        return np.asarray(values == 1.0)
+    if outcome.scale.min is None or outcome.scale.max is None:
+        return None
+    cut, inclusive = intender_threshold(rule, outcome.scale.min, outcome.scale.max)
+    scores = values if outcome.higher_is_better else outcome.scale.min + outcome.scale.max - values
+    return np.asarray(scores >= cut if inclusive else scores > cut)

@@ -1,0 +1,1 @@
+"""Pages on a release; reads published files only."""

@@ -1,0 +1,124 @@
+"""The answer in words and numbers, from the tables of a release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from dashboard.release import ReleaseFiles
+from pipelines.text_tables import align, interval, number, p_value, whole
+
+_GAP_NAMES = {
+    "difference": "difference",
+    "transmission_ratio": "transmission ratio",
+    "mediation_shortfall": "mediation shortfall",
+    "predictive_gap": "difference in a new setting",
+    "probability_upstream_rises_behavior_does_not": "P({upstream} rises, behavior does not)",
+}
+
+
+def primary_rows(frame: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """Rows of the registered primary analysis with these values."""
+    keep = frame["is_primary"].fillna(False).astype(bool)
+    for column, value in where.items():
+        keep &= frame[column] == value
+    return frame[keep]
+
+
+def answer(release: ReleaseFiles, synthesis: str = "main") -> str:
+    """A table with the pooled effects and the gap of one synthesis, and one sentence."""
+    pooled = release.table("pooled_effects")
+    gap = release.table("gap_estimates")
+    own = primary_rows(pooled, synthesis=synthesis, subset="all", measure="SMD")
+    estimates = primary_rows(gap, synthesis=synthesis, subset="all")
+    upstream = str(estimates["upstream_construct"].iloc[0]) if len(estimates) else "intention"
+    lines = [_title(release, synthesis, own), ""]
+    rows = [_pooled_line(row) for row in own.to_dict("records")]
+    rows += [_gap_line(row, upstream) for row in estimates.to_dict("records")]
+    lines.append(
+        align(["", "estimate", "95% CI", "95% prediction", "p", "tau2", "I2", "trials"], rows)
+    )
+    lines += ["", sentence(estimates, upstream)]
+    return "\n".join(lines)
+
+
+def _title(release: ReleaseFiles, synthesis: str, own: pd.DataFrame) -> str:
+    trials = release.table("trials")
+    used = trials[(trials["synthesis"] == synthesis) & (trials["k_in_pool"] > 0)]
+    count = "1 trial" if len(used) == 1 else f"{len(used)} trials"
+    return f"{synthesis}: {count} with usable effects, standardized mean differences (g)"
+
+
+def _pooled_line(row: dict[str, Any]) -> list[str]:
+    return [
+        str(row["construct"]).replace("_", " "), number(row["mu"]),
+        interval(row["ci_lb"], row["ci_ub"]), interval(row["pi_lb"], row["pi_ub"]),
+        p_value(row["pvalue"]), number(row["tau2"], 3),
+        "-" if row["i2"] != row["i2"] else f"{row['i2']:.0f}%", whole(row["k_trials"]),
+    ]  # fmt: skip
+
+
+def _gap_line(row: dict[str, Any], upstream: str) -> list[str]:
+    name = _GAP_NAMES.get(row["estimand"], row["estimand"]).format(upstream=upstream)
+    if row["estimand"] == "difference":
+        name = f"{upstream} - behavior"
+    if row["estimand"] == "transmission_ratio":
+        name = f"behavior / {upstream}"
+    prediction = row["interval_kind"] == "prediction"
+    limits = interval(row["ci_lb"], row["ci_ub"], str(row["interval_kind"]))
+    return [
+        name, number(row["estimate"]), "-" if prediction else limits, limits if prediction else "-",
+        p_value(row["pvalue"]), "-", "-", whole(row["k_paired"]),
+    ]  # fmt: skip
+
+
+def sentence(estimates: pd.DataFrame, upstream: str) -> str:
+    """The difference in words, or why there is none."""
+    found = estimates[estimates["estimand"] == "difference"]
+    if found.empty:
+        return "There is no gap estimate: no trial has usable effects."
+    row = found.iloc[0]
+    if row["status"] != "ok":
+        return f"There is no gap estimate: {row['reason']}."
+    paired = int(row["k_paired"])
+    basis = (
+        f"{int(row['k_upstream'])} trials measured {upstream}, {int(row['k_behavior'])} behavior, "
+        f"{paired} both"
+    )
+    low, high = row["ci_lb"], row["ci_ub"]
+    if low > 0:
+        verdict = f"The interventions raised {upstream} more than behavior"
+    elif high < 0:
+        verdict = f"The interventions raised behavior more than {upstream}"
+    else:
+        verdict = (
+            f"The data do not settle whether {upstream} or behavior was raised more"
+        )
+    return (
+        f"{verdict}: difference {number(row['estimate'])} SD {interval(low, high)} ({basis})."
+    )
+
+
+def side_note(release: ReleaseFiles) -> str:
+    """What is missing from the answer: trials without use, findings, assumed correlations."""
+    trials, findings = release.table("trials"), release.table("findings")
+    notes = []
+    unused = trials[trials["k_in_pool"].fillna(0) == 0]
+    unused = unused[~unused["design"].isin(["correlational", "coding"])]
+    if len(unused):
+        names = ", ".join(unused["label"].head(4))
+        more = f" and {len(unused) - 4} more" if len(unused) > 4 else ""
+        notes.append(f"{len(unused)} trials give no usable effect ({names}{more})")
+    counts = findings[findings["status"] == "open"]["severity"].value_counts()
+    parts = [f"{counts[s]} {s}{'s' if counts[s] != 1 and s != 'info' else ''}"
+             for s in ("error", "hold", "warning") if s in counts]  # fmt: skip
+    if parts:
+        notes.append(f"findings: {', '.join(parts)}")
+    return "; ".join(notes)
+
+
+def others(release: ReleaseFiles) -> list[str]:
+    """Names of the syntheses besides main."""
+    names = set(release.table("pooled_effects")["synthesis"]) - {"main"}
+    return sorted(names | set(release.table("pooled_correlations")["synthesis"]))

@@ -1,0 +1,99 @@
+"""`ibgap trial check`: everything that is wrong with one folder, and what it would give."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.sources.staging import stage_trial
+from assets.steps import check_staged
+from validations.findings import Finding, Severity
+
+
+@dataclass(frozen=True)
+class FolderCheck:
+    """Findings of a folder and, when it can be read, what its rows give."""
+
+    folder: Path
+    findings: list[Finding]
+    summary: list[str]
+
+    @property
+    def sets_aside(self) -> bool:
+        return any(finding.blocks for finding in self.findings)
+
+
+def check_folder(folder: Path) -> FolderCheck:
+    """Stage, screen and dry-run one trial folder; nothing is kept."""
+    if not folder.is_dir():
+        missing = Finding(
+            folder.name, "folder_missing", Severity.ERROR, f"there is no folder {str(folder)!r}",
+            "give the path of a trial folder (for a single file: `ibgap trial new FILE`)",
+        )  # fmt: skip
+        return FolderCheck(folder, [missing], [])
+    resolved = folder.resolve()
+    staged = stage_trial(resolved, b"check")
+    findings = check_staged(staged)
+    summary: list[str] = []
+    if staged.manifest is not None:
+        more, summary = _dry_run(resolved)
+        known = {(f.rule_id, f.file, f.row, f.column, f.message) for f in findings}
+        findings += [f for f in more if (f.rule_id, f.file, f.row, f.column, f.message) not in known]
+    order = list(Severity)
+    findings.sort(key=lambda f: (order.index(f.severity), f.file, f.row or 0))
+    return FolderCheck(folder, findings, summary)
+
+
+def _dry_run(folder: Path) -> tuple[list[Finding], list[str]]:
+    """Run the steps up to the pairs on this folder alone, in a store that is thrown away."""
+    from assets import steps
+    from assets.store import TableStore
+    from assets.tables.settings import AnalysisSettings
+    from validations.findings import findings_from_frame
+    from validations.records import RECORD_SCHEMAS
+
+    settings, names = AnalysisSettings(), [folder.name]
+    with tempfile.TemporaryDirectory() as temporary:
+        store = TableStore(Path(temporary))
+        store.prepare()
+        steps.stage(store, folder)
+        for kind in RECORD_SCHEMAS:
+            steps.screen_records(store, names, kind)
+        steps.summarize_participants(store, names, settings)
+        steps.assemble_outcomes(store, names)
+        for construct in ("intention", "behavior", "upstream"):
+            steps.write_outcome_table(store, construct)
+        effects = steps.compute_effects(store, names, settings)
+        pairs = steps.pair_effects(store, names, settings)
+        findings = findings_from_frame(store.read("effects/findings"))
+        findings += findings_from_frame(store.read("pairs/findings"))
+        correlations = len(store.read("screened/correlations"))
+        codings = len(store.read("screened/barrier_codings"))
+    common = effects[effects["measure"] == "SMD"] if len(effects) else effects
+    summary = []
+    for construct, part in common.groupby("construct") if len(common) else []:
+        usable = int(part["yi"].notna().sum())
+        summary.append(f"{str(construct).replace('_', ' ')}: {usable} of {len(part)} effects usable")
+    if len(pairs):
+        summary.append(f"pairs of upstream construct and behavior: {len(pairs)}")
+    if correlations:
+        summary.append(f"correlations: {correlations}")
+    if codings:
+        summary.append(f"barrier codings: {codings}")
+    return findings, summary or ["no row gives an effect"]
+
+
+def report_text(check: FolderCheck) -> str:
+    """Findings, then what the folder gives, then what to do next."""
+    lines = [finding.text() for finding in check.findings]
+    if check.summary:
+        lines += [f"{check.folder.name} gives: " + "; ".join(check.summary)]
+    if check.sets_aside:
+        count = sum(finding.blocks for finding in check.findings)
+        lines.append(f"{count} findings set data aside. Mend them, then run this check again.")
+    elif not check.findings:
+        lines.append("Nothing is wrong. Next: ibgap refresh")
+    else:
+        lines.append("Nothing is set aside. Next: ibgap refresh")
+    return "\n".join(lines)

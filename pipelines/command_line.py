@@ -1,0 +1,369 @@
+"""The `ibgap` command. Heavy imports stay inside the commands, so that help is instant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines import exits
+
+_FORMATS = ("csv", "parquet", "xlsx", "metapsy", "metafor")
+
+
+def _settings() -> Any:
+    from pipelines.settings import SettingsError, load_settings
+
+    try:
+        return load_settings()
+    except SettingsError as error:
+        _fail(str(error), exits.USAGE)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"ibgap: {message}", err=True)
+    sys.exit(code)
+
+
+def _reads_release(command: Callable[..., None]) -> Callable[..., None]:
+    """Give the command the chosen release; say plainly when there is none."""
+
+    @click.option("--release", "release_id", default="current", help="Release id.")
+    @wraps(command)
+    def wrapped(release_id: str, **options: Any) -> None:
+        from dashboard.release import NoReleaseError, open_release
+
+        try:
+            command(open_release(_settings().releases_dir, release_id), **options)
+        except NoReleaseError as error:
+            _fail(str(error), exits.NO_RELEASE)
+
+    return wrapped
+
+
+def _print_rows(frame: Any, as_json: bool, text: Callable[[], str]) -> None:
+    if as_json:
+        click.echo(frame.to_json(orient="records", double_precision=15, indent=1))
+    else:
+        click.echo(text())
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="ibgap")
+def main() -> None:
+    """Quantify the intention-behavior gap across intervention trials.
+
+    \b
+    Begin with:
+      ibgap refresh              read the trials folder and publish a release
+      ibgap gap                  the gap of the current release
+      ibgap trial new FILE       draft a manifest for your own data file
+    """
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def refresh(as_json: bool) -> None:
+    """Read all trial folders and publish a release.
+
+    \b
+    Example:  ibgap refresh
+    Exit codes: 0 all used, 4 something was set aside, 3 no release made, 5 another refresh runs.
+    """
+    from pipelines.project import NoTrialsError, ProgressLine
+    from pipelines.refresh import RefreshBusyError, RefreshFailedError
+    from pipelines.refresh import refresh as run
+
+    progress = ProgressLine()
+    settings = _settings()
+    try:
+        result = run(settings, progress)
+    except NoTrialsError as error:
+        _fail(str(error), exits.NO_RELEASE)
+    except RefreshBusyError as error:
+        _fail(str(error), exits.BUSY)
+    except RefreshFailedError as error:
+        progress.close()
+        _fail(f"no release was made: {error}. The last release stays.", exits.NO_RELEASE)
+    progress.close()
+    _say_result(result, settings, as_json)
+    sys.exit(exits.SET_ASIDE if result.set_aside else exits.OK)
+
+
+def _say_result(result: Any, settings: Any, as_json: bool) -> None:
+    from dashboard.release import open_release
+    from pipelines.answer import answer, others, side_note
+
+    if as_json:
+        click.echo(json.dumps({
+            "release_id": result.release_id, "path": str(result.path), "is_new": result.is_new,
+            "set_aside": result.set_aside, "failed_checks": result.failed_checks,
+        }, indent=1))  # fmt: skip
+        return
+    release = open_release(settings.releases_dir, result.release_id)
+    click.echo(answer(release))
+    note, more = side_note(release), others(release)
+    if note:
+        click.echo(f"Note: {note}. See `ibgap findings`.")
+    if more:
+        click.echo(f"Analyzed apart: {', '.join(more)}. See `ibgap gap --synthesis NAME`.")
+    word = "new release" if result.is_new else "nothing changed since release"
+    click.echo(f"\nReport: {_relative(result.path / 'report.html')}  ({word} {result.release_id})")
+
+
+def _relative(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+@main.command()
+@click.option("--synthesis", default="main", show_default=True, help="Group of trials.")
+@click.option("--subset", default="", help="Only this subset, such as 'paired trials'.")
+@click.option("--json", "as_json", is_flag=True, help="Print all columns as JSON.")
+@_reads_release
+def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
+    """Show the gap: difference, ratio, shortfall, prediction.
+
+    \b
+    Example:  ibgap gap --subset "paired trials"
+    """
+    from pipelines.answer import answer
+    from pipelines.text_tables import align, interval, number, p_value, whole
+
+    table = release.table("gap_estimates")
+    own = table[table["synthesis"] == synthesis]
+    if own.empty:
+        known = ", ".join(sorted(set(table["synthesis"]))) or "none"
+        _fail(f"there is no synthesis {synthesis!r} with a gap; known: {known}", exits.USAGE)
+    if not subset and not as_json:
+        click.echo(answer(release, synthesis))
+        others = sorted(set(own["subset"]) - {"all"})
+        if others:
+            click.echo(f"Subsets: {'; '.join(others)} (choose one with --subset)")
+        return
+    shown = own[own["subset"] == subset] if subset else own
+    if shown.empty:
+        _fail(f"no subset {subset!r}; known: {'; '.join(sorted(set(own['subset'])))}", exits.USAGE)
+    _print_rows(shown, as_json, lambda: align(
+        ["estimand", "estimate", "interval", "p", "pairs", "method", "status"],
+        [[r["estimand"], number(r["estimate"]), interval(r["ci_lb"], r["ci_ub"], r["interval_kind"]),
+          p_value(r["pvalue"]), whole(r["k_paired"]), r["method"],
+          r["status"] if r["status"] == "ok" else f"{r['status']}: {r['reason']}"]
+         for r in shown.to_dict("records")],
+    ))  # fmt: skip
+
+
+@main.command()
+@click.option("--synthesis", default="", help="Group of trials (all by default).")
+@click.option("--construct", default="", help="For example intention or behavior.")
+@click.option("--subset", default="all", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print all columns as JSON.")
+@_reads_release
+def pool(release: Any, synthesis: str, construct: str, subset: str, as_json: bool) -> None:
+    """Show pooled effects with intervals and heterogeneity.
+
+    \b
+    Example:  ibgap pool --construct behavior
+    """
+    from pipelines.text_tables import align, interval, number, p_value, whole
+
+    table = release.table("pooled_effects")
+    for column, value in (("synthesis", synthesis), ("construct", construct), ("subset", subset)):
+        if value:
+            known = sorted(set(table[column]))
+            if value not in known:
+                _fail(f"no {column} {value!r}; known: {'; '.join(known)}", exits.USAGE)
+            table = table[table[column] == value]
+    _print_rows(table, as_json, lambda: align(
+        ["synthesis", "construct", "measure", "model", "k", "effects", "estimate", "95% CI",
+         "prediction", "p", "tau2", "I2"],
+        [[r["synthesis"], r["construct"], r["measure"], r["model"].replace("_", " "),
+          whole(r["k_trials"]), whole(r["k_effects"]), number(r["mu"]),
+          interval(r["ci_lb"], r["ci_ub"]), interval(r["pi_lb"], r["pi_ub"]), p_value(r["pvalue"]),
+          number(r["tau2"], 3), number(r["i2"], 0)] for r in table.to_dict("records")],
+        left=4,
+    ))  # fmt: skip
+
+
+@main.command()
+@click.option("--trial", default="", help="Trial id or the beginning of one.")
+@click.option("--construct", default="", help="For example intention or behavior.")
+@click.option("--all-scales", is_flag=True, help="Also log OR, log RR, RD and MD.")
+@click.option("--json", "as_json", is_flag=True, help="Print all columns as JSON.")
+@_reads_release
+def effects(release: Any, trial: str, construct: str, all_scales: bool, as_json: bool) -> None:
+    """List effects with their formula; what has no number says why.
+
+    \b
+    Example:  ibgap effects --trial burger2022_vaccination
+    """
+    from pipelines.text_tables import align, interval, number
+
+    table = release.table("effects")
+    if trial:
+        table = table[table["trial_id"].str.startswith(trial)]
+    if construct:
+        table = table[table["construct"] == construct]
+    if not all_scales:
+        table = table[table["measure"] == "SMD"]
+    if table.empty:
+        _fail("no effect matches; `ibgap effects` lists them all", exits.USAGE)
+    _print_rows(table, as_json, lambda: align(
+        ["effect", "construct", "estimate", "95% CI", "pooled", "formula or reason"],
+        [[r["effect_id"], r["construct"], number(r["yi"]), interval(r["ci_lb"], r["ci_ub"]),
+          "yes" if r["in_pool"] else "no", r["formula"] if not r["reason"] else r["reason"]]
+         for r in table.to_dict("records")],
+        left=2,
+    ))  # fmt: skip
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print all columns as JSON.")
+@_reads_release
+def findings(release: Any, as_json: bool) -> None:
+    """List everything wrong or doubtful, with what to do.
+
+    \b
+    Example:  ibgap findings
+    """
+    table = release.table("findings")
+
+    def text() -> str:
+        lines = []
+        for row in table.to_dict("records"):
+            place = ", ".join(
+                part for part in (
+                    row["file"], f"row {row['row']}" if row["row"] == row["row"] and row["row"] is not None
+                    and str(row["row"]) != "<NA>" else "", row["column"]
+                ) if part
+            )  # fmt: skip
+            status = "" if row["status"] == "open" else f" ({row['status']} by {row['waived_by']})"
+            lines.append(f"{row['severity'].upper():7} {row['trial_id']} [{place}]{status}: {row['message']}")
+            if row["fix"]:
+                lines.append(f"        -> {row['fix']}")
+        return "\n".join(lines) or "No findings."
+
+    _print_rows(table, as_json, text)
+
+
+@main.command()
+@click.argument("effect_id")
+@_reads_release
+def explain(release: Any, effect_id: str) -> None:
+    """Trace an effect to its formula, numbers, file rows, rules and pools.
+
+    \b
+    Example:  ibgap explain burger2022_vaccination:benefits_vs_control:vaccinated@20w:SMD
+    """
+    from pipelines.explain import UnknownEffectError
+    from pipelines.explain import explain as trace
+
+    try:
+        click.echo(trace(release, effect_id))
+    except UnknownEffectError as error:
+        _fail(str(error), exits.USAGE)
+
+
+@main.command()
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="csv", show_default=True)
+@click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="New folder.")
+@_reads_release
+def export(release: Any, form: str, target: Path) -> None:
+    """Write the release's tables for other tools.
+
+    \b
+    csv, parquet  every table          xlsx     one workbook
+    metapsy       Metapsy wide layout  metafor  a table with a runnable R script
+    Example:  ibgap export --format metafor --to for_r
+    """
+    from pipelines.export import ExportError, export_release
+
+    try:
+        for path in export_release(release, form, target):
+            click.echo(_relative(path))
+    except ExportError as error:
+        _fail(str(error), exits.USAGE)
+
+
+@main.command()
+@click.option("--port", default=8377, show_default=True, help="Port on this machine.")
+def dashboard(port: int) -> None:
+    """Serve the current release's report and tables to a browser on this machine.
+
+    \b
+    Example:  ibgap dashboard --port 8400
+    """
+    from dashboard.app import serve
+
+    click.echo(f"http://127.0.0.1:{port}/  (Ctrl-C stops it)")
+    serve(_settings().releases_dir, port)
+
+
+@main.group()
+def trial() -> None:
+    """Draft and check trial manifests."""
+
+
+@trial.command("new")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "target", type=click.Path(path_type=Path), default=None,
+              help="Trials folder (default: the trials folder of the settings).")  # fmt: skip
+def trial_new(file: Path, target: Path | None) -> None:
+    """Draft a manifest from a data file.
+
+    \b
+    Makes TRIALS/NAME/ with a copy of the file and a trial.yaml to complete.
+    Example:  ibgap trial new ~/data/my_trial.sav
+    """
+    from pipelines.draft import DraftError, draft_trial
+
+    try:
+        folder = draft_trial(file, target or _settings().trials_dir)
+    except DraftError as error:
+        _fail(str(error), exits.USAGE)
+    click.echo(f"Drafted {_relative(folder / 'trial.yaml')}.")
+    click.echo("Complete the lines marked CHECK, then run:")
+    click.echo(f"  ibgap trial check {_relative(folder)}")
+
+
+@trial.command("check")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def trial_check(folder: Path, as_json: bool) -> None:
+    """List all faults of a trial folder at once, with file, row, column and the fix.
+
+    \b
+    Example:  ibgap trial check trials/my_trial
+    Exit codes: 0 nothing wrong, 4 something would be set aside.
+    """
+    from pipelines.check import check_folder, report_text
+
+    found = check_folder(folder)
+    if as_json:
+        click.echo(json.dumps([vars(f) for f in found.findings], indent=1, default=str))
+    else:
+        click.echo(report_text(found))
+    sys.exit(exits.SET_ASIDE if found.sets_aside else exits.OK)
+
+
+@trial.command("schema")
+def trial_schema() -> None:
+    """Print the JSON Schema of trial.yaml, for editors that complete it.
+
+    \b
+    Example:  ibgap trial schema > trial.schema.json
+    """
+    from validations.manifest.schema import manifest_json_schema_text
+
+    click.echo(manifest_json_schema_text(), nl=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Runs the refresh job in this process: the same definitions that the daemon runs."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.project import find_trials
+from pipelines.settings import Settings
+
+
+class RefreshBusyError(Exception):
+    """Another refresh holds the store."""
+
+
+class RefreshFailedError(Exception):
+    """The run failed; the last release stays."""
+
+
+@dataclass(frozen=True)
+class RefreshResult:
+    """What a refresh did: the release, whether it is new, and how many findings set data aside."""
+
+    release_id: str
+    path: Path
+    is_new: bool
+    set_aside: int
+    failed_checks: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def _only_one(store_dir: Path) -> Iterator[None]:
+    store_dir.mkdir(parents=True, exist_ok=True)
+    with (store_dir / ".lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RefreshBusyError(
+                "another refresh is running on this store; wait for it to end"
+            ) from None
+        yield
+
+
+def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> RefreshResult:
+    """Read all trial folders and publish a release.
+
+    Raises `NoTrialsError` without trials, `RefreshBusyError` when another refresh runs, and
+    `RefreshFailedError` naming the step when the run fails; the last release then stays.
+    """
+    names = find_trials(settings.trials_dir)
+    with _only_one(settings.store_dir):
+        return _run(settings, names, show)
+
+
+def _run(
+    settings: Settings, names: list[str], show: Callable[[str], None] | None
+) -> RefreshResult:
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import dagster as dg
+
+        from pipelines.build import REFRESH, build_definitions, range_tags, sync_partitions
+
+        if show:
+            show("starting")
+        definitions = build_definitions(settings, show=show)
+        with _instance(dg) as instance:
+            ordered = sync_partitions(instance, names)
+            job = definitions.resolve_job_def(REFRESH)
+            result = job.execute_in_process(
+                instance=instance, tags=range_tags(ordered), raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )  # fmt: skip
+            return _summarize(result, settings)
+
+
+def _instance(dg):  # type: ignore[no-untyped-def]
+    """The configured instance when there is one, else one that forgets."""
+    if os.environ.get("DAGSTER_HOME"):
+        return dg.DagsterInstance.get()
+    return dg.DagsterInstance.ephemeral()
+
+
+def _summarize(result, settings: Settings) -> RefreshResult:  # type: ignore[no-untyped-def]
+    failed_checks = []
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            failed_checks.append(f"{evaluation.asset_key.path[-1]}.{evaluation.check_name}")
+    if not result.success:
+        raise RefreshFailedError(_why(result, failed_checks))
+    from assets.store import TableStore
+
+    findings = TableStore(settings.store_dir).read("context/findings")
+    blocking = findings[(findings["status"] == "open") & findings["severity"].isin(["error", "hold"])]
+    made = result.asset_materializations_for_node("out__release")[0].metadata
+    release_id = str(made["release_id"].value)
+    return RefreshResult(
+        release_id, settings.releases_dir / release_id, bool(made["is_new"].value), len(blocking),
+        failed_checks,
+    )  # fmt: skip
+
+
+def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-def]
+    """Step and exception class; the message only for errors made for people."""
+    from pipelines.publisher import ReleaseAuditError
+
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause or error
+            text = f"the step {event.step_key} failed ({cause.cls_name})"
+            if cause.cls_name == ReleaseAuditError.__name__:
+                text += f": {cause.message.split(':', 1)[-1].strip()}"
+            return text
+    return "a blocking check failed: " + ", ".join(failed_checks)

@@ -1,0 +1,142 @@
+"""One settings object, from `ibgap.toml` and the environment (`IBGAP_...` wins)."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from assets.tables.settings import AnalysisSettings
+
+SETTINGS_FILE = "ibgap.toml"
+_PREFIX = "IBGAP_"
+_EXECUTORS = ("in_process", "multiprocess")
+_PROFILES = ("rounded", "basic", "none")
+
+
+class SettingsError(Exception):
+    """A setting that does not exist or has an impossible value."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and how the analysis is made.
+
+    trials_dir: trial folders. store_dir: restricted working store. releases_dir: published
+    releases. disclosure: default profile for counts from participant rows. keep_releases: how
+    many releases stay (0 = all). schedule, timezone: of the daily refresh. executor: of Dagster.
+    """
+
+    trials_dir: Path = Path("trials")
+    store_dir: Path = Path("store")
+    releases_dir: Path = Path("releases")
+    disclosure: str = "rounded"
+    keep_releases: int = 0
+    schedule: str = "0 5 * * *"
+    timezone: str = "UTC"
+    executor: str = "in_process"
+    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
+
+    def as_record(self) -> dict[str, Any]:
+        """Settings that a release carries: no paths of this machine."""
+        return {"disclosure": self.disclosure} | asdict(self.analysis)
+
+
+def load_settings(
+    folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Read `ibgap.toml` in `folder` (default: `IBGAP_HOME`, else here), then the environment.
+
+    Relative paths are taken from the folder. Raises `SettingsError` naming the setting, what
+    was found and what is possible.
+    """
+    env = os.environ if environment is None else environment
+    base = (folder or Path(env.get(f"{_PREFIX}HOME", "."))).resolve()
+    given = _from_file(base / SETTINGS_FILE)
+    for name, value in env.items():
+        if name.startswith(_PREFIX) and name != f"{_PREFIX}HOME":
+            given[name.removeprefix(_PREFIX).lower()] = value
+    return _build(given, base)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from None
+    return data | data.pop("analysis", {})
+
+
+def _build(given: dict[str, Any], base: Path) -> Settings:
+    own = {f.name for f in fields(Settings)} - {"analysis"}
+    analytic = {f.name: f for f in fields(AnalysisSettings)}
+    settings, analysis = Settings(), AnalysisSettings()
+    for name, value in given.items():
+        if name in own:
+            settings = replace(settings, **{name: _convert(name, value, getattr(settings, name))})
+        elif name in analytic:
+            default = getattr(analysis, name)
+            analysis = replace(analysis, **{name: _convert(name, value, default)})
+        else:
+            known = ", ".join(sorted(own | set(analytic)))
+            raise SettingsError(f"there is no setting {name!r}; known settings: {known}")
+    settings = replace(
+        settings, analysis=analysis, trials_dir=(base / settings.trials_dir),
+        store_dir=(base / settings.store_dir), releases_dir=(base / settings.releases_dir),
+    )  # fmt: skip
+    _check(settings)
+    return settings
+
+
+def _convert(name: str, value: Any, default: Any) -> Any:
+    try:
+        if isinstance(default, Path):
+            return Path(str(value))
+        if isinstance(default, tuple):
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(float(part) for part in parts)
+        if isinstance(default, int) and not isinstance(default, bool):
+            return int(value)
+        if isinstance(default, float):
+            return float(value)
+        return str(value)
+    except (TypeError, ValueError):
+        raise SettingsError(
+            f"the setting {name} is {value!r}; something like {default!r} is needed"
+        ) from None
+
+
+def _check(settings: Settings) -> None:
+    from analysis.action_control import INTENDER_RULES
+    from analysis.effect_sizes import SMD_VARIANCES, ZERO_CELL_POLICIES
+    from analysis.effect_sizes.binary import ODDS_TO_SMD
+    from analysis.heterogeneity import TAU2_METHODS
+    from analysis.meta_regression import CI_METHODS
+    from analysis.pooling import PREDICTION_METHODS
+
+    a = settings.analysis
+    for name, value, known in (
+        ("disclosure", settings.disclosure, _PROFILES),
+        ("executor", settings.executor, _EXECUTORS),
+        ("tau2_method", a.tau2_method, TAU2_METHODS),
+        ("ci_method", a.ci_method, CI_METHODS),
+        ("pi_method", a.pi_method, PREDICTION_METHODS),
+        ("smd_variance", a.smd_variance, SMD_VARIANCES),
+        ("odds_to_smd", a.odds_to_smd, ODDS_TO_SMD),
+        ("zero_cells", a.zero_cells, ZERO_CELL_POLICIES),
+        ("intender_rule", a.intender_rule, INTENDER_RULES),
+    ):
+        if value not in known:
+            raise SettingsError(
+                f"the setting {name} is {value!r}; possible: {', '.join(map(str, known))}"
+            )
+    for rho in (a.assumed_correlation, a.within_construct_correlation, *a.correlation_grid):
+        if not -1.0 < rho < 1.0:
+            raise SettingsError(f"a correlation of {rho:g} is impossible; give one between -1 and 1")
+    if not 0.5 < a.level < 1.0:
+        raise SettingsError(f"the level {a.level:g} is impossible; give one such as 0.95")

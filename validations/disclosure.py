@@ -1,0 +1,136 @@
+"""Disclosure rules for everything derived from participant rows, before it is published.
+
+Profiles: `rounded` (default) redacts counts of 7 or fewer and rounds the others to the nearest
+5; `basic` redacts counts below 5; `none` and `published` leave counts as they are (the first
+needs a setting, the second a reason in the manifest). Effects of trials under a rounding
+profile are published with three decimals, so that exact counts cannot be solved from them;
+pooled numbers are not rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from validations.manifest.vocabulary import DisclosureProfile
+
+REDACT_UP_TO = {DisclosureProfile.ROUNDED: 7, DisclosureProfile.BASIC: 4}
+ROUND_TO = {DisclosureProfile.ROUNDED: 5, DisclosureProfile.BASIC: 1}
+EFFECT_DECIMALS = 3
+
+_COUNTS = {
+    "arms": ["n_analyzed"],
+    "intention_outcomes": ["n1", "n2"],
+    "behavior_outcomes": ["n1", "n2"],
+    "upstream_outcomes": ["n1", "n2"],
+    "effects": ["n1", "n2"],
+    "paired_effects": ["rho_n"],
+}
+_EVENTS = ("events1", "events2")
+_EFFECT_NUMBERS = {
+    "effects": ["yi", "vi", "sei", "ci_lb", "ci_ub"],
+    "effect_covariances": ["covariance", "correlation"],
+    "paired_effects": ["upstream_yi", "upstream_vi", "behavior_yi", "behavior_vi", "covariance",
+                       "rho_within_arm", "rho_variance", "correlation_of_estimates",
+                       "difference", "difference_vi"],
+    "intention_outcomes": ["m1", "sd1", "m2", "sd2", "adjusted_difference", "sd_pooled",
+                           "covariate_r"],
+}  # fmt: skip
+_EFFECT_NUMBERS["behavior_outcomes"] = _EFFECT_NUMBERS["intention_outcomes"]
+_EFFECT_NUMBERS["upstream_outcomes"] = _EFFECT_NUMBERS["intention_outcomes"]
+_CELLS = ["inclined_actors", "inclined_abstainers", "disinclined_actors", "disinclined_abstainers"]
+
+
+def protect_count(count: float, profile: DisclosureProfile) -> float:
+    """A count as it may be published; NaN when it is redacted."""
+    if profile not in REDACT_UP_TO or np.isnan(count):
+        return count
+    if count <= REDACT_UP_TO[profile]:
+        return float("nan")
+    base = ROUND_TO[profile]
+    return float(base * round(count / base))
+
+
+def protect_table(
+    frame: pd.DataFrame, name: str, profiles: Mapping[str, DisclosureProfile]
+) -> pd.DataFrame:
+    """Apply the profile of each trial to the rows that rest on participant rows.
+
+    profiles: trial_id -> profile, only for trials with participant rows. The column `withheld`
+    says what was changed.
+    """
+    out = frame.copy()
+    if "withheld" not in out:
+        out["withheld"] = ""
+    if out.empty or not profiles:
+        return out
+    for trial, profile in profiles.items():
+        if profile not in REDACT_UP_TO:
+            continue
+        rows = (out["trial_id"] == trial).to_numpy()
+        if not rows.any():
+            continue
+        _protect_rows(out, rows, name, profile)
+    return out
+
+
+def _protect_rows(
+    out: pd.DataFrame, rows: np.ndarray, name: str, profile: DisclosureProfile
+) -> None:
+    def protected(column: str) -> np.ndarray:
+        values = pd.to_numeric(out.loc[rows, column]).to_numpy(dtype=float)
+        return np.array([protect_count(value, profile) for value in values])
+
+    if "events1" in out:
+        _protect_events(out, rows, profile)
+    for column in _COUNTS.get(name, []):
+        out.loc[rows, column] = protected(column)
+    for column in _EFFECT_NUMBERS.get(name, []):
+        out.loc[rows, column] = pd.to_numeric(out.loc[rows, column]).round(EFFECT_DECIMALS)
+    # A difference of shares times the group size is a count.
+    if name == "effects":
+        small = rows & (out["measure"] == "RD").to_numpy()
+        out.loc[small, ["yi", "ci_lb", "ci_ub"]] = out.loc[small, ["yi", "ci_lb", "ci_ub"]].round(2)
+    out.loc[rows, "withheld"] = f"counts and effects {profile.value} for disclosure"
+
+
+def _protect_events(out: pd.DataFrame, rows: np.ndarray, profile: DisclosureProfile) -> None:
+    """Events and non-events: when one of the four cells is small, all events are withheld
+    (the others would give it away by subtraction)."""
+    for position in np.flatnonzero(rows):
+        index = out.index[position]
+        cells: list[float] = []
+        for e, n in (("events1", "n1"), ("events2", "n2")):
+            events, total = float(out.at[index, e]), float(out.at[index, n])
+            cells += [events, total - events]
+        if any(np.isnan(cells)):
+            continue
+        small = any(np.isnan(protect_count(cell, profile)) for cell in cells)
+        for e in _EVENTS:
+            out.at[index, e] = np.nan if small else protect_count(float(out.at[index, e]), profile)
+
+
+def protect_action_counts(
+    counts: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]
+) -> pd.DataFrame:
+    """Intended-by-acted counts as they may be published; shares are then made from them.
+
+    A row with a cell that is too small loses all four counts, since each would follow from the
+    others and the totals.
+    """
+    out = counts.copy()
+    out[_CELLS] = out[_CELLS].astype(float)
+    out["withheld"] = ""
+    for position, record in enumerate(counts.to_dict("records")):
+        profile = profiles.get(record["trial_id"])
+        if profile not in REDACT_UP_TO or record["basis"] != "participant_rows":
+            continue
+        safe = [protect_count(float(record[cell]), profile) for cell in _CELLS]
+        hidden = any(np.isnan(safe))
+        out.loc[out.index[position], _CELLS] = [np.nan] * 4 if hidden else safe
+        out.loc[out.index[position], "withheld"] = (
+            "a cell is too small to publish" if hidden else "made from rounded counts"
+        )
+    return out

@@ -1,0 +1,270 @@
+"""Schemas of the records read from trial files: what a row must be to be accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from validations.manifest.vocabulary import REPORTED_STATISTICS, BarrierDimension, FrameworkLayer
+from validations.schema import Column, RowRule, TableSchema
+
+_N = "number of participants analyzed"
+
+
+def _count(name: str, description: str, *, required: bool = False, at_least: float = 0) -> Column:
+    return Column(
+        name, "number", description, "persons", required, minimum=at_least,
+        fix=f"{name} is a number of persons, at least {at_least:g}",
+    )  # fmt: skip
+
+
+_ARM_DECLARED = RowRule(
+    "arm_declared", "the arm is one of the arms of the manifest",
+    "declare the arm under `arms:` or translate its text under `recode:`", ("arm",),
+)  # fmt: skip
+_OUTCOME_DECLARED = RowRule(
+    "outcome_declared", "the outcome is one of the outcomes of the manifest",
+    "declare the outcome under `outcomes:` or translate its text under `recode:`", ("outcome",),
+)  # fmt: skip
+
+RECORD_SCHEMAS: dict[str, TableSchema] = {
+    "participant_rows": TableSchema(
+        "participant_rows",
+        "one participant's value of one outcome",
+        (
+            Column("participant", "text", "keyed hash of the id", required=True,
+                   fix="every participant needs an id"),
+            Column("arm", "text", "arm id", required=True, fix="every participant needs an arm"),
+            Column("cluster", "text", "cluster of a cluster trial"),
+            Column("outcome", "text", "outcome id", required=True),
+            Column("value", "number", "score, or 1 (yes) and 0 (no)", required=True,
+                   fix="correct the cell, or list its text under `missing_codes:`"),
+            Column("baseline", "number", "value before the intervention",
+                   fix="correct the cell, or list its text under `missing_codes:`"),
+            Column("scale_min", "number", "lowest possible score"),
+            Column("scale_max", "number", "highest possible score"),
+        ),
+        ("collection_id", "source_id", "outcome", "participant"),
+        (
+            _ARM_DECLARED,
+            RowRule("value_within_scale", "the value lies within the declared scale",
+                    "correct the value or the scale; if it is a code, list it under "
+                    "`missing_codes:`", ("value",)),
+            RowRule("value_yes_or_no", "the value of a binary outcome is yes or no",
+                    "list the texts under `acted_values:` and `not_acted_values:`", ("value",)),
+        ),
+    ),
+    "arm_summaries": TableSchema(
+        "arm_summaries",
+        "numbers of one arm for one outcome at one time",
+        (
+            Column("comparison", "text", "tells comparisons of a study apart"),
+            Column("instrument", "text", "tells measures of one outcome apart"),
+            Column("arm", "text", "arm id", required=True, fix="every row needs an arm"),
+            Column("outcome", "text", "outcome id", required=True, fix="every row needs an outcome"),
+            Column("weeks", "number", "weeks since randomization", "weeks", minimum=0),
+            Column("days", "number", "days since randomization", "days", minimum=0),
+            Column("timepoint", "text", "label of the time"),
+            _count("n", _N, required=True, at_least=2),
+            Column("mean", "number", "mean", "instrument"),
+            Column("sd", "number", "standard deviation", "instrument", above=0,
+                   fix="a standard deviation is greater than 0"),
+            Column("se", "number", "standard error of the mean", "instrument", above=0,
+                   fix="a standard error is greater than 0"),
+            _count("events", "participants with the event"),
+            Column("percent", "number", "percent with the event", "percent", minimum=0, maximum=100,
+                   fix="a percentage lies between 0 and 100"),
+        ),
+        ("trial_id", "comparison", "outcome", "instrument", "arm", "weeks", "days", "timepoint"),
+        (
+            _ARM_DECLARED,
+            _OUTCOME_DECLARED,
+            RowRule("events_within_n", "events are not more than the group",
+                    "check which of the two numbers is wrong", ("events", "n")),
+            RowRule("one_kind_of_numbers", "the row has mean with SD (or SE), or events",
+                    "give mean and sd, or events (or percent)", ("mean", "sd", "events")),
+            RowRule("mean_within_scale", "the mean lies within the declared scale",
+                    "check the mean and the declared scale", ("mean",)),
+            RowRule("sd_possible_on_scale", "the SD is possible on the declared scale",
+                    "a larger SD cannot occur on this scale; check the SD, the mean and the "
+                    "scale", ("sd",)),
+        ),
+    ),
+    "reported_effects": TableSchema(
+        "reported_effects",
+        "one printed effect",
+        (
+            Column("comparison", "text", "tells comparisons of a study apart"),
+            Column("instrument", "text", "tells measures of one outcome apart"),
+            Column("control_group", "text", "marks a shared control group"),
+            Column("intervention", "text", "intervention arm id"),
+            Column("comparator", "text", "comparator arm id"),
+            Column("outcome", "text", "outcome id", required=True, fix="every row needs an outcome"),
+            Column("weeks", "number", "weeks since randomization", "weeks", minimum=0),
+            Column("days", "number", "days since randomization", "days", minimum=0),
+            Column("timepoint", "text", "label of the time"),
+            Column("statistic", "text", "what was printed", required=True,
+                   allowed=REPORTED_STATISTICS,
+                   fix=f"use one of {', '.join(REPORTED_STATISTICS)} (see `recode:`)"),
+            Column("value", "number", "the printed value", "as printed"),
+            Column("se", "number", "standard error", "as printed", above=0,
+                   fix="a standard error is greater than 0"),
+            Column("variance", "number", "sampling variance", "as printed squared", above=0,
+                   fix="a variance is greater than 0"),
+            Column("ci_lb", "number", "lower confidence limit", "as printed"),
+            Column("ci_ub", "number", "upper confidence limit", "as printed"),
+            Column("ci_level", "number", "confidence level", "", above=0.5, below=1,
+                   fix="a level such as 0.95"),
+            _count("n1", f"{_N}, intervention", at_least=2),
+            _count("n2", f"{_N}, comparator", at_least=2),
+            Column("sd", "number", "SD that standardizes", "instrument", above=0,
+                   fix="a standard deviation is greater than 0"),
+            Column("p", "number", "two-sided p-value", "", minimum=0, maximum=1,
+                   fix="a p-value lies between 0 and 1"),
+            Column("risk2", "number", "share with the event, comparator", "", minimum=0, maximum=1,
+                   fix="a share lies between 0 and 1"),
+            Column("favors", "text", "direction", allowed=("intervention", "comparator", "reversed"),
+                   fix="use intervention, comparator or reversed"),
+        ),
+        ("trial_id", "comparison", "intervention", "comparator", "outcome", "instrument",
+         "weeks", "days", "timepoint", "statistic"),
+        (
+            RowRule("arms_declared", "the arms are arms of the manifest",
+                    "declare them under `arms:` or translate their text under `recode:`",
+                    ("intervention", "comparator")),
+            _OUTCOME_DECLARED,
+            RowRule("limits_in_order", "the lower confidence limit is below the upper one",
+                    "check the two limits", ("ci_lb", "ci_ub")),
+            RowRule("value_within_limits", "the value lies between its confidence limits",
+                    "check the value and the limits", ("value", "ci_lb", "ci_ub")),
+            RowRule("ratio_above_zero", "an odds or risk ratio and its limits are above 0",
+                    "give the ratio itself, not its logarithm", ("value", "ci_lb")),
+        ),
+    ),
+    "correlations": TableSchema(
+        "correlations",
+        "correlation of two variables in one sample",
+        (
+            Column("variable_1", "text", "outcome id", required=True, fix="name both variables"),
+            Column("variable_2", "text", "outcome id", required=True, fix="name both variables"),
+            Column("r", "number", "correlation", required=True, above=-1, below=1,
+                   fix="a correlation lies strictly between -1 and 1"),
+            Column("n", "number", _N, "persons", True, above=3,
+                   fix="a correlation needs more than 3 participants"),
+        ),
+        ("trial_id", "source_id", "variable_1", "variable_2"),
+        (RowRule("variables_declared", "both variables are outcomes of the manifest",
+                 "declare them under `outcomes:` or translate their text under `recode:`",
+                 ("variable_1", "variable_2")),),
+    ),
+    "intention_by_action": TableSchema(
+        "intention_by_action",
+        "counts of intended by acted in one arm",
+        (
+            Column("arm", "text", "arm id", required=True, fix="every row needs an arm"),
+            Column("intention", "text", "outcome id of the intention", required=True),
+            Column("behavior", "text", "outcome id of the behavior", required=True),
+            _count("inclined_actors", "intended and acted", required=True),
+            _count("inclined_abstainers", "intended and did not act", required=True),
+            _count("disinclined_actors", "did not intend and acted", required=True),
+            _count("disinclined_abstainers", "did not intend, did not act", required=True),
+        ),
+        ("trial_id", "arm", "intention", "behavior"),
+        (
+            _ARM_DECLARED,
+            RowRule("counts_not_all_zero", "the four counts are at least 2 persons together",
+                    "check the counts", ("inclined_actors",)),
+        ),
+    ),
+    "barrier_codings": TableSchema(
+        "barrier_codings",
+        "how often a barrier dimension was coded",
+        (
+            Column("dimension", "text", "barrier dimension", required=True,
+                   allowed=tuple(d.value for d in BarrierDimension),
+                   fix="use one of the five dimensions (see `recode:`)"),
+            Column("layer", "text", "framework layer", allowed=tuple(f.value for f in FrameworkLayer),
+                   fix="use input, attitude_intention, moderating or output"),
+            Column("source", "text", "coded publication"),
+            Column("coder", "text", "coder"),
+            _count("n_sources", "publications coded into it"),
+            _count("n_reference_points", "passages coded into it"),
+        ),
+        ("trial_id", "source_id", "dimension", "source", "coder"),
+    ),
+}  # fmt: skip
+
+
+def largest_possible_sd(
+    mean: pd.Series, n: pd.Series, low: pd.Series, high: pd.Series
+) -> pd.Series:
+    """Largest sample SD of n values within [low, high] with this mean:
+    sqrt((mean - low)(high - mean) n / (n - 1))."""
+    return np.sqrt(((mean - low) * (high - mean)).clip(lower=0) * n / (n - 1))
+
+
+_Check = Callable[[pd.DataFrame], pd.Series]
+
+
+def _within_n(frame: pd.DataFrame) -> pd.Series:
+    return ~(frame["events"] > frame["n"])
+
+
+def _one_kind(frame: pd.DataFrame) -> pd.Series:
+    has_mean = frame["mean"].notna() & (frame["sd"].notna() | frame["se"].notna())
+    has_events = frame["events"].notna() | frame["percent"].notna()
+    return has_mean ^ has_events
+
+
+def _mean_within(frame: pd.DataFrame) -> pd.Series:
+    return ~((frame["mean"] < frame["scale_min"]) | (frame["mean"] > frame["scale_max"]))
+
+
+def _sd_possible(frame: pd.DataFrame) -> pd.Series:
+    sd = frame["sd"].fillna(frame["se"] * np.sqrt(frame["n"]))
+    largest = largest_possible_sd(frame["mean"], frame["n"], frame["scale_min"], frame["scale_max"])
+    # Printed numbers are rounded: half a unit of the second decimal is allowed for.
+    return ~(sd > largest + 0.005 + 0.01 * largest) | (largest == 0)
+
+
+def _within_scale(frame: pd.DataFrame) -> pd.Series:
+    return ~((frame["value"] < frame["scale_min"]) | (frame["value"] > frame["scale_max"]))
+
+
+def _yes_or_no(frame: pd.DataFrame) -> pd.Series:
+    return (frame["scale_type"] != "binary") | frame["value"].isin([0.0, 1.0])
+
+
+def _limits_in_order(frame: pd.DataFrame) -> pd.Series:
+    return ~(frame["ci_lb"] >= frame["ci_ub"])
+
+
+def _value_within_limits(frame: pd.DataFrame) -> pd.Series:
+    return ~((frame["value"] < frame["ci_lb"]) | (frame["value"] > frame["ci_ub"]))
+
+
+def _ratio_above_zero(frame: pd.DataFrame) -> pd.Series:
+    ratio = frame["statistic"].isin(["OR", "RR"])
+    return ~(ratio & ((frame["value"] <= 0) | (frame["ci_lb"] <= 0)))
+
+
+def _not_all_zero(frame: pd.DataFrame) -> pd.Series:
+    cells = ["inclined_actors", "inclined_abstainers", "disinclined_actors", "disinclined_abstainers"]
+    return frame[cells].fillna(0).sum(axis=1) >= 2
+
+
+ROW_CHECKS: dict[str, _Check] = {
+    "events_within_n": _within_n,
+    "one_kind_of_numbers": _one_kind,
+    "mean_within_scale": _mean_within,
+    "sd_possible_on_scale": _sd_possible,
+    "value_within_scale": _within_scale,
+    "value_yes_or_no": _yes_or_no,
+    "limits_in_order": _limits_in_order,
+    "value_within_limits": _value_within_limits,
+    "ratio_above_zero": _ratio_above_zero,
+    "counts_not_all_zero": _not_all_zero,
+}
+"""Rules that the numbers of one row decide; the rules about declared names come as columns."""

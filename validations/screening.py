@@ -1,0 +1,140 @@
+"""Splits records into accepted and rejected rows, each rejection with its rule and reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from validations.expectations import CheckOutcome, Failure, validate
+from validations.findings import Finding, Severity, name_rows
+from validations.records import ROW_CHECKS
+from validations.schema import TableSchema
+
+REJECTED_COLUMNS = [
+    "trial_id", "kind", "source_id", "file", "row", "column", "rule_id", "reason",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Screened:
+    """Accepted rows with numbers cast, rejected rows with rule and reason, findings that
+    summarize them, and what each check counted."""
+
+    accepted: pd.DataFrame
+    rejected: pd.DataFrame
+    findings: list[Finding]
+    outcomes: list[CheckOutcome]
+
+
+def screen(
+    records: pd.DataFrame, schema: TableSchema, declared: dict[str, pd.Series] | None = None
+) -> Screened:
+    """Apply a record schema to text records of one kind, stacked over trials.
+
+    declared: rule id -> boolean per record, for rules about names in the manifest. A row that
+    breaks any rule is rejected once per rule; the others are accepted. Nothing raises.
+    """
+    records = records.reset_index(drop=True)
+    frame = _cast(records, schema)
+    for rule in schema.rules:
+        passed = (declared or {}).get(rule.id)
+        if passed is None and rule.id in ROW_CHECKS:
+            passed = ROW_CHECKS[rule.id](frame)
+        if passed is not None:
+            frame[rule.flag] = ["yes" if ok else "no" for ok in passed]
+    for name in schema.key:
+        frame[f"key:{name}"] = records[name].astype(str) if name in records else ""
+    failures, outcomes = validate(frame, schema)
+    rejected = _rejected_rows(records, schema, failures)
+    bad = sorted({position for failure in failures for position in failure.positions})
+    accepted = frame.drop(index=bad)
+    accepted = accepted[[c for c in accepted.columns if ":" not in c]].reset_index(drop=True)
+    return Screened(accepted, rejected, _summaries(rejected, schema), outcomes)
+
+
+def _cast(records: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
+    """Numbers as floats beside their text; empty text as missing."""
+    frame = records.copy()
+    for column in schema.columns:
+        if column.name not in frame:
+            continue
+        text = frame[column.name].astype(str)
+        text = text.where(text != "", None)
+        if column.is_number:
+            frame[f"text:{column.name}"] = text
+            frame[column.name] = pd.to_numeric(text, errors="coerce").astype(float)
+        else:
+            frame[column.name] = text
+    for name in ("scale_min", "scale_max"):
+        if name in frame:
+            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
+    return frame
+
+
+def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
+    """What does not hold, and what to do."""
+    for rule in schema.rules:
+        if rule.id == rule_id:
+            return f"it is not so that {rule.description}", rule.fix
+    declared = schema.column(column) if column in schema.names else None
+    fix = declared.fix if declared else ""
+    if rule_id == "number_readable":
+        return f"{column} is not a number", "correct the cell, or list its text under `missing_codes:`"
+    if rule_id == "value_required":
+        return f"{column} is empty", fix or "fill the cell"
+    if rule_id == "row_unique":
+        return "the row stands more than once with the same " + column, (
+            "keep one of the rows, or tell them apart"
+        )
+    if rule_id == "value_allowed":
+        return f"{column} is not one of the known words", fix
+    if rule_id == "value_in_range" and declared is not None:
+        return f"{column} is outside {_range_text(declared)}", fix
+    return rule_id.replace("_", " "), fix
+
+
+def _range_text(column: object) -> str:
+    parts = []
+    for name, sign in (("minimum", ">="), ("above", ">"), ("maximum", "<="), ("below", "<")):
+        value = getattr(column, name)
+        if value is not None:
+            parts.append(f"{sign} {value:g}")
+    return " and ".join(parts)
+
+
+def _rejected_rows(
+    records: pd.DataFrame, schema: TableSchema, failures: list[Failure]
+) -> pd.DataFrame:
+    parts = []
+    for failure in failures:
+        rows = records.iloc[list(failure.positions)]
+        reason, fix = _reason(schema, failure.rule_id, failure.column)
+        parts.append(
+            pd.DataFrame({
+                "trial_id": rows["trial_id"], "kind": schema.name, "source_id": rows["source_id"],
+                "file": rows["file"], "row": rows["row"].astype("int64"), "column": failure.column,
+                "rule_id": failure.rule_id, "reason": reason, "fix": fix,
+                "outcome": rows["outcome"] if "outcome" in rows else "",
+            })
+        )  # fmt: skip
+    if not parts:
+        return pd.DataFrame(columns=[*REJECTED_COLUMNS, "fix", "outcome"])
+    out = pd.concat(parts, ignore_index=True).drop_duplicates()
+    return out.sort_values(["trial_id", "file", "row", "rule_id", "column"]).reset_index(drop=True)
+
+
+def _summaries(rejected: pd.DataFrame, schema: TableSchema) -> list[Finding]:
+    """One finding per trial, file, rule and column."""
+    findings = []
+    keys = ["trial_id", "file", "rule_id", "column", "reason", "fix"]
+    for key, rows in rejected.groupby(keys, sort=True):
+        trial, file, rule_id, column, reason, fix = (str(part) for part in key)
+        numbers = sorted(set(rows["row"]))
+        findings.append(
+            Finding(
+                trial, rule_id, Severity.ERROR, (f"{name_rows(numbers)}: " if len(numbers) > 1 else "") + reason, fix, file,
+                int(numbers[0]), column, count=len(numbers),
+            )  # fmt: skip
+        )
+    return findings

@@ -38,6 +38,7 @@ WITHIN = {
 
 _BOUNDARY = 1e-6
 _ZERO = 1e-12
+_STARTS_FOLLOWED = 3
 
 
 @dataclass(frozen=True)
@@ -368,8 +369,9 @@ _Objective = Callable[[Floats], tuple[float, Floats]]
 
 
 def _maximize(objective: _Objective, starts: list[Floats]) -> Floats:
-    best, lowest = starts[0], math.inf
-    for start in starts:
+    ranked = sorted(starts, key=lambda start: objective(start)[0])
+    best, lowest = ranked[0], math.inf
+    for start in ranked[:_STARTS_FOLLOWED]:
         found = optimize.minimize(
             objective, start, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 400}
         )

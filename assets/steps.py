@@ -305,7 +305,7 @@ def pair_effects(
         stack.trials, staged.manifests, _book(store, trials, settings), settings.assumed_correlation
     )
     findings += [
-        Finding(str(t.rows["trial_id"].iloc[0]), "correlations_contradict", Severity.INFO,
+        Finding(str(t["trial_id"]), "correlations_contradict", Severity.INFO,
                 "assumed correlations between its effects contradicted each other and were moved to "
                 "the nearest consistent ones", "declare the correlations under `pairs:`")
         for t in stack.trials if t.moved

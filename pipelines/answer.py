@@ -34,7 +34,8 @@ def answer(release: ReleaseFiles, synthesis: str = "main") -> str:
     estimates = primary_rows(gap, synthesis=synthesis, subset="all")
     upstream = str(estimates["upstream_construct"].iloc[0]) if len(estimates) else "intention"
     lines = [_title(release, synthesis, own), ""]
-    rows = [_pooled_line(row) for row in own.to_dict("records")]
+    sides = own[own["construct"].isin([upstream, "behavior"])]
+    rows = [_pooled_line(row) for row in sides.to_dict("records")]
     rows += [_gap_line(row, upstream) for row in estimates.to_dict("records")]
     lines.append(
         align(["", "estimate", "95% CI", "95% prediction", "p", "tau2", "I2", "trials"], rows)
@@ -119,6 +120,10 @@ def side_note(release: ReleaseFiles) -> str:
 
 
 def others(release: ReleaseFiles) -> list[str]:
-    """Names of the syntheses besides main."""
-    names = set(release.table("pooled_effects")["synthesis"]) - {"main"}
-    return sorted(names | set(release.table("pooled_correlations")["synthesis"]))
+    """What is analyzed apart: other syntheses, correlational sets, other constructs of main."""
+    pooled = release.table("pooled_effects")
+    names = sorted(
+        (set(pooled["synthesis"]) - {"main"}) | set(release.table("pooled_correlations")["synthesis"])
+    )
+    apart = set(pooled[pooled["synthesis"] == "main"]["construct"]) - {"intention", "behavior"}
+    return names + sorted(apart)

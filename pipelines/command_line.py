@@ -111,7 +111,7 @@ def _say_result(result: Any, settings: Any, as_json: bool) -> None:
     if note:
         click.echo(f"Note: {note}. See `ibgap findings`.")
     if more:
-        click.echo(f"Analyzed apart: {', '.join(more)}. See `ibgap gap --synthesis NAME`.")
+        click.echo(f"Analyzed apart: {', '.join(more)}. See `ibgap pool`.")
     word = "new release" if result.is_new else "nothing changed since release"
     click.echo(f"\nReport: {_relative(result.path / 'report.html')}  ({word} {result.release_id})")
 

@@ -79,7 +79,25 @@ def stage_trial(folder: Path, key: bytes) -> StagedTrial:
             staged.findings += error.findings
     staged.records = {kind: pd.concat(parts, ignore_index=True) for kind, parts in frames.items()}
     staged.study_values = pd.concat(study_values, ignore_index=True) if study_values else pd.DataFrame()
+    _tell_studies_apart(staged)
     return staged
+
+
+def _tell_studies_apart(staged: StagedTrial) -> None:
+    """Give studies whose labels differ only in signs (`LOW`, `LOW+`) ids of their own."""
+    frames = [frame for frame in staged.records.values() if "study_label" in frame]
+    if not staged.study_values.empty:
+        frames.append(staged.study_values)
+    labels: dict[str, set[str]] = {}
+    for frame in frames:
+        for trial_id, label in zip(frame["trial_id"], frame["study_label"], strict=True):
+            labels.setdefault(trial_id, set()).add(label)
+    shared = {trial_id for trial_id, names in labels.items() if len(names) > 1}
+    for frame in frames if shared else []:
+        frame["trial_id"] = [
+            f"{t}_{hashlib.sha256(label.encode()).hexdigest()[:4]}" if t in shared else t
+            for t, label in zip(frame["trial_id"], frame["study_label"], strict=True)
+        ]
 
 
 def slug(text: str) -> str:
@@ -310,7 +328,8 @@ def _study_values(manifest: TrialManifest, source: Source, raw: RawTable) -> pd.
     parts = [
         pd.DataFrame({
             "trial_id": [f"{manifest.id}/{slug(s)}" if s else manifest.id for s in labels],
-            "collection_id": manifest.id, "comparison": marks, "column": column,
+            "collection_id": manifest.id, "study_label": labels.where(labels != "", manifest.label),
+            "comparison": marks, "column": column,
             "value": _number_text(_cells(raw, source, [column]), source),
         })
         for column in columns

@@ -25,7 +25,7 @@ from analysis.small_study import SMALLEST_NUMBER_OF_STUDIES, egger_test
 from assets.tables.arms import Manifests
 from assets.tables.participants import ParticipantFacts
 from assets.tables.settings import AnalysisSettings
-from assets.tables.synthesis import Stack, of_synthesis, syntheses, upstream_of
+from assets.tables.synthesis import Stack, having, of_synthesis, syntheses, upstream_of
 from validations.manifest.crosscheck import COMPARATORS
 
 TRIAL_COLUMNS = [
@@ -172,19 +172,19 @@ def moderator_effects(
         group = of_synthesis(stack, name)
         upstream = upstream_of(group)
         for construct in (upstream, "behavior"):
-            part = group.select(lambda r, c=construct: r["construct"] == c)  # type: ignore[misc]
+            part = group.select(having("construct", construct))
             if len(part.trials) < 3:
                 continue
-            ids = [str(t.rows["trial_id"].iloc[0]) for t in part.trials]
+            ids = [str(t["trial_id"]) for t in part.trials]
             candidates: list[tuple[str, dict[str, str], str, str]] = [
                 ("topic", _first_value(part, "topic"), "", ""),
                 ("measured_by", _first_value(part, "measured_by"), "", ""),
             ]
-            for (moderator, dimension, layer), values in declared[declared["kind"] == "category"].groupby(
-                ["moderator", "barrier_dimension", "framework_layer"]
-            ):
+            for moderator, values in declared[declared["kind"] == "category"].groupby("moderator"):
                 known = dict(zip(values["trial_id"], values["value"], strict=True))
-                candidates.append((str(moderator), known, str(dimension), str(layer)))
+                dimension, layer = (_common(values[c])
+                                    for c in ("barrier_dimension", "framework_layer"))  # fmt: skip
+                candidates.append((str(moderator), known, dimension, layer))
             for moderator, known, dimension, layer in candidates:
                 levels = [known.get(i, "") for i in ids]
                 identity = {"synthesis": name, "construct": construct, "moderator": moderator,
@@ -193,8 +193,14 @@ def moderator_effects(
     return pd.DataFrame(rows, columns=MODERATOR_COLUMNS)
 
 
+def _common(values: pd.Series) -> str:
+    """The one codebook entry of a moderator, or nothing when its trials name several."""
+    named = set(values) - {""}
+    return str(named.pop()) if len(named) == 1 else ""
+
+
 def _first_value(stack: Stack, column: str) -> dict[str, str]:
-    return {str(t.rows["trial_id"].iloc[0]): str(t.rows[column].iloc[0]) for t in stack.trials}
+    return {str(t["trial_id"]): str(t[column]) for t in stack.trials}
 
 
 def _levels(
@@ -232,8 +238,8 @@ def bias_checks(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:
     rows = []
     for name in syntheses(stack) if stack.trials else []:
         group = of_synthesis(stack, name)
-        for construct in sorted({c for t in group.trials for c in t.rows["construct"]}):
-            part = group.select(lambda r, c=construct: r["construct"] == c)  # type: ignore[misc]
+        for construct in sorted(group.constructs):
+            part = group.select(having("construct", construct))
             composites = make_composites(part.blocks([construct]))
             k = composites.yi.size
             row: dict[str, object] = {"synthesis": name, "construct": construct, "check": "egger",

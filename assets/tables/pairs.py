@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,8 @@ PAIR_COLUMNS = [
     "correlation_of_estimates", "difference", "difference_vi",
 ]  # fmt: skip
 _TACT = ("target", "action", "context", "time")
-Outcomes = dict[str, dict[str, Any]]
+Record = dict[str, Any]
+Outcomes = dict[str, Record]
 """Outcome rows by id."""
 
 
@@ -57,10 +58,18 @@ class TrialEffects:
     contradicted each other and were moved to the nearest consistent ones.
     """
 
-    rows: pd.DataFrame
+    records: tuple[Record, ...]
     covariance: np.ndarray
     origins: np.ndarray
     moved: bool
+
+    def __getitem__(self, column: str) -> Any:
+        """A property of the trial (its first effect's value of the column)."""
+        return self.records[0][column]
+
+    def values(self, column: str) -> list[Any]:
+        """Values of a column over the effects."""
+        return [record[column] for record in self.records]
 
 
 class CorrelationBook:
@@ -77,7 +86,7 @@ class CorrelationBook:
             if pd.notna(value):
                 self.columns[(row["trial_id"], row["comparison"], row["column"])] = float(value)
 
-    def within_arm(self, first: dict[str, object], second: dict[str, object], assumed: float) -> WithinArm:
+    def within_arm(self, first: Record, second: Record, assumed: float) -> WithinArm:
         """Correlation of the outcomes of two effects of one trial."""
         if first["construct"] == second["construct"]:
             within = max(self.settings.within_construct_correlation, assumed)
@@ -93,7 +102,7 @@ class CorrelationBook:
         return declared or WithinArm(assumed, CorrelationOrigin.ASSUMED.value)
 
     def _declared(
-        self, manifest: TrialManifest, row: dict[str, object], key: tuple[str, str]
+        self, manifest: TrialManifest, row: Record, key: tuple[str, str]
     ) -> WithinArm | None:
         for pair in manifest.pairs:
             given = pair.correlation
@@ -106,7 +115,7 @@ class CorrelationBook:
                 r = next((value for value in found if value is not None), None)
             if r is None or not -1.0 < r < 1.0:
                 continue
-            n1, n2 = (float(row[name]) if pd.notna(row[name]) else 0.0 for name in ("n1", "n2"))  # type: ignore[arg-type]
+            n1, n2 = (float(row[name]) if pd.notna(row[name]) else 0.0 for name in ("n1", "n2"))
             n = given.n if given.n is not None else n1 + n2
             variance = (1.0 - r**2) ** 2 / (n - 3.0) if n > 3 else float("nan")
             return WithinArm(r, given.origin.value, n, variance)
@@ -114,15 +123,14 @@ class CorrelationBook:
 
 
 def trial_effects(
-    rows: pd.DataFrame, outcomes: Outcomes, book: CorrelationBook, assumed: float
+    records: Sequence[Record], outcomes: Outcomes, book: CorrelationBook, assumed: float
 ) -> TrialEffects:
     """Covariance matrix of the pooled effects of one trial.
 
-    rows: effects on the common scale. outcomes: outcome rows by id, for SDs and events.
+    records: effects on the common scale. outcomes: outcome rows by id, for SDs and events.
     From participant rows the correlation of the estimates is exact; otherwise it follows from
     the shared arms and the within-arm correlation by the closed forms.
     """
-    records = rows.to_dict("records")
     arms = [_arms(record, outcomes, book.settings) for record in records]
     size = len(records)
     correlations, origins = np.eye(size), np.full((size, size), "", dtype=object)
@@ -133,20 +141,21 @@ def trial_effects(
             )
             correlations[i, j] = correlations[j, i] = value
             origins[i, j] = origins[j, i] = origin
-    covariance, moved = covariance_from_correlations(correlations, rows["vi"].to_numpy(dtype=float))
-    return TrialEffects(rows, covariance, origins, moved)
+    variances = [float(record["vi"]) for record in records]
+    covariance, moved = covariance_from_correlations(correlations, variances)
+    return TrialEffects(tuple(records), covariance, origins, moved)
 
 
-def _measurement(record: dict[str, object]) -> str:
+def _measurement(record: Record) -> str:
     weeks = record["weeks"]
-    return f"{record['outcome_id']}|{record['instrument']}|{'' if pd.isna(weeks) else weeks}|{record['timepoint']}"  # type: ignore[call-overload]
+    return f"{record['outcome_id']}|{record['instrument']}|{'' if pd.isna(weeks) else weeks}|{record['timepoint']}"
 
 
-def _arms(record: dict[str, object], outcomes: Outcomes, settings: AnalysisSettings) -> EffectArms | None:
+def _arms(record: Record, outcomes: Outcomes, settings: AnalysisSettings) -> EffectArms | None:
     n1, n2 = record["n1"], record["n2"]
-    if pd.isna(n1) or pd.isna(n2):  # type: ignore[call-overload]
+    if pd.isna(n1) or pd.isna(n2):
         return None
-    n1, n2 = float(n1), float(n2)  # type: ignore[arg-type]
+    n1, n2 = float(n1), float(n2)
     one, two = str(record["intervention_arm"]), str(record["comparator_arm"])
     row = outcomes[str(record["outcome_row_id"])]
     if pd.notna(row["events1"]) and pd.notna(row["events2"]):
@@ -158,13 +167,13 @@ def _arms(record: dict[str, object], outcomes: Outcomes, settings: AnalysisSetti
     sds = (row["sd1"], row["sd2"])
     known = all(pd.notna(sd) and sd > 0 for sd in sds)
     return smd_arms(
-        _measurement(record), one, two, g=float(record["yi"]), j=float(hedges_j(n1 + n2 - 2.0)[0]),  # type: ignore[arg-type]
+        _measurement(record), one, two, g=float(record["yi"]), j=float(hedges_j(n1 + n2 - 2.0)[0]),
         n1=n1, n2=n2, sd1=float(sds[0]) if known else None, sd2=float(sds[1]) if known else None,
     )  # fmt: skip
 
 
 def _estimate_correlation(
-    first: dict[str, object], second: dict[str, object], arms1: EffectArms | None,
+    first: Record, second: Record, arms1: EffectArms | None,
     arms2: EffectArms | None, book: CorrelationBook, assumed: float,
 ) -> tuple[float, str]:  # fmt: skip
     facts = book.facts.get(str(first["trial_id"]))
@@ -190,17 +199,17 @@ def _estimate_correlation(
 
 
 def _as_observed(
-    within: WithinArm, arms1: EffectArms, arms2: EffectArms, first: dict[str, object],
-    second: dict[str, object],
+    within: WithinArm, arms1: EffectArms, arms2: EffectArms, first: Record,
+    second: Record,
 ) -> float:  # fmt: skip
     """Assumed and borrowed correlations are latent: attenuate them where outcomes are binary."""
     if within.origin not in (CorrelationOrigin.ASSUMED.value, CorrelationOrigin.BORROWED.value):
         return within.r
     shares = [share for record in (first, second) if (share := record.get("share")) is not None]
     if len(shares) == 2:
-        return phi_from_latent(within.r, float(shares[0]), float(shares[1]))  # type: ignore[arg-type]
+        return phi_from_latent(within.r, float(shares[0]), float(shares[1]))
     if len(shares) == 1:
-        return float(point_biserial_from_latent(within.r, float(shares[0])))  # type: ignore[arg-type]
+        return float(point_biserial_from_latent(within.r, float(shares[0])))
     return within.r
 
 
@@ -221,10 +230,10 @@ def all_trial_effects(
         share=pd.Series([_share(row) for row in found], index=pooled.index, dtype=object),
         comparison=[row["comparison"] for row in found],
     )
-    return [
-        trial_effects(rows.reset_index(drop=True), by_id, book, assumed)
-        for _, rows in pooled.groupby("trial_id", sort=False)
-    ]
+    by_trial: dict[str, list[Record]] = {}
+    for record in pooled.to_dict("records"):
+        by_trial.setdefault(str(record["trial_id"]), []).append(record)
+    return [trial_effects(records, by_id, book, assumed) for records in by_trial.values()]
 
 
 def _pair_declared(manifest: TrialManifest, up: str, behavior: str) -> bool | None:
@@ -234,7 +243,7 @@ def _pair_declared(manifest: TrialManifest, up: str, behavior: str) -> bool | No
     return any((p.upstream, p.behavior) == (up, behavior) for p in manifest.pairs)
 
 
-def _tact_match(first: dict[str, object], second: dict[str, object]) -> int:
+def _tact_match(first: Record, second: Record) -> int:
     """How many of target, action, context and time agree; an unstated one does not disagree."""
     return sum(not first[f] or not second[f] or first[f] == second[f] for f in _TACT)
 
@@ -249,10 +258,10 @@ def make_pairs(
     target, action, context and time. A comparison that has both outcomes but no pair gets the
     reasons as findings.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[Record] = []
     findings: list[Finding] = []
     for trial in trials:
-        records = trial.rows.to_dict("records")
+        records = trial.records
         faults: dict[str, list[Finding]] = {}
         paired: set[str] = set()
         for i, up in enumerate(records):
@@ -275,7 +284,7 @@ def make_pairs(
     return pd.DataFrame(rows, columns=PAIR_COLUMNS), findings
 
 
-def _are_candidates(up: dict[str, object], behavior: dict[str, object]) -> bool:
+def _are_candidates(up: Record, behavior: Record) -> bool:
     return (
         up["construct"] == up["upstream_construct"]
         and behavior["construct"] == Construct.BEHAVIOR.value
@@ -284,10 +293,10 @@ def _are_candidates(up: dict[str, object], behavior: dict[str, object]) -> bool:
 
 
 def _pair_faults(
-    up: dict[str, object], behavior: dict[str, object], *, explicit: bool
+    up: Record, behavior: Record, *, explicit: bool
 ) -> list[Finding]:
     names = f"{up['outcome_label']} with {behavior['outcome_label']}"
-    lag = behavior["weeks"] - up["weeks"]  # type: ignore[operator]
+    lag = behavior["weeks"] - up["weeks"]
     if lag < 0:
         return [
             Finding(str(up["trial_id"]), "behavior_before_intention", Severity.WARNING,
@@ -309,9 +318,9 @@ def _pair_faults(
 
 
 def _pair_row(
-    up: dict[str, object], behavior: dict[str, object], within: WithinArm, covariance: float
-) -> dict[str, object]:
-    y1, v1, y2, v2 = (float(r[c]) for r in (up, behavior) for c in ("yi", "vi"))  # type: ignore[arg-type]
+    up: Record, behavior: Record, within: WithinArm, covariance: float
+) -> Record:
+    y1, v1, y2, v2 = (float(r[c]) for r in (up, behavior) for c in ("yi", "vi"))
     return {
         "pair_id": f"{up['outcome_row_id']}~{str(behavior['outcome_row_id']).split(':', 2)[2]}",
         **{c: up[c] for c in ("trial_id", "collection_id", "study_label", "synthesis", "comparison_id")},
@@ -319,7 +328,7 @@ def _pair_row(
         "upstream_effect_id": up["effect_id"], "behavior_effect_id": behavior["effect_id"],
         "upstream_label": up["outcome_label"], "behavior_label": behavior["outcome_label"],
         "upstream_yi": y1, "upstream_vi": v1, "behavior_yi": y2, "behavior_vi": v2,
-        "lag_weeks": behavior["weeks"] - up["weeks"],  # type: ignore[operator]
+        "lag_weeks": behavior["weeks"] - up["weeks"],
         "tact_match": _tact_match(up, behavior),
         "rho_within_arm": within.r, "rho_n": within.n, "rho_variance": within.variance,
         "rho_origin": within.origin, "covariance": covariance,
@@ -335,12 +344,12 @@ def covariance_table(trials: Iterable[TrialEffects]) -> pd.DataFrame:
     """Sampling covariances of the pooled effects of each trial, one row per pair of effects."""
     rows = []
     for trial in trials:
-        ids = trial.rows["effect_id"].tolist()
+        ids = trial.values("effect_id")
         sd = np.sqrt(np.diag(trial.covariance))
         for i in range(len(ids)):
             for j in range(i):
                 c = float(trial.covariance[i, j])
-                rows.append((trial.rows["trial_id"].iloc[0], ids[j], ids[i], c,
+                rows.append((trial["trial_id"], ids[j], ids[i], c,
                              c / float(sd[i] * sd[j]), trial.origins[i, j]))  # fmt: skip
     return pd.DataFrame(rows, columns=COVARIANCE_COLUMNS)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from analysis.multivariate import fit_multivariate
 from analysis.pooling import PooledEffect, fit_random_effects
 from analysis.robust import robust_covariance
 from analysis.surrogacy import trial_level_surrogacy
-from assets.tables.pairs import TrialEffects
+from assets.tables.pairs import Record, TrialEffects
 from assets.tables.settings import AnalysisSettings
 
 POOLED_COLUMNS = [
@@ -57,75 +58,83 @@ class Stack:
     @classmethod
     def from_tables(cls, effects: pd.DataFrame, covariances: pd.DataFrame) -> Stack:
         """The stack of the effects in the pools, from the effects and covariance tables."""
-        pooled = effects[effects["in_pool"].astype(bool)]
-        known = {t: part for t, part in covariances.groupby("trial_id", sort=False)}
+        by_trial: dict[str, list[Record]] = {}
+        for record in effects[effects["in_pool"].astype(bool)].to_dict("records"):
+            by_trial.setdefault(str(record["trial_id"]), []).append(record)
+        known: dict[str, list[Record]] = {}
+        for row in covariances.to_dict("records"):
+            known.setdefault(str(row["trial_id"]), []).append(row)
         trials = []
-        for trial_id, rows in pooled.groupby("trial_id", sort=False):
-            position = {effect: i for i, effect in enumerate(rows["effect_id"])}
-            matrix = np.diag(rows["vi"].to_numpy(dtype=float))
+        for trial_id, records in by_trial.items():
+            position = {record["effect_id"]: i for i, record in enumerate(records)}
+            matrix = np.diag([float(record["vi"]) for record in records])
             origins = np.full(matrix.shape, "", dtype=object)
-            part = known.get(trial_id)
-            for row in part.itertuples() if part is not None else ():
-                i, j = position[row.effect_id_1], position[row.effect_id_2]
-                matrix[i, j] = matrix[j, i] = row.covariance
-                origins[i, j] = origins[j, i] = row.origin
-            trials.append(TrialEffects(rows.reset_index(drop=True), matrix, origins, False))
+            for row in known.get(trial_id, []):
+                i, j = position[row["effect_id_1"]], position[row["effect_id_2"]]
+                matrix[i, j] = matrix[j, i] = row["covariance"]
+                origins[i, j] = origins[j, i] = row["origin"]
+            trials.append(TrialEffects(tuple(records), matrix, origins, False))
         return cls(tuple(trials))
 
-    def select(self, keep: Callable[[pd.DataFrame], pd.Series]) -> Stack:
+    def select(self, keep: Callable[[Record], bool]) -> Stack:
         """Keep the effects for which `keep` is true; trials without any leave."""
         out = []
         for trial in self.trials:
-            rows = keep(trial.rows).to_numpy(dtype=bool)
-            if rows.any():
-                out.append(
-                    TrialEffects(
-                        trial.rows[rows].reset_index(drop=True),
-                        trial.covariance[np.ix_(rows, rows)],
-                        trial.origins[np.ix_(rows, rows)],
-                        trial.moved,
-                    )
-                )
+            rows = [i for i, record in enumerate(trial.records) if keep(record)]
+            if len(rows) == len(trial.records):
+                out.append(trial)
+            elif rows:
+                square = np.ix_(rows, rows)
+                out.append(TrialEffects(
+                    tuple(trial.records[i] for i in rows), trial.covariance[square],
+                    trial.origins[square], trial.moved,
+                ))  # fmt: skip
         return Stack(tuple(out))
 
+    def values(self, column: str) -> list[Any]:
+        """Values of a column over all effects, trial by trial."""
+        return [record[column] for trial in self.trials for record in trial.records]
+
     @property
-    def rows(self) -> pd.DataFrame:
-        return pd.concat([trial.rows for trial in self.trials], ignore_index=True)
+    def constructs(self) -> set[str]:
+        return set(self.values("construct"))
 
     @property
     def covariances(self) -> list[Floats]:
         return [trial.covariance for trial in self.trials]
 
     def blocks(self, outcome_names: Sequence[str]) -> EffectBlocks:
-        rows = self.rows
+        """The effects arranged for a fit, one indicator column per construct."""
         return make_blocks(
-            rows["yi"].to_numpy(dtype=float), self.covariances, rows["trial_id"].tolist(),
-            rows["construct"].tolist(), outcome_names=outcome_names,
+            np.array(self.values("yi"), dtype=float), self.covariances, self.values("trial_id"),
+            self.values("construct"), outcome_names=outcome_names,
         )  # fmt: skip
 
 
 def syntheses(stack: Stack) -> list[str]:
     """Names of the syntheses, `main` first."""
-    names = sorted({str(trial.rows["synthesis"].iloc[0]) for trial in stack.trials})
+    names = sorted({str(trial["synthesis"]) for trial in stack.trials})
     return sorted(names, key=lambda name: (name != "main", name))
 
 
 def of_synthesis(stack: Stack, name: str) -> Stack:
-    return Stack(tuple(t for t in stack.trials if t.rows["synthesis"].iloc[0] == name))
+    return Stack(tuple(t for t in stack.trials if t["synthesis"] == name))
 
 
 def upstream_of(stack: Stack) -> str:
     """The construct set against behavior, as its manifests say (the commonest, should they
     differ; main is always intention)."""
-    names = [str(t.rows["upstream_construct"].iloc[0]) for t in stack.trials]
-    if str(stack.trials[0].rows["synthesis"].iloc[0]) == "main":
+    names = [str(t["upstream_construct"]) for t in stack.trials]
+    if stack.trials[0]["synthesis"] == "main":
         return "intention"
     return max(sorted(set(names)), key=names.count)
 
 
-def _by(column: str, value: str) -> Callable[[pd.DataFrame], pd.Series]:
-    def keep(rows: pd.DataFrame) -> pd.Series:
-        return rows[column] == value
+def having(column: str, *values: str) -> Callable[[Record], bool]:
+    """A filter for `Stack.select`: the column has one of the values."""
+
+    def keep(record: Record) -> bool:
+        return record[column] in values
 
     return keep
 
@@ -142,25 +151,25 @@ def subsets(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
 
 
 def _trial_ids(stack: Stack) -> frozenset[str]:
-    return frozenset(str(t.rows["trial_id"].iloc[0]) for t in stack.trials)
+    return frozenset(str(t["trial_id"]) for t in stack.trials)
 
 
 def _candidates(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
     both = {
-        str(t.rows["trial_id"].iloc[0])
+        str(t["trial_id"])
         for t in stack.trials
-        if {upstream, "behavior"} <= set(t.rows["construct"])
+        if {upstream, "behavior"} <= set(t.values("construct"))
     }
     if both:
-        yield "paired trials", stack.select(lambda rows: rows["trial_id"].isin(both))
+        yield "paired trials", stack.select(having("trial_id", *both))
     for column, what in (("topic", "topic"), ("collection_id", "collection")):
-        values = sorted({str(t.rows[column].iloc[0]) for t in stack.trials} - {""})
+        values = sorted({str(t[column]) for t in stack.trials} - {""})
         for value in values if len(values) > 1 else []:
-            part = stack.select(_by(column, value))
+            part = stack.select(having(column, value))
             if len(part.trials) > 1:
                 yield f"{what}: {value}", part
-    if any(not t.rows["randomized"].all() for t in stack.trials):
-        part = stack.select(lambda rows: rows["randomized"].astype(bool))
+    if not all(t["randomized"] for t in stack.trials):
+        part = stack.select(lambda record: bool(record["randomized"]))
         if part.trials:
             yield "randomized only", part
 
@@ -190,7 +199,7 @@ def pool_construct(
     when a trial has several effects a second row is the correlated-and-hierarchical effects
     model with CR2.
     """
-    part = stack.select(_by("construct", construct))
+    part = stack.select(having("construct", construct))
     if not part.trials:
         return []
     blocks = part.blocks([construct])
@@ -240,7 +249,7 @@ def pooled_effects(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:
         group = of_synthesis(stack, name)
         upstream = upstream_of(group)
         for subset, part in subsets(group, upstream):
-            for construct in sorted({c for t in part.trials for c in t.rows["construct"]},
+            for construct in sorted(part.constructs,
                                     key=lambda c: (c != upstream, c != "behavior", c)):  # fmt: skip
                 identity = {"synthesis": name, "construct": construct, "subset": subset,
                             "measure": "SMD"}  # fmt: skip
@@ -259,13 +268,13 @@ def pooled_natural_scales(
     natural = effects[effects["measure"].isin(["OR", "RR", "RD"]) & effects["yi"].notna()]
     rows: list[dict[str, object]] = []
     for measure, part in natural.groupby("measure"):
-        by_row = part.set_index("outcome_row_id")
+        by_row = {str(row["outcome_row_id"]): row for row in part.to_dict("records")}
         swapped = Stack(tuple(
             one for trial in stack.trials if (one := _on_scale(trial, by_row)) is not None
         ))  # fmt: skip
         for name in syntheses(swapped) if swapped.trials else []:
             group = of_synthesis(swapped, name)
-            for construct in sorted({c for t in group.trials for c in t.rows["construct"]}):
+            for construct in sorted(group.constructs):
                 identity = {"synthesis": name, "construct": construct, "subset": "all",
                             "measure": str(measure)}  # fmt: skip
                 made = pool_construct(group, construct, settings, identity)
@@ -273,21 +282,23 @@ def pooled_natural_scales(
     return pd.DataFrame(rows, columns=POOLED_COLUMNS)
 
 
-def _on_scale(trial: TrialEffects, by_row: pd.DataFrame) -> TrialEffects | None:
-    ids = trial.rows["outcome_row_id"]
-    has = ids.isin(by_row.index).to_numpy() & (np.diag(trial.covariance) > 0)
-    if not has.any():
+def _on_scale(trial: TrialEffects, by_row: dict[str, Record]) -> TrialEffects | None:
+    rows = [
+        i for i, record in enumerate(trial.records)
+        if record["outcome_row_id"] in by_row and by_row[record["outcome_row_id"]]["vi"] > 0
+    ]  # fmt: skip
+    if not rows:
         return None
-    rows = trial.rows[has].reset_index(drop=True)
-    found = by_row.loc[rows["outcome_row_id"]]
-    vi = found["vi"].to_numpy(dtype=float)
-    if not (vi > 0).all():
-        return None
-    old = trial.covariance[np.ix_(has, has)]
+    found = [by_row[trial.records[i]["outcome_row_id"]] for i in rows]
+    sei = np.sqrt([float(one["vi"]) for one in found])
+    old = trial.covariance[np.ix_(rows, rows)]
     sd = np.sqrt(np.diag(old))
-    covariance = old / np.outer(sd, sd) * np.outer(np.sqrt(vi), np.sqrt(vi))
-    rows = rows.assign(yi=found["yi"].to_numpy(dtype=float), vi=vi)
-    return TrialEffects(rows, covariance, trial.origins[np.ix_(has, has)], trial.moved)
+    covariance = old / np.outer(sd, sd) * np.outer(sei, sei)
+    records = tuple(
+        trial.records[i] | {"yi": one["yi"], "vi": one["vi"]}
+        for i, one in zip(rows, found, strict=True)
+    )
+    return TrialEffects(records, covariance, trial.origins[np.ix_(rows, rows)], trial.moved)
 
 
 @dataclass(frozen=True)
@@ -323,13 +334,12 @@ def within_arm_slope(pairs: pd.DataFrame, synthesis: str, settings: AnalysisSett
 
 def joint_model(stack: Stack, upstream: str, settings: AnalysisSettings) -> JointModel:
     """The joint model of the upstream construct and behavior of a stack of trials."""
-    part = stack.select(lambda rows: rows["construct"].isin([upstream, "behavior"]))
+    part = stack.select(having("construct", upstream, "behavior"))
     if not part.trials:
         raise EstimationError(f"no trial has a usable effect on {upstream} or behavior")
-    rows = part.rows
     return fit_joint(
-        rows["yi"].to_numpy(dtype=float), part.covariances, rows["trial_id"].tolist(),
-        rows["construct"].tolist(), upstream=upstream, method="REML", level=settings.level,
+        np.array(part.values("yi"), dtype=float), part.covariances, part.values("trial_id"),
+        part.values("construct"), upstream=upstream, method="REML", level=settings.level,
     )  # fmt: skip
 
 
@@ -429,7 +439,7 @@ def sensitivity_table(
         trials = group.trials
         for i, left in enumerate(trials if 2 < len(trials) <= 60 else []):
             rest = Stack(trials[:i] + trials[i + 1 :])
-            label = str(left.rows["trial_id"].iloc[0])
+            label = str(left["trial_id"])
             rows += _sensitivity_rows(rest, name, "leave_one_trial_out", label, settings)
     return pd.DataFrame(rows, columns=SENSITIVITY_COLUMNS)
 

@@ -102,9 +102,18 @@ def describe_action_control(counts: ArrayLike, level: float = 0.95) -> ActionCon
     low, high = wilson_interval(ia, intend, level)
     other_low, other_high = wilson_interval(da, no_intend, level)
     return ActionControl(
-        n, intend / n, (ia + da) / n, given, low, high, other, other_low, other_high, 1.0 - given,
+        n,
+        intend / n,
+        (ia + da) / n,
+        given,
+        low,
+        high,
+        other,
+        other_low,
+        other_high,
+        1.0 - given,
         (ia / n, iab / n, da / n, dab / n),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -191,23 +200,32 @@ def pool_composition(counts: ArrayLike, *, structure: str = "CS") -> PooledCompo
     from analysis.multivariate import fit_multivariate
 
     cells = np.asarray(counts, dtype=float).reshape(-1, 4)
-    require(~(cells < 0).any(axis=1), "counts must not be negative")
+    require(np.asarray(~(cells < 0).any(axis=1)), "counts must not be negative")
     used = cells[(cells > 0).all(axis=1)]
     nowhere = np.full(4, math.nan)
     if used.shape[0] < 2:
         return PooledComposition(
-            cells.shape[0], used.shape[0], nowhere, math.nan, "too_few_studies",
+            cells.shape[0],
+            used.shape[0],
+            nowhere,
+            math.nan,
+            "too_few_studies",
             "at least 2 samples without an empty cell are needed",
-        )  # fmt: skip
+        )
     ratios = np.log(used[:, :3] / used[:, 3:])
     v = [np.diag(1.0 / row[:3]) + 1.0 / row[3] for row in used]
     labels = [i for i in range(used.shape[0]) for _ in range(3)]
-    blocks = make_blocks(ratios.ravel(), v, labels, list(CELLS[:3]) * used.shape[0],
-                         outcome_names=list(CELLS[:3]))  # fmt: skip
+    blocks = make_blocks(
+        ratios.ravel(), v, labels, list(CELLS[:3]) * used.shape[0], outcome_names=list(CELLS[:3])
+    )
     fit = fit_multivariate(blocks, structure=structure)
     odds = np.append(np.exp(fit.beta), 1.0)
     shares = odds / odds.sum()
     return PooledComposition(
-        cells.shape[0], used.shape[0], shares, float(shares[0] / (shares[0] + shares[1])),
-        fit.status, "; ".join(fit.notes),
-    )  # fmt: skip
+        cells.shape[0],
+        used.shape[0],
+        shares,
+        float(shares[0] / (shares[0] + shares[1])),
+        fit.status,
+        "; ".join(fit.notes),
+    )

@@ -62,7 +62,7 @@ def check_design(design: ArrayLike | None, rows: int) -> Floats:
         matrix = matrix[:, None]
     if matrix.shape[0] != rows:
         raise EstimationError(f"the design has {matrix.shape[0]} rows, the effects have {rows}")
-    require(np.isfinite(matrix).all(axis=1), "the design matrix must be finite")
+    require(np.asarray(np.isfinite(matrix).all(axis=1)), "the design matrix must be finite")
     if np.linalg.matrix_rank(matrix) < matrix.shape[1]:
         raise EstimationError(
             f"the {matrix.shape[1]} columns of the design are not independent; "

@@ -104,13 +104,27 @@ def make_blocks(
         sizes.setdefault(len(rows), []).append(trial)
     groups = []
     for _, trials in sorted(sizes.items()):
-        rows = np.array([rows_of[trial] for trial in trials])
+        stacked_rows = np.array([rows_of[trial] for trial in trials])
         stacked = np.array([blocks[trial] for trial in trials])
-        groups.append(BlockGroup(rows, effects[rows], matrix[rows], stacked, kinds[rows]))
+        groups.append(
+            BlockGroup(
+                stacked_rows,
+                effects[stacked_rows],
+                matrix[stacked_rows],
+                stacked,
+                kinds[stacked_rows],
+            )
+        )
     return EffectBlocks(
-        effects.size, matrix.shape[1], len(rows_of), codes, kinds, tuple(names), matrix,
+        effects.size,
+        matrix.shape[1],
+        len(rows_of),
+        codes,
+        kinds,
+        tuple(names),
+        matrix,
         tuple(groups),
-    )  # fmt: skip
+    )
 
 
 def _rows_by_cluster(codes: Integers) -> list[list[int]]:

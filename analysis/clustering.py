@@ -33,7 +33,9 @@ def anova_icc(values: Floats, arm: NDArray[Any], cluster: NDArray[Any]) -> Clust
     _, arm_codes = np.unique(arm, return_inverse=True)
     arms = int(arm_codes.max()) + 1
     if names.size <= arms or values.size <= names.size:
-        raise EstimationError("the ICC needs more clusters than arms and more persons than clusters")
+        raise EstimationError(
+            "the ICC needs more clusters than arms and more persons than clusters"
+        )
     sizes = np.bincount(inverse).astype(float)
     means = np.bincount(inverse, values) / sizes
     arm_of = np.zeros(names.size, dtype=int)

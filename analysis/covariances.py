@@ -72,9 +72,17 @@ class EffectArms:
 
 
 def smd_arms(
-    outcome: str, intervention: str, comparator: str, *, g: float, j: float, n1: float, n2: float,
-    sd1: float | None = None, sd2: float | None = None,
-) -> EffectArms:  # fmt: skip
+    outcome: str,
+    intervention: str,
+    comparator: str,
+    *,
+    g: float,
+    j: float,
+    n1: float,
+    n2: float,
+    sd1: float | None = None,
+    sd2: float | None = None,
+) -> EffectArms:
     """Arms of a standardized mean difference; equal SDs are taken where none are given."""
     k1 = k2 = j
     if sd1 is not None and sd2 is not None:
@@ -84,14 +92,20 @@ def smd_arms(
 
 
 def binary_arms(
-    outcome: str, intervention: str, comparator: str, *, measure: str, p1: float, p2: float,
-    n1: float, n2: float, scale: float = 1.0,
-) -> EffectArms:  # fmt: skip
+    outcome: str,
+    intervention: str,
+    comparator: str,
+    *,
+    measure: str,
+    p1: float,
+    p2: float,
+    n1: float,
+    n2: float,
+    scale: float = 1.0,
+) -> EffectArms:
     """Arms of a log OR, log RR or RD; `scale` is the factor to d for converted odds ratios."""
     load = LOADINGS[measure]
-    return EffectArms(
-        outcome, intervention, comparator, n1, n2, scale * load(p1), scale * load(p2)
-    )
+    return EffectArms(outcome, intervention, comparator, n1, n2, scale * load(p1), scale * load(p2))
 
 
 def effect_covariance(
@@ -142,9 +156,7 @@ def phi_from_latent(correlation: float, p1: float, p2: float) -> float:
     return (both - p1 * p2) / math.sqrt(p1 * (1 - p1) * p2 * (1 - p2))
 
 
-def pooled_sd_covariance(
-    g: ArrayLike, n_control: float, n_total: float
-) -> NDArray[np.float64]:
+def pooled_sd_covariance(g: ArrayLike, n_control: float, n_total: float) -> NDArray[np.float64]:
     """Covariance of g's of several arms against one control, SD pooled over all arms.
 
     Off-diagonal 1/n_c + g_i g_j / (2 N) (Gleser and Olkin 2009, eq. 19.19); the diagonal is

@@ -27,9 +27,13 @@ class FiellerSet:
 
 
 def fieller_set(
-    numerator: float, denominator: float, var_num: float, var_den: float, cov: float,
+    numerator: float,
+    denominator: float,
+    var_num: float,
+    var_den: float,
+    cov: float,
     critical: float,
-) -> FiellerSet:  # fmt: skip
+) -> FiellerSet:
     """All ratios r with (numerator - r denominator)^2 <= critical^2 Var(numerator - r denominator).
 
     Fieller (1954, J R Stat Soc B 16:175). Solves the quadratic a r^2 - 2 b r + c <= 0.

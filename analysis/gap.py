@@ -126,16 +126,23 @@ def fit_joint(
     present = set(outcome)
     for name in (upstream, behavior):
         if name not in present:
-            raise EstimationError(f"no trial has a usable effect on {name}; there is no gap to estimate")
+            raise EstimationError(
+                f"no trial has a usable effect on {name}; there is no gap to estimate"
+            )
     blocks = make_blocks(yi, v, trial, outcome, outcome_names=[upstream, behavior])
     structure, notes = _structure(blocks)
     fit = fit_multivariate(blocks, structure=structure, within="replicated", method=method)
     robust = robust_covariance(fit, "CR2") if blocks.clusters > 1 else None
     k_upstream, k_behavior = (int(n) for n in blocks.trials_per_outcome)
     return JointModel(
-        fit, robust, level, k_upstream, k_behavior, blocks.trials_with_both,
+        fit,
+        robust,
+        level,
+        k_upstream,
+        k_behavior,
+        blocks.trials_with_both,
         (*notes, *fit.notes),
-    )  # fmt: skip
+    )
 
 
 def _structure(blocks: EffectBlocks) -> tuple[str, tuple[str, ...]]:
@@ -152,9 +159,17 @@ def _estimate(
     statistic = value / se if se > 0 else math.nan
     half = critical_value(level, df) * se
     return GapEstimate(
-        estimand, value, se, statistic, df, two_sided_p(statistic, df), value - half, value + half,
-        "confidence", method,
-    )  # fmt: skip
+        estimand,
+        value,
+        se,
+        statistic,
+        df,
+        two_sided_p(statistic, df),
+        value - half,
+        value + half,
+        "confidence",
+        method,
+    )
 
 
 def missing_estimate(estimand: str, method: str, status: str, reason: str) -> GapEstimate:
@@ -191,13 +206,25 @@ def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
     se = math.sqrt(float(contrast @ v @ contrast)) / abs(intention)
     df = model.df(method, contrast)
     limits = fieller_set(
-        behavior, intention, float(v[1, 1]), float(v[0, 0]), float(v[0, 1]),
+        behavior,
+        intention,
+        float(v[1, 1]),
+        float(v[0, 0]),
+        float(v[0, 1]),
         critical_value(model.level, df),
-    )  # fmt: skip
+    )
     return GapEstimate(
-        "transmission_ratio", ratio, se, math.nan, df, math.nan, limits.lower, limits.upper,
-        limits.kind, f"{method}/fieller",
-    )  # fmt: skip
+        "transmission_ratio",
+        ratio,
+        se,
+        math.nan,
+        df,
+        math.nan,
+        limits.lower,
+        limits.upper,
+        limits.kind,
+        f"{method}/fieller",
+    )
 
 
 def mediation_shortfall(
@@ -213,9 +240,13 @@ def mediation_shortfall(
     value = float(contrast @ model.means)
     variance = float(contrast @ v @ contrast) + float(model.means[0]) ** 2 * slope_variance
     return _estimate(
-        "mediation_shortfall", value, math.sqrt(variance), model.df(method, contrast),
-        model.level, method,
-    )  # fmt: skip
+        "mediation_shortfall",
+        value,
+        math.sqrt(variance),
+        model.df(method, contrast),
+        model.level,
+        method,
+    )
 
 
 def predictive_gap(model: JointModel, method: str = "CR2") -> GapEstimate:
@@ -224,16 +255,26 @@ def predictive_gap(model: JointModel, method: str = "CR2") -> GapEstimate:
     df = model.k_paired - 2.0
     if df < 1 or model.fit.structure == "NONE":
         return missing_estimate(
-            "predictive_gap", method, "too_few_studies",
+            "predictive_gap",
+            method,
+            "too_few_studies",
             f"a prediction needs at least 3 trials with both outcomes, found {model.k_paired}",
-        )  # fmt: skip
+        )
     now = difference(model, method)
     spread = float(_DIFFERENCE @ model.between @ _DIFFERENCE)
     half = critical_value(model.level, df) * math.sqrt(max(0.0, spread) + now.se**2)
     return GapEstimate(
-        "predictive_gap", now.estimate, math.sqrt(max(0.0, spread) + now.se**2), math.nan, df,
-        math.nan, now.estimate - half, now.estimate + half, "prediction", method,
-    )  # fmt: skip
+        "predictive_gap",
+        now.estimate,
+        math.sqrt(max(0.0, spread) + now.se**2),
+        math.nan,
+        df,
+        math.nan,
+        now.estimate - half,
+        now.estimate + half,
+        "prediction",
+        method,
+    )
 
 
 def probability_rises_without_behavior(
@@ -247,9 +288,11 @@ def probability_rises_without_behavior(
     estimand = "probability_upstream_rises_behavior_does_not"
     if model.fit.structure != "UN":
         return missing_estimate(
-            estimand, method, "too_few_studies",
+            estimand,
+            method,
+            "too_few_studies",
             "needs a between-trial covariance, that is at least 3 trials with both outcomes",
-        )  # fmt: skip
+        )
     covariance = model.between + model.covariance(method)
     sd = np.sqrt(np.diag(covariance))
     rho = float(np.clip(covariance[0, 1] / (sd[0] * sd[1]), -1.0, 1.0))
@@ -259,9 +302,19 @@ def probability_rises_without_behavior(
     value = float(normal_cdf(h)) - both_low
     nan = math.nan
     return GapEstimate(
-        estimand, value, nan, nan, nan, nan, nan, nan, "none", f"predictive_normal/{method}", "ok",
+        estimand,
+        value,
+        nan,
+        nan,
+        nan,
+        nan,
+        nan,
+        nan,
+        "none",
+        f"predictive_normal/{method}",
+        "ok",
         "no interval: the uncertainty of the between-trial covariance is not propagated",
-    )  # fmt: skip
+    )
 
 
 def gap_estimates(
@@ -279,9 +332,11 @@ def gap_estimates(
     if slope is None:
         out.append(
             missing_estimate(
-                "mediation_shortfall", method, "no_correlation",
+                "mediation_shortfall",
+                method,
+                "no_correlation",
                 "no trial of this group gives a within-arm correlation with behavior",
-            )  # fmt: skip
+            )
         )
     else:
         out.append(mediation_shortfall(model, slope, slope_variance, method))

@@ -35,7 +35,7 @@ def weighted_fit(yi: Floats, wi: Floats, design: Floats) -> WeightedFit:
     """Weighted least squares of yi on the design with weights wi (k)."""
     weighted = design * wi[:, None]
     information = design.T @ weighted
-    vb = np.linalg.inv(information)
+    vb: Floats = np.asarray(np.linalg.inv(information), dtype=np.float64)
     beta = vb @ (weighted.T @ yi)
     residuals = yi - design @ beta
     return WeightedFit(
@@ -62,7 +62,7 @@ def generalized_q(tau2: float, yi: Floats, vi: Floats, design: Floats) -> float:
 
 def typical_variance(vi: Floats, design: Floats) -> float:
     """Typical sampling variance (k - p) / trace(P) of Higgins and Thompson (2002, eq. 9)."""
-    return (vi.size - design.shape[1]) / _trace_p(1.0 / vi, design)
+    return float((vi.size - design.shape[1]) / _trace_p(1.0 / vi, design))
 
 
 def _largest_plausible(yi: Floats, vi: Floats, design: Floats) -> float:
@@ -74,7 +74,7 @@ def _largest_plausible(yi: Floats, vi: Floats, design: Floats) -> float:
 def _tau2_dl(yi: Floats, vi: Floats, design: Floats) -> float:
     """DerSimonian and Laird (1986); with moderators as in Raudenbush (2009)."""
     degrees = yi.size - design.shape[1]
-    return max(0.0, (cochran_q(yi, vi, design) - degrees) / _trace_p(1.0 / vi, design))
+    return float(max(0.0, (cochran_q(yi, vi, design) - degrees) / _trace_p(1.0 / vi, design)))
 
 
 def _tau2_he(yi: Floats, vi: Floats, design: Floats) -> float:
@@ -83,12 +83,12 @@ def _tau2_he(yi: Floats, vi: Floats, design: Floats) -> float:
     fit = weighted_fit(yi, ones, design)
     leverage = np.einsum("kp,pq,kq->k", design, fit.vb, design)
     degrees = yi.size - design.shape[1]
-    return max(0.0, (fit.rss - float((vi * (1.0 - leverage)).sum())) / degrees)
+    return float(max(0.0, (fit.rss - float((vi * (1.0 - leverage)).sum())) / degrees))
 
 
 def _tau2_hs(yi: Floats, vi: Floats, design: Floats) -> float:
     """Hunter and Schmidt (1990)."""
-    return max(0.0, (cochran_q(yi, vi, design) - yi.size) / float((1.0 / vi).sum()))
+    return float(max(0.0, (cochran_q(yi, vi, design) - yi.size) / float((1.0 / vi).sum())))
 
 
 def _tau2_sj(yi: Floats, vi: Floats, design: Floats) -> float:
@@ -97,7 +97,7 @@ def _tau2_sj(yi: Floats, vi: Floats, design: Floats) -> float:
     if start == 0.0:
         return 0.0
     fit = weighted_fit(yi, 1.0 / (vi + start), design)
-    return start * fit.rss / (yi.size - design.shape[1])
+    return float(start * fit.rss / (yi.size - design.shape[1]))
 
 
 def _tau2_pm(yi: Floats, vi: Floats, design: Floats) -> float:
@@ -105,7 +105,7 @@ def _tau2_pm(yi: Floats, vi: Floats, design: Floats) -> float:
     degrees = yi.size - design.shape[1]
 
     def excess(tau2: float) -> float:
-        return generalized_q(tau2, yi, vi, design) - degrees
+        return float(generalized_q(tau2, yi, vi, design) - degrees)
 
     if excess(0.0) <= 0.0:
         return 0.0
@@ -126,7 +126,7 @@ def log_likelihood(
     if restricted:
         value += 0.5 * float(np.linalg.slogdet(design.T @ design)[1]) - 0.5 * fit.logdet
         k -= p
-    return value - 0.5 * k * math.log(2.0 * math.pi)
+    return float(value - 0.5 * k * math.log(2.0 * math.pi))
 
 
 def _score(tau2: float, yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
@@ -149,9 +149,7 @@ def _tau2_likelihood(yi: Floats, vi: Floats, design: Floats, restricted: bool) -
         for i in range(len(grid) - 1)
         if scores[i] > 0.0 >= scores[i + 1]
     ]
-    return max(
-        candidates, key=lambda t: log_likelihood(t, yi, vi, design, restricted=restricted)
-    )
+    return max(candidates, key=lambda t: log_likelihood(t, yi, vi, design, restricted=restricted))
 
 
 def _tau2_ml(yi: Floats, vi: Floats, design: Floats) -> float:
@@ -192,9 +190,7 @@ class Tau2Interval:
     method: str = "q_profile"
 
 
-def q_profile_interval(
-    yi: Floats, vi: Floats, design: Floats, level: float = 0.95
-) -> Tau2Interval:
+def q_profile_interval(yi: Floats, vi: Floats, design: Floats, level: float = 0.95) -> Tau2Interval:
     """Q-profile interval of tau2 (Viechtbauer 2007, Stat Med 26:37).
 
     The limits are the tau2 at which generalized Q equals the upper and lower chi-squared

@@ -34,9 +34,14 @@ class SubgroupTest:
 
 
 def fit_subgroups(
-    yi: ArrayLike, vi: ArrayLike, levels: Sequence[str], *, method: str = "REML",
-    ci_method: str = "knapp_hartung", level: float = 0.95,
-) -> SubgroupTest:  # fmt: skip
+    yi: ArrayLike,
+    vi: ArrayLike,
+    levels: Sequence[str],
+    *,
+    method: str = "REML",
+    ci_method: str = "knapp_hartung",
+    level: float = 0.95,
+) -> SubgroupTest:
     """Compare k independent effects between the groups named in `levels` (k labels).
 
     Raises `EstimationError` when fewer than two groups are present.
@@ -47,16 +52,23 @@ def fit_subgroups(
         raise EstimationError("a comparison of groups needs at least two groups")
     member = np.array([[label == name for name in names] for label in levels])
     pooled = tuple(
-        fit_random_effects(effects[rows], variances[rows], method=method, ci_method=ci_method,
-                           level=level)
+        fit_random_effects(
+            effects[rows], variances[rows], method=method, ci_method=ci_method, level=level
+        )
         for rows in member.T
-    )  # fmt: skip
+    )
     k, p = member.shape
     if k - p < 1:
         return SubgroupTest(
-            names, pooled, math.nan, p - 1, k - p, math.nan, math.nan,
+            names,
+            pooled,
+            math.nan,
+            p - 1,
+            k - p,
+            math.nan,
+            math.nan,
             f"{k} effects are too few to compare {p} groups",
-        )  # fmt: skip
+        )
     design = np.column_stack([np.ones(k), member[:, 1:].astype(float)])
     fit = fit_meta_regression(
         effects, variances, design, method=method, ci_method=ci_method, level=level

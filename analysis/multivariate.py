@@ -104,14 +104,14 @@ def _solve(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -
     logdet = 0.0
     inverses, weighted_x = [], []
     for group, sigma in zip(blocks.groups, marginal_covariances(blocks, tau, omega), strict=True):
-        inverse = np.linalg.inv(sigma)
+        inverse = np.asarray(np.linalg.inv(sigma), dtype=np.float64)
         logdet += float(np.linalg.slogdet(sigma)[1].sum())
         wx = inverse @ group.x
         information += np.einsum("mdp,mdq->pq", group.x, wx)
         xwy += np.einsum("mdp,md->p", wx, group.y)
         inverses.append(inverse)
         weighted_x.append(wx)
-    m = np.linalg.inv(information)
+    m = np.asarray(np.linalg.inv(information), dtype=np.float64)
     beta = m @ xwy
     residuals, rss = [], 0.0
     for group, inverse in zip(blocks.groups, inverses, strict=True):
@@ -161,9 +161,14 @@ def _directions(
 
 
 def _element_derivatives(
-    blocks: EffectBlocks, pieces: _Pieces, taus: list[Floats], omegas: list[Floats],
-    restricted: bool, *, second: bool,
-) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    blocks: EffectBlocks,
+    pieces: _Pieces,
+    taus: list[Floats],
+    omegas: list[Floats],
+    restricted: bool,
+    *,
+    second: bool,
+) -> tuple[Floats, Floats, Floats]:
     """Score, observed and expected information for the elements of Tau and omega."""
     count, p = len(taus), blocks.p
     score = np.zeros(count)
@@ -213,9 +218,13 @@ class _Parametrization:
         rows, columns = np.tril_indices(q)
         self.lower = (rows, columns)
         self.n_tau = {
-            "UN": rows.size, "CS": 2 if q > 1 else 1, "HCS": q + 1 if q > 1 else q, "DIAG": q,
-            "ID": 1, "NONE": 0,
-        }[structure]  # fmt: skip
+            "UN": rows.size,
+            "CS": 2 if q > 1 else 1,
+            "HCS": q + 1 if q > 1 else q,
+            "DIAG": q,
+            "ID": 1,
+            "NONE": 0,
+        }[structure]
         self.n_omega = int(self.within.max()) + 1
 
     def expand(self, theta: Floats) -> tuple[Floats, Floats]:
@@ -302,9 +311,7 @@ def fit_multivariate(
     def objective(theta: Floats) -> tuple[float, Floats]:
         tau, omega = parametrization.expand(theta)
         pieces = _solve(scaled, tau, omega, restricted)
-        score, _, _ = _element_derivatives(
-            scaled, pieces, taus, omegas, restricted, second=False
-        )
+        score, _, _ = _element_derivatives(scaled, pieces, taus, omegas, restricted, second=False)
         return -pieces.loglik, -(parametrization.jacobian(theta).T @ score)
 
     theta = _maximize(objective, parametrization.starts(1.0)) if names else np.zeros(0)
@@ -351,9 +358,9 @@ def _is_free(name: str, structure: str) -> bool:
 
 def _typical_size(blocks: EffectBlocks) -> float:
     """A variance of the order of the effects' spread, to make the problem free of units."""
-    variances = np.concatenate([
-        np.diagonal(group.v, axis1=1, axis2=2).ravel() for group in blocks.groups
-    ])  # fmt: skip
+    variances = np.concatenate(
+        [np.diagonal(group.v, axis1=1, axis2=2).ravel() for group in blocks.groups]
+    )
     y = np.concatenate([group.y.ravel() for group in blocks.groups])
     return float(np.median(variances) + np.var(y)) or 1.0
 
@@ -391,7 +398,9 @@ def _polish(objective: _Objective, theta: Floats) -> Floats:
         for i in range(size):
             step = np.zeros(size)
             step[i] = 1e-5 * max(1.0, abs(theta[i]))
-            hessian[:, i] = (objective(theta + step)[1] - objective(theta - step)[1]) / (2 * step[i])
+            hessian[:, i] = (objective(theta + step)[1] - objective(theta - step)[1]) / (
+                2 * step[i]
+            )
         hessian = (hessian + hessian.T) / 2.0
         values, vectors = np.linalg.eigh(hessian)
         move = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-8))
@@ -405,9 +414,13 @@ def _polish(objective: _Objective, theta: Floats) -> Floats:
 
 
 def _psi_covariance(
-    blocks: EffectBlocks, pieces: _Pieces, taus: list[Floats], omegas: list[Floats],
-    restricted: bool, free: list[int],
-) -> tuple[Floats, Floats]:  # fmt: skip
+    blocks: EffectBlocks,
+    pieces: _Pieces,
+    taus: list[Floats],
+    omegas: list[Floats],
+    restricted: bool,
+    free: list[int],
+) -> tuple[Floats, Floats]:
     if not free:
         return np.zeros((0, 0)), np.zeros((0, 0))
     _, observed, expected = _element_derivatives(
@@ -417,7 +430,7 @@ def _psi_covariance(
     for information in (observed, expected):
         part = information[np.ix_(free, free)]
         try:
-            inverse = np.linalg.inv(part)
+            inverse = np.asarray(np.linalg.inv(part), dtype=np.float64)
         except np.linalg.LinAlgError:
             inverse = np.full(part.shape, np.nan)
         out.append(inverse)
@@ -437,7 +450,9 @@ def _state(
             if smallest < _BOUNDARY:
                 notes.append("between_trial_correlation_at_boundary")
     notes += [
-        f"omega2[{i}]_at_zero" for i, n in enumerate(within) if n >= 0 and omega[i] < _BOUNDARY * unit
+        f"omega2[{i}]_at_zero"
+        for i, n in enumerate(within)
+        if n >= 0 and omega[i] < _BOUNDARY * unit
     ]
     at_edge = [note for note in notes if not note.startswith("omega2")]
     return ("boundary" if at_edge else "ok"), tuple(notes)

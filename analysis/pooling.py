@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import check_estimates
+from analysis.arrays import Floats, check_estimates
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
 from analysis.heterogeneity import Heterogeneity, Tau2Interval
@@ -74,9 +74,26 @@ def _single_study(y: float, v: float, level: float, pi_method: str) -> PooledEff
     nothing = Heterogeneity(0.0, 0, math.nan, math.nan, math.nan, math.nan)
     unknown = Tau2Interval(math.nan, math.nan, level, False)
     return PooledEffect(
-        1, y, se, y / se, math.inf, two_sided_p(y / se), y - half, y + half, math.nan, math.nan,
-        math.nan, unknown, nothing, "single_study", "wald", pi_method, level, "single_study", (),
-    )  # fmt: skip
+        1,
+        y,
+        se,
+        y / se,
+        math.inf,
+        two_sided_p(y / se),
+        y - half,
+        y + half,
+        math.nan,
+        math.nan,
+        math.nan,
+        unknown,
+        nothing,
+        "single_study",
+        "wald",
+        pi_method,
+        level,
+        "single_study",
+        (),
+    )
 
 
 def fit_random_effects(
@@ -127,7 +144,7 @@ def fit_random_effects(
     )
 
 
-def weights_percent(vi: ArrayLike, tau2: float) -> np.ndarray:
+def weights_percent(vi: ArrayLike, tau2: float) -> Floats:
     """Weights of the studies in the pooled mean, in percent."""
     wi = 1.0 / (np.asarray(vi, dtype=float) + (0.0 if math.isnan(tau2) else tau2))
-    return 100.0 * wi / wi.sum()
+    return np.asarray(100.0 * wi / wi.sum())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.blocks import EffectBlocks, make_blocks
+from analysis.blocks import make_blocks
 from analysis.errors import EstimationError
 from analysis.multivariate import MultivariateFit, marginal_covariances
 
@@ -79,9 +79,7 @@ def robust_covariance(fit: MultivariateFit, correction: str = "CR2") -> RobustCo
     Raises `EstimationError` with fewer than 2 trials.
     """
     if correction not in CORRECTIONS:
-        raise EstimationError(
-            f"unknown correction {correction!r}; known: {', '.join(CORRECTIONS)}"
-        )
+        raise EstimationError(f"unknown correction {correction!r}; known: {', '.join(CORRECTIONS)}")
     blocks = fit.blocks
     if blocks.clusters < 2:
         raise EstimationError("a cluster-robust variance needs at least 2 trials")
@@ -101,14 +99,22 @@ def robust_covariance(fit: MultivariateFit, correction: str = "CR2") -> RobustCo
     influence[:, np.concatenate(order)] = np.concatenate(columns, axis=1)
     trials = blocks.clusters
     factor = {
-        "CR0": 1.0, "CR1": trials / (trials - 1.0), "CR2": 1.0,
+        "CR0": 1.0,
+        "CR1": trials / (trials - 1.0),
+        "CR2": 1.0,
         "CR1p": trials / (trials - blocks.p) if trials > blocks.p else math.nan,
-    }[correction]  # fmt: skip
+    }[correction]
     influence = influence * math.sqrt(factor)
     return RobustCovariance(
-        correction, influence @ influence.T, influence, trials, tuple(adjusted), tuple(sigmas),
-        tuple(group.x for group in blocks.groups), m,
-    )  # fmt: skip
+        correction,
+        influence @ influence.T,
+        influence,
+        trials,
+        tuple(adjusted),
+        tuple(sigmas),
+        tuple(group.x for group in blocks.groups),
+        m,
+    )
 
 
 def _cr2(sigma: Floats, x: Floats, m: Floats) -> Floats:
@@ -122,7 +128,7 @@ def _cr2(sigma: Floats, x: Floats, m: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.where(values > tolerance, 1.0 / np.sqrt(values), 0.0)
     middle = np.einsum("mde,me,mfe->mdf", vectors, root, vectors)
-    return np.swapaxes(upper, 1, 2) @ middle @ upper
+    return np.asarray(np.swapaxes(upper, 1, 2) @ middle @ upper)
 
 
 def cluster_robust_mean(

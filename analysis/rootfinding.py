@@ -43,7 +43,7 @@ def find_root(function: Callable[[float], float], low: float, high: float) -> fl
 
 def _next_step(a: float, b: float, c: float, fa: float, fb: float, fc: float) -> float:
     """Inverse quadratic step as a share of [a, b], or one half where it is not safe."""
-    if c == b or fc == fb or fc == fa or fb == fa:
+    if c == b or fc in (fa, fb) or fb == fa:
         return 0.5
     xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
     if not (phi**2 < xi and (1.0 - phi) ** 2 < 1.0 - xi):

@@ -35,9 +35,13 @@ class EggerTest:
 
 
 def egger_test(
-    yi: ArrayLike, vi: ArrayLike, *, method: str = "REML", ci_method: str = "wald",
+    yi: ArrayLike,
+    vi: ArrayLike,
+    *,
+    method: str = "REML",
+    ci_method: str = "wald",
     level: float = 0.95,
-) -> EggerTest:  # fmt: skip
+) -> EggerTest:
     """Egger's regression in its mixed-model form (Sterne and Egger 2005; metafor `regtest`).
 
     Raises `EstimationError` with fewer than 3 studies or when all standard errors are equal.
@@ -49,11 +53,28 @@ def egger_test(
     if np.ptp(sei) <= 1e-12 * sei.max():
         raise EstimationError("all studies are equally precise; the test has no meaning")
     fit: MetaRegression = fit_meta_regression(
-        effects, variances, np.column_stack([np.ones_like(sei), sei]), method=method,
-        ci_method=ci_method, level=level, names=["limit", "sei"],
-    )  # fmt: skip
+        effects,
+        variances,
+        np.column_stack([np.ones_like(sei), sei]),
+        method=method,
+        ci_method=ci_method,
+        level=level,
+        names=["limit", "sei"],
+    )
     c = fit.coefficients
+    limit, slope = (
+        {name: float(getattr(c, name)[i]) for name in ("estimate", "se", "ci_lb", "ci_ub")}
+        for i in (0, 1)
+    )
     return EggerTest(
-        effects.size, *(float(x[1]) for x in (c.estimate, c.se, c.statistic, c.df, c.pvalue)),
-        *(float(x[0]) for x in (c.estimate, c.ci_lb, c.ci_ub)), f"egger_mixed/{method}/{ci_method}",
-    )  # fmt: skip
+        k=effects.size,
+        slope=slope["estimate"],
+        slope_se=slope["se"],
+        statistic=float(c.statistic[1]),
+        df=float(c.df[1]),
+        pvalue=float(c.pvalue[1]),
+        limit=limit["estimate"],
+        limit_ci_lb=limit["ci_lb"],
+        limit_ci_ub=limit["ci_ub"],
+        method=f"egger_mixed/{method}/{ci_method}",
+    )

@@ -74,9 +74,11 @@ def trial_level_surrogacy(
     tau_i, tau_b, cov = float(fit.tau[0, 0]), float(fit.tau[1, 1]), float(fit.tau[0, 1])
     if any(note.startswith("tau2[0]") for note in fit.notes):
         return _none(
-            k, "boundary", "upstream effects do not vary between trials beyond sampling error, "
+            k,
+            "boundary",
+            "upstream effects do not vary between trials beyond sampling error, "
             "so no line can be read off them",
-        )  # fmt: skip
+        )
     slope = cov / tau_i
     residual = max(0.0, tau_b - cov**2 / tau_i)
     boundary = fit.status == "boundary"
@@ -94,10 +96,20 @@ def trial_level_surrogacy(
     threshold = _threshold(model, slope, residual, target, largest_effect)
     status, reason = _status(model, boundary)
     return Surrogacy(
-        k, slope, slope_se, slope - half, slope + half,
-        float(model.means[1]) - slope * float(model.means[0]), residual, r2, r2_se,
-        threshold, target, status, reason,
-    )  # fmt: skip
+        k,
+        slope,
+        slope_se,
+        slope - half,
+        slope + half,
+        float(model.means[1]) - slope * float(model.means[0]),
+        residual,
+        r2,
+        r2_se,
+        threshold,
+        target,
+        status,
+        reason,
+    )
 
 
 def _status(model: JointModel, boundary: bool) -> tuple[str, str]:
@@ -114,7 +126,9 @@ def _status(model: JointModel, boundary: bool) -> tuple[str, str]:
     return "ok", ""
 
 
-def predict_behavior(model: JointModel, slope: float, residual: float, x: float) -> tuple[float, float]:
+def predict_behavior(
+    model: JointModel, slope: float, residual: float, x: float
+) -> tuple[float, float]:
     """Predicted behavior effect at upstream effect x, and its prediction variance
     residual + (-slope, 1) V (-slope, 1)', Tau treated as known."""
     contrast = np.array([-slope, 1.0])

@@ -27,18 +27,22 @@ def _counts_table(rows: list[tuple[str, str, int, int]]) -> dg.MetadataValue:
     ]
     schema = dg.TableSchema(
         columns=[
-            dg.TableColumn("rule"), dg.TableColumn("column"), dg.TableColumn("checked", "int"),
+            dg.TableColumn("rule"),
+            dg.TableColumn("column"),
+            dg.TableColumn("checked", "int"),
             dg.TableColumn("failed", "int"),
         ]
-    )  # fmt: skip
+    )
     return dg.MetadataValue.table(records, schema)
 
 
 def _screening_check(kind: str, asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=asset, name="rows_accepted", required_resource_keys={"store"},
+        asset=asset,
+        name="rows_accepted",
+        required_resource_keys={"store"},
         description="Every row met its declared rules.",
-    )  # fmt: skip
+    )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         report: dict[str, Any] = context.resources.store.read_json(f"screened/{kind}_report")
         failed = [
@@ -50,9 +54,12 @@ def _screening_check(kind: str, asset: dg.AssetsDefinition) -> dg.AssetChecksDef
         return dg.AssetCheckResult(
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR if raised else dg.AssetCheckSeverity.WARN,
-            metadata={"accepted": report["accepted"], "rejected": report["rejected"],
-                      "failed_rules": _counts_table(failed)},
-        )  # fmt: skip
+            metadata={
+                "accepted": report["accepted"],
+                "rejected": report["rejected"],
+                "failed_rules": _counts_table(failed),
+            },
+        )
 
     return check
 
@@ -61,9 +68,12 @@ def _contract_check(
     asset: dg.AssetsDefinition, stored: str, table: str, rows_required: bool
 ) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=asset, name="keeps_its_contract", blocking=True, required_resource_keys={"store"},
+        asset=asset,
+        name="keeps_its_contract",
+        blocking=True,
+        required_resource_keys={"store"},
         description=f"The table keeps what is declared for {table}.",
-    )  # fmt: skip
+    )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         from validations.expectations import validate
         from validations.tables import TABLES, conform
@@ -74,13 +84,18 @@ def _contract_check(
         plain = keyed.astype(object).where(keyed.notna(), None)
         plain = plain.replace({"": None}) if len(plain) else plain
         _, outcomes = validate(plain, schema, rows_required=rows_required)
-        failed = [(o.rule_id, o.column, o.evaluated, o.unexpected) for o in outcomes if not o.success]
+        failed = [
+            (o.rule_id, o.column, o.evaluated, o.unexpected) for o in outcomes if not o.success
+        ]
         return dg.AssetCheckResult(
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR,
-            metadata={"rows": len(frame), "checks": len(outcomes),
-                      "failed_rules": _counts_table(failed)},
-        )  # fmt: skip
+            metadata={
+                "rows": len(frame),
+                "checks": len(outcomes),
+                "failed_rules": _counts_table(failed),
+            },
+        )
 
     return check
 
@@ -95,8 +110,12 @@ _STORED = [
 ]
 
 CHECKS = [
-    *[_screening_check(kind, asset)
-      for kind, asset in zip(RECORD_SCHEMAS, screened_records, strict=True)],
-    *[_contract_check(asset, stored, table, rows_required=False)
-      for asset, stored, table in _STORED],
-]  # fmt: skip
+    *[
+        _screening_check(kind, asset)
+        for kind, asset in zip(RECORD_SCHEMAS, screened_records, strict=True)
+    ],
+    *[
+        _contract_check(asset, stored, table, rows_required=False)
+        for asset, stored, table in _STORED
+    ],
+]

@@ -46,11 +46,14 @@ _participants = next(a for a in screened_records if a.key.path[-1] == "screened_
 
 
 @dg.asset(
-    key_prefix="core", group_name="core", deps=[_participants], kinds={"pandas"},
+    key_prefix="core",
+    group_name="core",
+    deps=[_participants],
+    kinds={"pandas"},
     required_resource_keys=_NEEDS,
     description="Aggregates of participant rows: numbers per arm, joint correlations, adjusted "
     "differences, action-control counts. No later step sees a participant.",
-)  # fmt: skip
+)
 def participant_summaries(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import summarize_participants
 
@@ -59,11 +62,30 @@ def participant_summaries(context: dg.AssetExecutionContext) -> dg.MaterializeRe
 
 
 @dg.asset(
-    key_prefix="core", group_name="core", deps=[*screened_records, participant_summaries],
-    kinds={"pandas"}, required_resource_keys=_NEEDS,
+    key_prefix="core",
+    group_name="core",
+    deps=[_participants],
+    kinds={"pingouin"},
+    required_resource_keys=_NEEDS,
+    description="Independent checks on participant rows: cross-check of g, assumptions, scale "
+    "reliability. Aggregates only.",
+)
+def participant_checks(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    from assets.steps import check_participants
+
+    store, trials, _ = _settle(context, "checking participant rows")
+    return dg.MaterializeResult(metadata={"checks": len(check_participants(store, trials))})
+
+
+@dg.asset(
+    key_prefix="core",
+    group_name="core",
+    deps=[*screened_records, participant_summaries],
+    kinds={"pandas"},
+    required_resource_keys=_NEEDS,
     description="Outcome rows of all constructs: one per trial, comparison, instrument, time and "
     "analysis set, with everything an effect needs.",
-)  # fmt: skip
+)
 def outcome_rows(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import assemble_outcomes
 
@@ -73,9 +95,14 @@ def outcome_rows(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 def _outcomes(construct: str, description: str) -> dg.AssetsDefinition:
     @dg.asset(
-        name=f"{construct}_outcomes", key_prefix="core", group_name="core", deps=[outcome_rows],
-        kinds={"pandas", "parquet"}, required_resource_keys=_NEEDS, description=description,
-    )  # fmt: skip
+        name=f"{construct}_outcomes",
+        key_prefix="core",
+        group_name="core",
+        deps=[outcome_rows],
+        kinds={"pandas", "parquet"},
+        required_resource_keys=_NEEDS,
+        description=description,
+    )
     def outcomes(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from assets.steps import write_outcome_table
 
@@ -94,11 +121,13 @@ upstream_outcomes = _outcomes("upstream", "Every other construct, under its own 
 
 
 @dg.asset(
-    key_prefix="core", group_name="core",
-    deps=[intention_outcomes, behavior_outcomes, upstream_outcomes], kinds={"numpy"},
+    key_prefix="core",
+    group_name="core",
+    deps=[intention_outcomes, behavior_outcomes, upstream_outcomes],
+    kinds={"numpy"},
     required_resource_keys=_NEEDS,
     description="Effects with sampling variances and formula on the common and natural scales.",
-)  # fmt: skip
+)
 def effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import compute_effects
 
@@ -110,11 +139,14 @@ def effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 
 @dg.asset(
-    key_prefix="core", group_name="core", deps=[effects], kinds={"numpy"},
+    key_prefix="core",
+    group_name="core",
+    deps=[effects],
+    kinds={"numpy"},
     required_resource_keys=_NEEDS,
     description="Upstream and behavior effects that belong together, with the covariances of the "
     "effects of each trial.",
-)  # fmt: skip
+)
 def paired_effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import pair_effects
 
@@ -123,6 +155,13 @@ def paired_effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 
 ASSETS = [
-    *screened_records, participant_summaries, outcome_rows, intention_outcomes,
-    behavior_outcomes, upstream_outcomes, effects, paired_effects,
-]  # fmt: skip
+    *screened_records,
+    participant_summaries,
+    participant_checks,
+    outcome_rows,
+    intention_outcomes,
+    behavior_outcomes,
+    upstream_outcomes,
+    effects,
+    paired_effects,
+]

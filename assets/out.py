@@ -7,6 +7,7 @@ from assets.core import (
     effects,
     intention_outcomes,
     paired_effects,
+    participant_checks,
     screened_records,
     upstream_outcomes,
 )
@@ -27,18 +28,20 @@ _DESCRIPTIONS = {
 
 def _table(name: str) -> dg.AssetsDefinition:
     @dg.asset(
-        name=name, key_prefix="out", group_name="out", deps=[paired_effects, *screened_records],
-        kinds={"numpy", "parquet"}, required_resource_keys=_NEEDS,
+        name=name,
+        key_prefix="out",
+        group_name="out",
+        deps=[paired_effects, *screened_records],
+        kinds={"numpy", "parquet"},
+        required_resource_keys=_NEEDS,
         description=_DESCRIPTIONS[name],
-    )  # fmt: skip
+    )
     def table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from assets.steps import synthesize
 
         project = context.resources.project
         project.report(name.replace("_", " "), context)
-        made = synthesize(
-            context.resources.store, project.trial_names(), project.analysis, name
-        )
+        made = synthesize(context.resources.store, project.trial_names(), project.analysis, name)
         return dg.MaterializeResult(metadata={"rows": len(made)})
 
     return table
@@ -48,10 +51,12 @@ synthesis_tables = [_table(name) for name in _DESCRIPTIONS]
 
 
 @dg.asset(
-    key_prefix="out", group_name="out", deps=[effects, paired_effects, *screened_records],
+    key_prefix="out",
+    group_name="out",
+    deps=[effects, paired_effects, participant_checks, *screened_records],
     required_resource_keys=_NEEDS,
     description="Trials, arms, instruments, findings and rejected rows.",
-)  # fmt: skip
+)
 def trial_tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import collect_findings, describe_trials
 
@@ -63,22 +68,32 @@ def trial_tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 
 @dg.asset(
-    key_prefix="out", group_name="out",
-    deps=[trial_tables, *synthesis_tables, intention_outcomes, behavior_outcomes,
-          upstream_outcomes],
-    kinds={"duckdb", "parquet"}, pool="release",
+    key_prefix="out",
+    group_name="out",
+    deps=[
+        trial_tables,
+        *synthesis_tables,
+        intention_outcomes,
+        behavior_outcomes,
+        upstream_outcomes,
+    ],
+    kinds={"duckdb", "parquet"},
+    pool="release",
     required_resource_keys={"store", "project", "publisher"},
     description="Immutable folder of published tables with release.json and report.html; "
     "`current` points to it.",
-)  # fmt: skip
+)
 def release(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     project = context.resources.project
     project.report("publishing", context)
     made = context.resources.publisher.publish(context.resources.store, project)
     return dg.MaterializeResult(
-        metadata={"release_id": made.release_id, "is_new": made.is_new,
-                  "path": dg.MetadataValue.path(str(made.path))}
-    )  # fmt: skip
+        metadata={
+            "release_id": made.release_id,
+            "is_new": made.is_new,
+            "path": dg.MetadataValue.path(str(made.path)),
+        }
+    )
 
 
 ASSETS = [*synthesis_tables, trial_tables, release]

@@ -35,7 +35,11 @@ def staged_trials(context: dg.AssetExecutionContext) -> None:
         project.report(f"reading trials {done}/{len(names)}", context)
     for name in names:
         context.add_asset_metadata(
-            {"trials": len(names), "rows": rows, "unchanged": reused,
-             "seconds": round(time.monotonic() - started, 3)},
+            {
+                "trials": len(names),
+                "rows": rows,
+                "unchanged": reused,
+                "seconds": round(time.monotonic() - started, 3),
+            },
             partition_key=name,
-        )  # fmt: skip
+        )

@@ -15,14 +15,14 @@ import pandas as pd
 
 from assets.sources.staging import StagedTrial, stage_trial
 from assets.store import TableStore
+from assets.tables import action_control, correlational, gap, moderators, pooling, trial_tables
 from assets.tables import arms as arm_tables
-from assets.tables import context
 from assets.tables import effects as effect_tables
 from assets.tables import outcomes as outcome_tables
 from assets.tables import pairs as pair_tables
-from assets.tables import synthesis
 from assets.tables.participants import ParticipantFacts, participant_facts
 from assets.tables.settings import AnalysisSettings
+from assets.tables.stack import Stack
 from validations.disclosure import protect_action_counts
 from validations.findings import (
     Finding,
@@ -126,15 +126,19 @@ def _declared_flags(
 ) -> dict[str, pd.Series]:
     """Rules about names: whether arms, outcomes and variables are in the manifest."""
     ids = {rule.id for rule in rules}
-    arms = {c: {a.id for a in m.arms} or {"intervention", "comparator"} for c, m in manifests.items()}
+    arms = {
+        c: {a.id for a in m.arms} or {"intervention", "comparator"} for c, m in manifests.items()
+    }
     outcomes = {c: {o.id for o in m.outcomes} for c, m in manifests.items()}
 
     def known(column: str, names: dict[str, set[str]], *, empty: bool = False) -> pd.Series:
         return pd.Series(
-            [(empty and v == "") or v in names.get(c, set())
-             for c, v in zip(records["collection_id"], records[column], strict=True)],
+            [
+                (empty and v == "") or v in names.get(c, set())
+                for c, v in zip(records["collection_id"], records[column], strict=True)
+            ],
             index=records.index,
-        )  # fmt: skip
+        )
 
     flags = {}
     if "arm_declared" in ids:
@@ -142,7 +146,9 @@ def _declared_flags(
     if "outcome_declared" in ids:
         flags["outcome_declared"] = known("outcome", outcomes)
     if "arms_declared" in ids:
-        free = pd.Series([not manifests[c].arms for c in records["collection_id"]], index=records.index)
+        free = pd.Series(
+            [not manifests[c].arms for c in records["collection_id"]], index=records.index
+        )
         flags["arms_declared"] = free | (
             known("intervention", arms, empty=True) & known("comparator", arms, empty=True)
         )
@@ -151,20 +157,18 @@ def _declared_flags(
     return flags
 
 
-def screen_kind(
-    kind: str, records: pd.DataFrame, manifests: dict[str, TrialManifest]
-) -> Screened:
+def screen_kind(kind: str, records: pd.DataFrame, manifests: dict[str, TrialManifest]) -> Screened:
     """Screen stacked records of one kind, with the scale limits of their outcomes."""
     schema = RECORD_SCHEMAS[kind]
     if records.empty:
         empty = pd.DataFrame(columns=[*_IDENTITY, *schema.names])
         return Screened(empty, pd.DataFrame(), [], [])
     if kind == "arm_summaries":
-        scales = [_scale(manifests[c], o)
-                  for c, o in zip(records["collection_id"], records["outcome"], strict=True)]  # fmt: skip
-        records = records.assign(
-            scale_min=[s[0] for s in scales], scale_max=[s[1] for s in scales]
-        )
+        scales = [
+            _scale(manifests[c], o)
+            for c, o in zip(records["collection_id"], records["outcome"], strict=True)
+        ]
+        records = records.assign(scale_min=[s[0] for s in scales], scale_max=[s[1] for s in scales])
     return screen(records, schema, _declared_flags(records, schema.rules, manifests))
 
 
@@ -188,10 +192,13 @@ def screen_records(store: TableStore, trials: list[str], kind: str) -> dict[str,
     store.write(f"screened/{kind}_findings", findings_frame(screened.findings))
     report = {
         "accepted": len(screened.accepted),
-        "rejected": int(screened.rejected[["trial_id", "file", "row", "outcome"]]
-                        .drop_duplicates().shape[0]) if len(screened.rejected) else 0,
+        "rejected": int(
+            screened.rejected[["trial_id", "file", "row", "outcome"]].drop_duplicates().shape[0]
+        )
+        if len(screened.rejected)
+        else 0,
         "checks": [asdict(outcome) for outcome in screened.outcomes],
-    }  # fmt: skip
+    }
     store.write_json(f"screened/{kind}_report", report)
     return report
 
@@ -212,6 +219,22 @@ def summarize_participants(
     return {"trials": len(facts), "arm_statistics": len(statistics)}
 
 
+def check_participants(store: TableStore, trials: list[str]) -> pd.DataFrame:
+    """Independent checks on participant rows: cross-check of g, assumptions, reliability."""
+    from assets.tables.quality import CHECK_COLUMNS, findings_of_checks, participant_checks
+
+    staged = Staged(store, trials)
+    manifests, items = staged.manifests, staged.records("participant_items")
+    checks: list[dict[str, object]] = []
+    for trial, part in store.read("screened/participant_rows").groupby("trial_id"):
+        own = items[items["collection_id"] == trial] if len(items) else items
+        checks += participant_checks(manifests[str(trial)], part, own)
+    table = pd.DataFrame(checks, columns=CHECK_COLUMNS)
+    store.write("participants/participant_checks", table)
+    store.write("participants/findings", findings_frame(findings_of_checks(table)))
+    return table
+
+
 def read_facts(store: TableStore) -> dict[str, ParticipantFacts]:
     """Aggregates of participant rows by trial."""
     data = store.read_json("participants/facts")
@@ -222,13 +245,18 @@ def assemble_outcomes(store: TableStore, trials: list[str]) -> pd.DataFrame:
     """All outcome rows, from which the three outcome tables are cut."""
     manifests = Staged(store, trials).manifests
     statistics = pd.concat(
-        [part for part in (
-            arm_tables.arms_from_summaries(store.read("screened/arm_summaries"), manifests),
-            arm_tables.arms_from_counts(store.read("screened/intention_by_action"), manifests),
-            store.read("participants/arm_statistics"),
-        ) if len(part)] or [pd.DataFrame(columns=arm_tables.ARM_STATISTICS)],
+        [
+            part
+            for part in (
+                arm_tables.arms_from_summaries(store.read("screened/arm_summaries"), manifests),
+                arm_tables.arms_from_counts(store.read("screened/intention_by_action"), manifests),
+                store.read("participants/arm_statistics"),
+            )
+            if len(part)
+        ]
+        or [pd.DataFrame(columns=arm_tables.ARM_STATISTICS)],
         ignore_index=True,
-    )  # fmt: skip
+    )
     for name in ("comparison", "instrument", "timepoint"):
         statistics[name] = statistics[name].fillna("")
     reported = store.read("screened/reported_effects")
@@ -269,7 +297,9 @@ def compute_effects(
     return effects
 
 
-def _book(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pair_tables.CorrelationBook:
+def _book(
+    store: TableStore, trials: list[str], settings: AnalysisSettings
+) -> pair_tables.CorrelationBook:
     staged = Staged(store, trials)
     return pair_tables.CorrelationBook(
         staged.manifests, read_facts(store), staged.study_values, settings
@@ -278,26 +308,26 @@ def _book(store: TableStore, trials: list[str], settings: AnalysisSettings) -> p
 
 def make_stack(
     store: TableStore, trials: list[str], settings: AnalysisSettings, assumed: float
-) -> synthesis.Stack:
+) -> Stack:
     """Effects in the pools with their covariance, at an assumed within-arm correlation."""
     effects = store.read("effects/effects")
     if not effects["in_pool"].any():
-        return synthesis.Stack(())
-    return synthesis.Stack(tuple(pair_tables.all_trial_effects(
-        effects, read_outcomes(store), _book(store, trials, settings), assumed
-    )))  # fmt: skip
-
-
-def read_stack(store: TableStore) -> synthesis.Stack:
-    """The stack of the primary analysis, as the pairing step stored it."""
-    return synthesis.Stack.from_tables(
-        store.read("effects/effects"), store.read("pairs/effect_covariances")
+        return Stack(())
+    return Stack(
+        tuple(
+            pair_tables.all_trial_effects(
+                effects, read_outcomes(store), _book(store, trials, settings), assumed
+            )
+        )
     )
 
 
-def pair_effects(
-    store: TableStore, trials: list[str], settings: AnalysisSettings
-) -> pd.DataFrame:
+def read_stack(store: TableStore) -> Stack:
+    """The stack of the primary analysis, as the pairing step stored it."""
+    return Stack.from_tables(store.read("effects/effects"), store.read("pairs/effect_covariances"))
+
+
+def pair_effects(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
     """Pairs, the covariances within trials, and what could not be paired."""
     stack = make_stack(store, trials, settings, settings.assumed_correlation)
     staged = Staged(store, trials)
@@ -305,11 +335,17 @@ def pair_effects(
         stack.trials, staged.manifests, _book(store, trials, settings), settings.assumed_correlation
     )
     findings += [
-        Finding(str(t["trial_id"]), "correlations_contradict", Severity.INFO,
-                "assumed correlations between its effects contradicted each other and were moved to "
-                "the nearest consistent ones", "declare the correlations under `pairs:`")
-        for t in stack.trials if t.moved
-    ]  # fmt: skip
+        Finding(
+            str(t["trial_id"]),
+            "correlations_contradict",
+            Severity.INFO,
+            "assumed correlations between its effects contradicted each other and were moved to "
+            "the nearest consistent ones",
+            "declare the correlations under `pairs:`",
+        )
+        for t in stack.trials
+        if t.moved
+    ]
     store.write("pairs/paired_effects", pairs)
     store.write("pairs/effect_covariances", pair_tables.covariance_table(stack.trials))
     store.write("pairs/findings", findings_frame(findings))
@@ -327,61 +363,64 @@ def synthesize(
 
 def _pooled(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
     stack = read_stack(store)
-    common = synthesis.pooled_effects(stack, settings)
-    natural = synthesis.pooled_natural_scales(store.read("effects/effects"), stack, settings)
+    common = pooling.pooled_effects(stack, settings)
+    natural = pooling.pooled_natural_scales(store.read("effects/effects"), stack, settings)
     return pd.concat([common, natural], ignore_index=True) if len(natural) else common
 
 
 def _gap(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
-    return synthesis.gap_table(
-        read_stack(store), store.read("pairs/paired_effects"), settings
-    )
+    return gap.gap_table(read_stack(store), store.read("pairs/paired_effects"), settings)
 
 
 def _surrogacy(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
-    return synthesis.surrogacy_table(read_stack(store), settings)
+    return gap.surrogacy_table(read_stack(store), settings)
 
 
 def _sensitivity(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
-    return synthesis.sensitivity_table(
-        lambda rho: make_stack(store, trials, settings, rho), settings
-    )
+    return gap.sensitivity_table(lambda rho: make_stack(store, trials, settings, rho), settings)
 
 
 def _moderators(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
     staged = Staged(store, trials)
-    declared = context.moderator_values(staged.manifests, staged.study_values)
-    return context.moderator_effects(read_stack(store), declared, settings)
+    declared = moderators.moderator_values(staged.manifests, staged.study_values)
+    return moderators.moderator_effects(read_stack(store), declared, settings)
 
 
 def _bias(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
-    return context.bias_checks(read_stack(store), settings)
+    return moderators.bias_checks(read_stack(store), settings)
 
 
 def _action(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
     manifests = Staged(store, trials).manifests
-    counts = context.action_counts(
+    counts = action_control.action_counts(
         read_facts(store), store.read("screened/intention_by_action"), manifests
     )
     publishable = protect_action_counts(counts, disclosure_profiles(store, trials))
-    return context.action_control(counts, publishable, settings)
+    return action_control.action_control(counts, publishable, settings)
 
 
 def _correlations(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
     manifests = Staged(store, trials).manifests
-    return context.pooled_correlations(store.read("screened/correlations"), manifests, settings)
+    return correlational.pooled_correlations(
+        store.read("screened/correlations"), manifests, settings
+    )
 
 
 def _barriers(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
-    return context.barrier_table(store.read("screened/barrier_codings"))
+    return correlational.barrier_table(store.read("screened/barrier_codings"))
 
 
 _SYNTHESES = {
-    "pooled_effects": _pooled, "gap_estimates": _gap, "surrogacy": _surrogacy,
-    "sensitivity": _sensitivity, "moderator_effects": _moderators, "bias_checks": _bias,
-    "action_control": _action, "pooled_correlations": _correlations,
+    "pooled_effects": _pooled,
+    "gap_estimates": _gap,
+    "surrogacy": _surrogacy,
+    "sensitivity": _sensitivity,
+    "moderator_effects": _moderators,
+    "bias_checks": _bias,
+    "action_control": _action,
+    "pooled_correlations": _correlations,
     "barrier_codings": _barriers,
-}  # fmt: skip
+}
 SYNTHESIS_TABLES = tuple(_SYNTHESES)
 
 DEFAULT_PROFILE = DisclosureProfile.ROUNDED
@@ -410,16 +449,20 @@ def describe_trials(store: TableStore, trials: list[str]) -> pd.DataFrame:
     for kind in RECORD_SCHEMAS:
         records = store.read(f"screened/{kind}")
         if len(records):
-            unique = records[["trial_id", "collection_id", "study_label"]].drop_duplicates("trial_id")
+            unique = records[["trial_id", "collection_id", "study_label"]].drop_duplicates(
+                "trial_id"
+            )
             labels |= {r.trial_id: (r.collection_id, r.study_label) for r in unique.itertuples()}
     for trial, manifest in manifests.items():
         if not any(collection == trial for collection, _ in labels.values()):
             labels[trial] = (trial, manifest.label)
     unreadable = {t: "manifest not usable" for t in trials if t not in manifests}
-    table = context.trials_table(manifests, store.read("effects/effects"), unreadable, labels)
+    table = trial_tables.trials_table(manifests, store.read("effects/effects"), unreadable, labels)
     store.write("context/trials", table)
-    store.write("context/arms", context.arms_table(manifests, store.read("outcomes/arm_statistics")))
-    store.write("context/instruments", context.instruments_table(manifests))
+    store.write(
+        "context/arms", trial_tables.arms_table(manifests, store.read("outcomes/arm_statistics"))
+    )
+    store.write("context/instruments", trial_tables.instruments_table(manifests))
     return table
 
 
@@ -428,7 +471,7 @@ def collect_findings(store: TableStore, trials: list[str]) -> pd.DataFrame:
     staged = Staged(store, trials)
     findings = staged.findings
     parts = [f"screened/{kind}_findings" for kind in RECORD_SCHEMAS]
-    for name in [*parts, "effects/findings", "pairs/findings"]:
+    for name in [*parts, "participants/findings", "effects/findings", "pairs/findings"]:
         findings += findings_from_frame(store.read(name))
     frame = findings_frame(findings)
     store.write("context/findings", frame)

@@ -6,7 +6,6 @@ Restricted: it may hold participant rows (under pseudonyms). Nothing outside a r
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ class TableStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.parent / f".writing-{path.name}"
         temporary.write_bytes(data)
-        os.replace(temporary, path)
+        temporary.replace(path)
         return path
 
 

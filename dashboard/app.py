@@ -43,14 +43,17 @@ def make_app(releases_dir: Path) -> Starlette:
         known = {p.stem for p in folder.glob("*.parquet")} if folder.is_dir() else set()
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            return PlainTextResponse(f"There is no such table; known: {listed}\n", status_code=404,
-                                     headers=_HEADERS)  # fmt: skip
+            return PlainTextResponse(
+                f"There is no such table; known: {listed}\n", status_code=404, headers=_HEADERS
+            )
         return FileResponse(folder / f"{name}.parquet", headers=_HEADERS)
 
     return Starlette(
         routes=[Route("/", report), Route("/tables/{name}.parquet", table)],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "testserver"])
+            Middleware(
+                TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "testserver"]
+            )
         ],
     )
 

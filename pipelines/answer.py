@@ -53,11 +53,15 @@ def _title(release: ReleaseFiles, synthesis: str, own: pd.DataFrame) -> str:
 
 def _pooled_line(row: dict[str, Any]) -> list[str]:
     return [
-        str(row["construct"]).replace("_", " "), number(row["mu"]),
-        interval(row["ci_lb"], row["ci_ub"]), interval(row["pi_lb"], row["pi_ub"]),
-        p_value(row["pvalue"]), number(row["tau2"], 3),
-        "-" if row["i2"] != row["i2"] else f"{row['i2']:.0f}%", whole(row["k_trials"]),
-    ]  # fmt: skip
+        str(row["construct"]).replace("_", " "),
+        number(row["mu"]),
+        interval(row["ci_lb"], row["ci_ub"]),
+        interval(row["pi_lb"], row["pi_ub"]),
+        p_value(row["pvalue"]),
+        number(row["tau2"], 3),
+        "-" if row["i2"] != row["i2"] else f"{row['i2']:.0f}%",
+        whole(row["k_trials"]),
+    ]
 
 
 def _gap_line(row: dict[str, Any], upstream: str) -> list[str]:
@@ -69,9 +73,15 @@ def _gap_line(row: dict[str, Any], upstream: str) -> list[str]:
     prediction = row["interval_kind"] == "prediction"
     limits = interval(row["ci_lb"], row["ci_ub"], str(row["interval_kind"]))
     return [
-        name, number(row["estimate"]), "-" if prediction else limits, limits if prediction else "-",
-        p_value(row["pvalue"]), "-", "-", whole(row["k_paired"]),
-    ]  # fmt: skip
+        name,
+        number(row["estimate"]),
+        "-" if prediction else limits,
+        limits if prediction else "-",
+        p_value(row["pvalue"]),
+        "-",
+        "-",
+        whole(row["k_paired"]),
+    ]
 
 
 def sentence(estimates: pd.DataFrame, upstream: str) -> str:
@@ -93,12 +103,8 @@ def sentence(estimates: pd.DataFrame, upstream: str) -> str:
     elif high < 0:
         verdict = f"The interventions raised behavior more than {upstream}"
     else:
-        verdict = (
-            f"The data do not settle whether {upstream} or behavior was raised more"
-        )
-    return (
-        f"{verdict}: difference {number(row['estimate'])} SD {interval(low, high)} ({basis})."
-    )
+        verdict = f"The data do not settle whether {upstream} or behavior was raised more"
+    return f"{verdict}: difference {number(row['estimate'])} SD {interval(low, high)} ({basis})."
 
 
 def side_note(release: ReleaseFiles) -> str:
@@ -112,8 +118,11 @@ def side_note(release: ReleaseFiles) -> str:
         more = f" and {len(unused) - 4} more" if len(unused) > 4 else ""
         notes.append(f"{len(unused)} trials give no usable effect ({names}{more})")
     counts = findings[findings["status"] == "open"]["severity"].value_counts()
-    parts = [f"{counts[s]} {s}{'s' if counts[s] != 1 and s != 'info' else ''}"
-             for s in ("error", "hold", "warning") if s in counts]  # fmt: skip
+    parts = [
+        f"{counts[s]} {s}{'s' if counts[s] != 1 and s != 'info' else ''}"
+        for s in ("error", "hold", "warning")
+        if s in counts
+    ]
     if parts:
         notes.append(f"findings: {', '.join(parts)}")
     return "; ".join(notes)
@@ -123,7 +132,8 @@ def others(release: ReleaseFiles) -> list[str]:
     """What is analyzed apart: other syntheses, correlational sets, other constructs of main."""
     pooled = release.table("pooled_effects")
     names = sorted(
-        (set(pooled["synthesis"]) - {"main"}) | set(release.table("pooled_correlations")["synthesis"])
+        (set(pooled["synthesis"]) - {"main"})
+        | set(release.table("pooled_correlations")["synthesis"])
     )
     apart = set(pooled[pooled["synthesis"] == "main"]["construct"]) - {"intention", "behavior"}
     return names + sorted(apart)

@@ -27,9 +27,11 @@ def _render_report(folder: Any) -> str:
 
 
 def build_definitions(
-    settings: Settings | None = None, *, show: Callable[[str], None] | None = None,
+    settings: Settings | None = None,
+    *,
+    show: Callable[[str], None] | None = None,
     resources: dict[str, Any] | None = None,
-) -> dg.Definitions:  # fmt: skip
+) -> dg.Definitions:
     """The one code location: assets, checks, job, schedule, sensor and resources.
 
     settings: by default from `ibgap.toml` and the environment. show: receives the name of each
@@ -44,10 +46,12 @@ def build_definitions(
         "publisher": Publisher(settings.releases_dir, _render_report),
     } | (resources or {})
     job = dg.define_asset_job(
-        REFRESH, selection=dg.AssetSelection.all(), partitions_def=raw.TRIALS,
+        REFRESH,
+        selection=dg.AssetSelection.all(),
+        partitions_def=raw.TRIALS,
         executor_def=_executor(settings),
         description="Reads the trial folders and publishes a release.",
-    )  # fmt: skip
+    )
     return dg.Definitions(
         assets=[raw.staged_trials, *core.ASSETS, *out.ASSETS],
         asset_checks=checks.CHECKS,
@@ -61,8 +65,9 @@ def build_definitions(
 
 def _executor(settings: Settings) -> dg.ExecutorDefinition:
     return {
-        "in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor,
-    }[settings.executor]  # fmt: skip
+        "in_process": dg.in_process_executor,
+        "multiprocess": dg.multiprocess_executor,
+    }[settings.executor]
 
 
 def range_tags(names: list[str]) -> dict[str, str]:
@@ -81,10 +86,13 @@ def sync_partitions(instance: dg.DagsterInstance, names: list[str]) -> list[str]
 
 def _schedule(job: Any, settings: Settings) -> dg.ScheduleDefinition:
     @dg.schedule(
-        name="daily_refresh", job=job, cron_schedule=settings.schedule,
-        execution_timezone=settings.timezone, default_status=dg.DefaultScheduleStatus.STOPPED,
+        name="daily_refresh",
+        job=job,
+        cron_schedule=settings.schedule,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Refreshes from all trial folders.",
-    )  # fmt: skip
+    )
     def daily_refresh(context: dg.ScheduleEvaluationContext) -> Any:
         found = look(settings.trials_dir)
         if not found:
@@ -97,10 +105,12 @@ def _schedule(job: Any, settings: Settings) -> dg.ScheduleDefinition:
 
 def _sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
-        name="drop_folder", job=job, minimum_interval_seconds=30,
+        name="drop_folder",
+        job=job,
+        minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Refreshes when a trial folder is new, changed or gone.",
-    )  # fmt: skip
+    )
     def drop_folder(context: dg.SensorEvaluationContext) -> Any:
         found = look(settings.trials_dir)
         registered = set(context.instance.get_dynamic_partitions("trials"))

@@ -28,9 +28,12 @@ def check_folder(folder: Path) -> FolderCheck:
     """Stage, screen and dry-run one trial folder; nothing is kept."""
     if not folder.is_dir():
         missing = Finding(
-            folder.name, "folder_missing", Severity.ERROR, f"there is no folder {str(folder)!r}",
+            folder.name,
+            "folder_missing",
+            Severity.ERROR,
+            f"there is no folder {str(folder)!r}",
             "give the path of a trial folder (for a single file: `ibgap trial new FILE`)",
-        )  # fmt: skip
+        )
         return FolderCheck(folder, [missing], [])
     resolved = folder.resolve()
     staged = stage_trial(resolved, b"check")
@@ -39,7 +42,9 @@ def check_folder(folder: Path) -> FolderCheck:
     if staged.manifest is not None:
         more, summary = _dry_run(resolved)
         known = {(f.rule_id, f.file, f.row, f.column, f.message) for f in findings}
-        findings += [f for f in more if (f.rule_id, f.file, f.row, f.column, f.message) not in known]
+        findings += [
+            f for f in more if (f.rule_id, f.file, f.row, f.column, f.message) not in known
+        ]
     order = list(Severity)
     findings.sort(key=lambda f: (order.index(f.severity), f.file, f.row or 0))
     return FolderCheck(folder, findings, summary)
@@ -61,20 +66,26 @@ def _dry_run(folder: Path) -> tuple[list[Finding], list[str]]:
         for kind in RECORD_SCHEMAS:
             steps.screen_records(store, names, kind)
         steps.summarize_participants(store, names, settings)
+        steps.check_participants(store, names)
         steps.assemble_outcomes(store, names)
         for construct in ("intention", "behavior", "upstream"):
             steps.write_outcome_table(store, construct)
         effects = steps.compute_effects(store, names, settings)
         pairs = steps.pair_effects(store, names, settings)
-        findings = findings_from_frame(store.read("effects/findings"))
-        findings += findings_from_frame(store.read("pairs/findings"))
+        findings = [
+            finding
+            for part in ("participants", "effects", "pairs")
+            for finding in findings_from_frame(store.read(f"{part}/findings"))
+        ]
         correlations = len(store.read("screened/correlations"))
         codings = len(store.read("screened/barrier_codings"))
     common = effects[effects["measure"] == "SMD"] if len(effects) else effects
     summary = []
     for construct, part in common.groupby("construct") if len(common) else []:
         usable = int(part["yi"].notna().sum())
-        summary.append(f"{str(construct).replace('_', ' ')}: {usable} of {len(part)} effects usable")
+        summary.append(
+            f"{str(construct).replace('_', ' ')}: {usable} of {len(part)} effects usable"
+        )
     if len(pairs):
         summary.append(f"pairs of upstream construct and behavior: {len(pairs)}")
     if correlations:

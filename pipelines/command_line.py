@@ -100,10 +100,18 @@ def _say_result(result: Any, settings: Any, as_json: bool) -> None:
     from pipelines.answer import answer, others, side_note
 
     if as_json:
-        click.echo(json.dumps({
-            "release_id": result.release_id, "path": str(result.path), "is_new": result.is_new,
-            "set_aside": result.set_aside, "failed_checks": result.failed_checks,
-        }, indent=1))  # fmt: skip
+        click.echo(
+            json.dumps(
+                {
+                    "release_id": result.release_id,
+                    "path": str(result.path),
+                    "is_new": result.is_new,
+                    "set_aside": result.set_aside,
+                    "failed_checks": result.failed_checks,
+                },
+                indent=1,
+            )
+        )
         return
     release = open_release(settings.releases_dir, result.release_id)
     click.echo(answer(release))
@@ -151,13 +159,25 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
     shown = own[own["subset"] == subset] if subset else own
     if shown.empty:
         _fail(f"no subset {subset!r}; known: {'; '.join(sorted(set(own['subset'])))}", exits.USAGE)
-    _print_rows(shown, as_json, lambda: align(
-        ["estimand", "estimate", "interval", "p", "pairs", "method", "status"],
-        [[r["estimand"], number(r["estimate"]), interval(r["ci_lb"], r["ci_ub"], r["interval_kind"]),
-          p_value(r["pvalue"]), whole(r["k_paired"]), r["method"],
-          r["status"] if r["status"] == "ok" else f"{r['status']}: {r['reason']}"]
-         for r in shown.to_dict("records")],
-    ))  # fmt: skip
+    _print_rows(
+        shown,
+        as_json,
+        lambda: align(
+            ["estimand", "estimate", "interval", "p", "pairs", "method", "status"],
+            [
+                [
+                    r["estimand"],
+                    number(r["estimate"]),
+                    interval(r["ci_lb"], r["ci_ub"], r["interval_kind"]),
+                    p_value(r["pvalue"]),
+                    whole(r["k_paired"]),
+                    r["method"],
+                    r["status"] if r["status"] == "ok" else f"{r['status']}: {r['reason']}",
+                ]
+                for r in shown.to_dict("records")
+            ],
+        ),
+    )
 
 
 @main.command()
@@ -181,15 +201,44 @@ def pool(release: Any, synthesis: str, construct: str, subset: str, as_json: boo
             if value not in known:
                 _fail(f"no {column} {value!r}; known: {'; '.join(known)}", exits.USAGE)
             table = table[table[column] == value]
-    _print_rows(table, as_json, lambda: align(
-        ["synthesis", "construct", "measure", "model", "k", "effects", "estimate", "95% CI",
-         "prediction", "p", "tau2", "I2"],
-        [[r["synthesis"], r["construct"], r["measure"], r["model"].replace("_", " "),
-          whole(r["k_trials"]), whole(r["k_effects"]), number(r["mu"]),
-          interval(r["ci_lb"], r["ci_ub"]), interval(r["pi_lb"], r["pi_ub"]), p_value(r["pvalue"]),
-          number(r["tau2"], 3), number(r["i2"], 0)] for r in table.to_dict("records")],
-        left=4,
-    ))  # fmt: skip
+    _print_rows(
+        table,
+        as_json,
+        lambda: align(
+            [
+                "synthesis",
+                "construct",
+                "measure",
+                "model",
+                "k",
+                "effects",
+                "estimate",
+                "95% CI",
+                "prediction",
+                "p",
+                "tau2",
+                "I2",
+            ],
+            [
+                [
+                    r["synthesis"],
+                    r["construct"],
+                    r["measure"],
+                    r["model"].replace("_", " "),
+                    whole(r["k_trials"]),
+                    whole(r["k_effects"]),
+                    number(r["mu"]),
+                    interval(r["ci_lb"], r["ci_ub"]),
+                    interval(r["pi_lb"], r["pi_ub"]),
+                    p_value(r["pvalue"]),
+                    number(r["tau2"], 3),
+                    number(r["i2"], 0),
+                ]
+                for r in table.to_dict("records")
+            ],
+            left=4,
+        ),
+    )
 
 
 @main.command()
@@ -215,13 +264,25 @@ def effects(release: Any, trial: str, construct: str, all_scales: bool, as_json:
         table = table[table["measure"] == "SMD"]
     if table.empty:
         _fail("no effect matches; `ibgap effects` lists them all", exits.USAGE)
-    _print_rows(table, as_json, lambda: align(
-        ["effect", "construct", "estimate", "95% CI", "pooled", "formula or reason"],
-        [[r["effect_id"], r["construct"], number(r["yi"]), interval(r["ci_lb"], r["ci_ub"]),
-          "yes" if r["in_pool"] else "no", r["formula"] if not r["reason"] else r["reason"]]
-         for r in table.to_dict("records")],
-        left=2,
-    ))  # fmt: skip
+    _print_rows(
+        table,
+        as_json,
+        lambda: align(
+            ["effect", "construct", "estimate", "95% CI", "pooled", "formula or reason"],
+            [
+                [
+                    r["effect_id"],
+                    r["construct"],
+                    number(r["yi"]),
+                    interval(r["ci_lb"], r["ci_ub"]),
+                    "yes" if r["in_pool"] else "no",
+                    r["formula"] if not r["reason"] else r["reason"],
+                ]
+                for r in table.to_dict("records")
+            ],
+            left=2,
+        ),
+    )
 
 
 @main.command()
@@ -239,13 +300,22 @@ def findings(release: Any, as_json: bool) -> None:
         lines = []
         for row in table.to_dict("records"):
             place = ", ".join(
-                part for part in (
-                    row["file"], f"row {row['row']}" if row["row"] == row["row"] and row["row"] is not None
-                    and str(row["row"]) != "<NA>" else "", row["column"]
-                ) if part
-            )  # fmt: skip
+                part
+                for part in (
+                    row["file"],
+                    f"row {row['row']}"
+                    if row["row"] == row["row"]
+                    and row["row"] is not None
+                    and str(row["row"]) != "<NA>"
+                    else "",
+                    row["column"],
+                )
+                if part
+            )
             status = "" if row["status"] == "open" else f" ({row['status']} by {row['waived_by']})"
-            lines.append(f"{row['severity'].upper():7} {row['trial_id']} [{place}]{status}: {row['message']}")
+            lines.append(
+                f"{row['severity'].upper():7} {row['trial_id']} [{place}]{status}: {row['message']}"
+            )
             if row["fix"]:
                 lines.append(f"        -> {row['fix']}")
         return "\n".join(lines) or "No findings."
@@ -313,8 +383,13 @@ def trial() -> None:
 
 @trial.command("new")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--to", "target", type=click.Path(path_type=Path), default=None,
-              help="Trials folder (default: the trials folder of the settings).")  # fmt: skip
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Trials folder (default: the trials folder of the settings).",
+)
 def trial_new(file: Path, target: Path | None) -> None:
     """Draft a manifest from a data file.
 

@@ -49,7 +49,9 @@ def draft_trial(file: Path, trials_dir: Path) -> Path:
         name = f"trial_{name}"
     folder = trials_dir / name
     if folder.exists():
-        raise DraftError(f"the folder {str(folder)!r} exists already; rename the file or the folder")
+        raise DraftError(
+            f"the folder {str(folder)!r} exists already; rename the file or the folder"
+        )
     file_format, raw = _read(file)
     folder.mkdir(parents=True)
     shutil.copyfile(file, folder / file.name)
@@ -131,31 +133,47 @@ def _find(raw: RawTable, words: tuple[str, ...]) -> str:
 def _guess(raw: RawTable) -> _Guess:
     counts = {role: _find(raw, words) for role, words in _COUNT_WORDS.items()}
     if all(counts.values()):
-        lines = ["    columns:", f"      arm: {_quote(_find(raw, _ARM_WORDS))}",
-                 *[f"      {role}: {_quote(column)}" for role, column in counts.items()],
-                 "      values: {intention: intention, behavior: behavior}"]  # fmt: skip
+        lines = [
+            "    columns:",
+            f"      arm: {_quote(_find(raw, _ARM_WORDS))}",
+            *[f"      {role}: {_quote(column)}" for role, column in counts.items()],
+            "      values: {intention: intention, behavior: behavior}",
+        ]
         return _Guess("intention_by_action", lines)
     person = _find(raw, _ID_WORDS)
     if person and raw.frame[person].nunique() == len(raw.frame):
         arm = _find(raw, _ARM_WORDS)
-        lines = ["    columns:", f"      participant: {_quote(person)}",
-                 f"      arm: {_quote(arm)}" + ("" if arm else "  # CHECK"),
-                 *_recode_lines(raw, arm)]  # fmt: skip
+        lines = [
+            "    columns:",
+            f"      participant: {_quote(person)}",
+            f"      arm: {_quote(arm)}" + ("" if arm else "  # CHECK"),
+            *_recode_lines(raw, arm),
+        ]
         return _Guess("participant_rows", lines)
     if _find(raw, ("sd", "std", "events", "event")) or _find(raw, ("mean",)):
-        return _Guess("arm_summaries", _block_lines(raw, ("arm", "outcome", "n", "mean", "sd", "events")))
+        return _Guess(
+            "arm_summaries", _block_lines(raw, ("arm", "outcome", "n", "mean", "sd", "events"))
+        )
     fields = ("study", "outcome", "statistic", "value", "se", "ci_lb", "ci_ub", "n1", "n2")
     return _Guess("reported_effects", _block_lines(raw, fields))
 
 
 _FIELD_WORDS = {
-    "arm": _ARM_WORDS, "outcome": ("outcome", "measure"), "n": ("n", "total", "n_analyzed"),
-    "mean": ("mean", "m"), "sd": ("sd", "std"), "events": ("events", "event"),
-    "study": ("study", "trial", "author"), "statistic": ("statistic", "measure"),
-    "value": ("value", "estimate", "effect", "d", "g", "yi"), "se": ("se", "sei", "std_error"),
-    "ci_lb": ("ci_lb", "ci_low", "lower"), "ci_ub": ("ci_ub", "ci_high", "upper"),
-    "n1": ("n1", "n_treatment", "n_intervention"), "n2": ("n2", "n_control", "n_comparator"),
-}  # fmt: skip
+    "arm": _ARM_WORDS,
+    "outcome": ("outcome", "measure"),
+    "n": ("n", "total", "n_analyzed"),
+    "mean": ("mean", "m"),
+    "sd": ("sd", "std"),
+    "events": ("events", "event"),
+    "study": ("study", "trial", "author"),
+    "statistic": ("statistic", "measure"),
+    "value": ("value", "estimate", "effect", "d", "g", "yi"),
+    "se": ("se", "sei", "std_error"),
+    "ci_lb": ("ci_lb", "ci_low", "lower"),
+    "ci_ub": ("ci_ub", "ci_high", "upper"),
+    "n1": ("n1", "n_treatment", "n_intervention"),
+    "n2": ("n2", "n_control", "n_comparator"),
+}
 
 
 def _block_lines(raw: RawTable, fields: tuple[str, ...]) -> list[str]:
@@ -183,8 +201,11 @@ def _recode_lines(raw: RawTable, arm: str) -> list[str]:
     texts = [text for text in _arm_texts(raw) if slug(text) != text or not text[0].isalpha()]
     if not texts or not arm:
         return []
-    return ["    recode:", f"      {_quote(arm)}:",
-            *[f"        {_quote(text)}: {_arm_id(text)}" for text in texts]]  # fmt: skip
+    return [
+        "    recode:",
+        f"      {_quote(arm)}:",
+        *[f"        {_quote(text)}: {_arm_id(text)}" for text in texts],
+    ]
 
 
 def _arm_id(text: str) -> str:
@@ -208,8 +229,11 @@ def _arm_lines(raw: RawTable, kind: str) -> list[str]:
 def _outcome_lines(raw: RawTable, kind: str) -> list[str]:
     lines = ["outcomes:"]
     if kind == "participant_rows":
-        columns = [str(c) for c in raw.frame.columns
-                   if any(w in str(c).lower() for w in _INTENTION_WORDS + _BEHAVIOR_WORDS)]  # fmt: skip
+        columns = [
+            str(c)
+            for c in raw.frame.columns
+            if any(w in str(c).lower() for w in _INTENTION_WORDS + _BEHAVIOR_WORDS)
+        ]
         for column in columns:
             lines += _outcome(column, raw)
     if len(lines) == 1:
@@ -225,12 +249,12 @@ def _outcome(column: str, raw: RawTable) -> list[str]:
     name = slug(column)
     return [
         f"  - id: {name if name[0].isalpha() else 'outcome_' + name}",
-        f"    construct: {'intention' if is_intention else 'behavior'}  # CHECK: motivation, readiness "
-        "and the like are not intention",
+        f"    construct: {'intention' if is_intention else 'behavior'}  # CHECK: motivation, "
+        "readiness and the like are not intention",
         f"    column: {_quote(column)}",
         f"    scale: {scale}",
         "    higher_is_better: true  # CHECK",
-        f"    timepoint: {{weeks: {0 if is_intention else 12}}}  # CHECK: weeks since randomization",
+        f"    timepoint: {{weeks: {0 if is_intention else 12}}}  # CHECK: since randomization",
         "    measured_by: self_report  # CHECK",
     ]
 

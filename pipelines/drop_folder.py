@@ -45,9 +45,11 @@ def look(trials_dir: Path) -> dict[str, FolderState] | None:
 
 
 def decide(
-    found: Mapping[str, FolderState] | None, known: Mapping[str, FolderState],
-    registered: set[str], now: float,
-) -> DropDecision:  # fmt: skip
+    found: Mapping[str, FolderState] | None,
+    known: Mapping[str, FolderState],
+    registered: set[str],
+    now: float,
+) -> DropDecision:
     """Compare what is there with what was seen last; folders still changing wait.
 
     found: None when the folder could not be read; then nothing is done.

@@ -25,15 +25,20 @@ def explain(release: ReleaseFiles, effect_id: str) -> str:
     if effect_id not in effects.index:
         near = difflib.get_close_matches(effect_id, list(effects.index), n=3, cutoff=0.3)
         hint = f"; near: {', '.join(near)}" if near else ""
-        raise UnknownEffectError(f"there is no effect {effect_id!r}{hint}; `ibgap effects` lists all")
+        raise UnknownEffectError(
+            f"there is no effect {effect_id!r}{hint}; `ibgap effects` lists all"
+        )
     effect = effects.loc[effect_id].to_dict()
     outcome = _outcome(release, str(effect["outcome_row_id"]))
     trials = release.table("trials").set_index("trial_id")
     trial = trials.loc[effect["trial_id"]].to_dict()
     sections = [
-        _effect_section(effect), _data_section(effect, outcome), _trial_section(trial),
-        _findings_section(release, effect), _pool_section(release, effect),
-    ]  # fmt: skip
+        _effect_section(effect),
+        _data_section(effect, outcome),
+        _trial_section(trial),
+        _findings_section(release, effect),
+        _pool_section(release, effect),
+    ]
     return "\n\n".join(section for section in sections if section)
 
 
@@ -50,13 +55,18 @@ def _outcome(release: ReleaseFiles, row_id: str) -> dict[str, Any]:
 def _effect_section(effect: dict[str, Any]) -> str:
     lines = [
         f"{effect['effect_id']}",
-        f"  effect      {number(effect['yi'], 4)} {interval(effect['ci_lb'], effect['ci_ub'], digits=4)}"
+        f"  effect      {number(effect['yi'], 4)} "
+        f"{interval(effect['ci_lb'], effect['ci_ub'], digits=4)}"
         f"  variance {number(effect['vi'], 6)}  ({effect['measure']})",
         f"  formula     {effect['formula'] or MISSING}",
-        "  direction   " + ("turned: lower is better on this outcome" if effect["turned"]
-                            else "as found: higher is better on this outcome"),
+        "  direction   "
+        + (
+            "turned: lower is better on this outcome"
+            if effect["turned"]
+            else "as found: higher is better on this outcome"
+        ),
         "  pooled      " + ("yes" if effect["in_pool"] else f"no{_why(effect)}"),
-    ]  # fmt: skip
+    ]
     if effect["withheld"]:
         lines.append(f"  disclosure  {effect['withheld']}")
     return "\n".join(lines)
@@ -73,17 +83,22 @@ def _why(effect: dict[str, Any]) -> str:
 def _data_section(effect: dict[str, Any], outcome: dict[str, Any]) -> str:
     lines = [
         f"From {effect['file']}, rows {effect['rows']} ({effect['basis'].replace('_', ' ')})",
-        f"  outcome     {effect['outcome_label']} ({effect['construct']}), week {whole(effect['weeks'])}, "
+        f"  outcome     {effect['outcome_label']} ({effect['construct']}), "
+        f"week {whole(effect['weeks'])}, "
         f"{effect['measured_by'].replace('_', ' ')}, {effect['analysis_set'].replace('_', ' ')}",
         f"  comparison  {effect['intervention_arm']} against {effect['comparator_arm']}",
-    ]  # fmt: skip
+    ]
     for arm, suffix in (("intervention", "1"), ("comparator", "2")):
         parts = [
             f"{name} {number(outcome.get(key), digits)}"
-            for name, key, digits in (("n", f"n{suffix}", 0), ("mean", f"m{suffix}", 3),
-                                      ("SD", f"sd{suffix}", 3), ("events", f"events{suffix}", 0))
+            for name, key, digits in (
+                ("n", f"n{suffix}", 0),
+                ("mean", f"m{suffix}", 3),
+                ("SD", f"sd{suffix}", 3),
+                ("events", f"events{suffix}", 0),
+            )
             if _known(outcome.get(key))
-        ]  # fmt: skip
+        ]
         if parts:
             lines.append(f"  {arm:<12}{', '.join(parts)}")
     printed = [
@@ -92,8 +107,10 @@ def _data_section(effect: dict[str, Any], outcome: dict[str, Any]) -> str:
         if key.startswith("reported_") and _known(value)
     ]
     if printed:
-        lines.append(f"  reported    {outcome['statistic']}: {', '.join(printed)}"
-                     + (f" ({outcome['favors']})" if outcome["favors"] else ""))  # fmt: skip
+        lines.append(
+            f"  reported    {outcome['statistic']}: {', '.join(printed)}"
+            + (f" ({outcome['favors']})" if outcome["favors"] else "")
+        )
     if outcome and outcome["design_effect"] != 1.0:
         lines.append(f"  clustering  design effect {number(outcome['design_effect'], 3)}")
     return "\n".join(lines)
@@ -109,7 +126,10 @@ def _findings_section(release: ReleaseFiles, effect: dict[str, Any]) -> str:
     table = release.table("findings")
     own = table[
         (table["subject"] == effect["outcome_row_id"])
-        | ((table["subject"] == "") & table["trial_id"].isin([effect["trial_id"], effect["collection_id"]]))
+        | (
+            (table["subject"] == "")
+            & table["trial_id"].isin([effect["trial_id"], effect["collection_id"]])
+        )
     ]
     rows = [f"  {r['severity']}: {r['message']}" for r in own.to_dict("records")]
     return "\n".join(["Findings about it", *rows]) if rows else "No finding concerns it."
@@ -119,8 +139,10 @@ def _pool_section(release: ReleaseFiles, effect: dict[str, Any]) -> str:
     if not effect["in_pool"]:
         return ""
     pairs = release.table("paired_effects")
-    own = pairs[(pairs["upstream_effect_id"] == effect["effect_id"])
-                | (pairs["behavior_effect_id"] == effect["effect_id"])]  # fmt: skip
+    own = pairs[
+        (pairs["upstream_effect_id"] == effect["effect_id"])
+        | (pairs["behavior_effect_id"] == effect["effect_id"])
+    ]
     lines = [f"In the pools of synthesis {effect['synthesis']}"]
     pooled = release.table("pooled_effects")
     lines += [_pool_line(row) for row in _pools_of(pooled, effect).to_dict("records")]

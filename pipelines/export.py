@@ -64,8 +64,21 @@ def _metafor(release: ReleaseFiles, target: Path) -> list[Path]:
     """Pooled effects with yi and vi, the covariances, and a script that re-runs the analysis."""
     effects = release.table("effects")
     used = effects[effects["in_pool"].fillna(False).astype(bool)]
-    columns = ["effect_id", "trial_id", "study_label", "synthesis", "upstream_construct",
-               "construct", "comparison_id", "outcome_id", "weeks", "n1", "n2", "yi", "vi"]  # fmt: skip
+    columns = [
+        "effect_id",
+        "trial_id",
+        "study_label",
+        "synthesis",
+        "upstream_construct",
+        "construct",
+        "comparison_id",
+        "outcome_id",
+        "weeks",
+        "n1",
+        "n2",
+        "yi",
+        "vi",
+    ]
     paths = [target / "effects.csv", target / "covariances.csv", target / "analysis.R"]
     guard_text(used[columns]).to_csv(paths[0], index=False, float_format="%.17g")
     covariances = release.table("effect_covariances")
@@ -115,19 +128,31 @@ def _metapsy(release: ReleaseFiles, target: Path) -> list[Path]:
     smd = effects[effects["measure"] == "SMD"].drop_duplicates("outcome_row_id")
     found = smd.set_index("outcome_row_id").reindex(rows["outcome_row_id"])
     continuous = rows["m1"].notna()
-    out = pd.DataFrame({
-        "study": rows["study_label"], "condition_arm1": rows["intervention_arm"],
-        "condition_arm2": rows["comparator_arm"], "multi_arm1": pd.NA, "multi_arm2": pd.NA,
-        "outcome_type": continuous.map({True: "msd", False: "response"}),
-        "instrument": rows["outcome_id"], "time": "post", "time_weeks": rows["weeks"],
-        "rating": rows["measured_by"].replace("self_report", "self-report"),
-        "construct": rows["construct"],
-        "mean_arm1": rows["m1"], "mean_arm2": rows["m2"], "sd_arm1": rows["sd1"],
-        "sd_arm2": rows["sd2"], "n_arm1": rows["n1"].where(continuous),
-        "n_arm2": rows["n2"].where(continuous), "event_arm1": rows["events1"],
-        "event_arm2": rows["events2"], "totaln_arm1": rows["n1"].where(rows["events1"].notna()),
-        "totaln_arm2": rows["n2"].where(rows["events2"].notna()),
-    })  # fmt: skip
+    out = pd.DataFrame(
+        {
+            "study": rows["study_label"],
+            "condition_arm1": rows["intervention_arm"],
+            "condition_arm2": rows["comparator_arm"],
+            "multi_arm1": pd.NA,
+            "multi_arm2": pd.NA,
+            "outcome_type": continuous.map({True: "msd", False: "response"}),
+            "instrument": rows["outcome_id"],
+            "time": "post",
+            "time_weeks": rows["weeks"],
+            "rating": rows["measured_by"].replace("self_report", "self-report"),
+            "construct": rows["construct"],
+            "mean_arm1": rows["m1"],
+            "mean_arm2": rows["m2"],
+            "sd_arm1": rows["sd1"],
+            "sd_arm2": rows["sd2"],
+            "n_arm1": rows["n1"].where(continuous),
+            "n_arm2": rows["n2"].where(continuous),
+            "event_arm1": rows["events1"],
+            "event_arm2": rows["events2"],
+            "totaln_arm1": rows["n1"].where(rows["events1"].notna()),
+            "totaln_arm2": rows["n2"].where(rows["events2"].notna()),
+        }
+    )
     neither = ~continuous & rows["events1"].isna()
     out["precalc_g"] = found["yi"].where(neither.to_numpy()).to_numpy()
     out["precalc_g_se"] = found["sei"].where(neither.to_numpy()).to_numpy()
@@ -138,5 +163,9 @@ def _metapsy(release: ReleaseFiles, target: Path) -> list[Path]:
 
 
 _WRITERS: dict[str, Callable[[ReleaseFiles, Path], list[Path]]] = {
-    "csv": _csv, "parquet": _parquet, "xlsx": _xlsx, "metapsy": _metapsy, "metafor": _metafor,
-}  # fmt: skip
+    "csv": _csv,
+    "parquet": _parquet,
+    "xlsx": _xlsx,
+    "metapsy": _metapsy,
+    "metafor": _metafor,
+}

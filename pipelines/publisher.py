@@ -21,15 +21,24 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from assets.store import TableStore
 from assets.steps import Staged, disclosure_profiles
+from assets.store import TableStore
 from validations.disclosure import protect_table
 from validations.tables import SCHEMA_VERSION, TABLES, conform
 
 CURRENT = "current"
 _BUILDING = ".building-"
-_PACKAGES = ("ibgap", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "dagster",
-             "great-expectations", "pingouin")  # fmt: skip
+_PACKAGES = (
+    "ibgap",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "duckdb",
+    "dagster",
+    "great-expectations",
+    "pingouin",
+)
 # Readers with an older DuckDB can open the file.
 _STORAGE_VERSION = "v1.2.0"
 
@@ -86,11 +95,13 @@ class Publisher:
             _write_parquet(building / "tables", tables)
             _write_duckdb(building / "ibgap.duckdb", building / "tables", sorted(tables))
             audit(building / "tables")
-            record = _record(release_id, created, content, tables, inputs, settings, packages, store)
+            record = _record(
+                release_id, created, content, tables, inputs, settings, packages, store
+            )
             (building / "release.json").write_text(_json(record), encoding="utf-8")
             (building / "report.html").write_text(self._render_report(building), encoding="utf-8")
             target = self.releases_dir / release_id
-            os.replace(building, target)
+            building.replace(target)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
@@ -102,9 +113,9 @@ class Publisher:
         path = self.releases_dir / CURRENT
         try:
             record = json.loads((path / "release.json").read_text(encoding="utf-8"))
-            intact = all((path / name).exists() for name in ("report.html", "ibgap.duckdb")) and all(
-                (path / "tables" / f"{name}.parquet").exists() for name in TABLES
-            )
+            intact = all(
+                (path / name).exists() for name in ("report.html", "ibgap.duckdb")
+            ) and all((path / "tables" / f"{name}.parquet").exists() for name in TABLES)
             return (path.resolve(), record) if intact else None
         except (OSError, ValueError):
             return None
@@ -113,7 +124,7 @@ class Publisher:
         link = self.releases_dir / f".{CURRENT}-{os.getpid()}"
         link.unlink(missing_ok=True)
         link.symlink_to(release_id)
-        os.replace(link, self.releases_dir / CURRENT)
+        link.replace(self.releases_dir / CURRENT)
 
     def _remove_leftovers(self) -> None:
         for leftover in self.releases_dir.glob(f"{_BUILDING}*"):
@@ -122,8 +133,11 @@ class Publisher:
     def _prune(self, keep: int, newest: str) -> None:
         if keep < 1:
             return
-        old = sorted(p.name for p in self.releases_dir.iterdir() if (p / "release.json").exists()
-                     and not p.is_symlink())  # fmt: skip
+        old = sorted(
+            p.name
+            for p in self.releases_dir.iterdir()
+            if (p / "release.json").exists() and not p.is_symlink()
+        )
         for name in [n for n in old if n != newest][: max(0, len(old) - keep)]:
             shutil.rmtree(self.releases_dir / name, ignore_errors=True)
 
@@ -135,15 +149,29 @@ def _now() -> datetime:
 
 
 _STORED = {
-    "trials": "context/trials", "arms": "context/arms", "instruments": "context/instruments",
+    "trials": "context/trials",
+    "arms": "context/arms",
+    "instruments": "context/instruments",
     "intention_outcomes": "outcomes/intention_outcomes",
     "behavior_outcomes": "outcomes/behavior_outcomes",
-    "upstream_outcomes": "outcomes/upstream_outcomes", "effects": "effects/effects",
-    "effect_covariances": "pairs/effect_covariances", "paired_effects": "pairs/paired_effects",
-    "findings": "context/findings", "rejected_rows": "context/rejected_rows",
-}  # fmt: skip
-_PROTECTED = ("arms", "intention_outcomes", "behavior_outcomes", "upstream_outcomes", "effects",
-              "effect_covariances", "paired_effects")  # fmt: skip
+    "upstream_outcomes": "outcomes/upstream_outcomes",
+    "effects": "effects/effects",
+    "effect_covariances": "pairs/effect_covariances",
+    "paired_effects": "pairs/paired_effects",
+    "participant_checks": "participants/participant_checks",
+    "findings": "context/findings",
+    "rejected_rows": "context/rejected_rows",
+}
+_PROTECTED = (
+    "arms",
+    "intention_outcomes",
+    "behavior_outcomes",
+    "upstream_outcomes",
+    "effects",
+    "effect_covariances",
+    "paired_effects",
+    "participant_checks",
+)
 
 
 def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.DataFrame]:
@@ -210,18 +238,23 @@ def _write_parquet(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
 def _connect(path: str) -> Any:
     import duckdb
 
-    return duckdb.connect(path, config={"autoinstall_known_extensions": False,
-                                        "autoload_known_extensions": False})  # fmt: skip
+    return duckdb.connect(
+        path, config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    )
 
 
 def _write_duckdb(path: Path, folder: Path, names: list[str]) -> None:
     """One DuckDB file with the same tables, in a storage version that 1.x readers open."""
     connection = _connect(":memory:")
     try:
-        connection.execute(f"ATTACH '{_quoted(path)}' AS mart (STORAGE_VERSION '{_STORAGE_VERSION}')")
+        connection.execute(
+            f"ATTACH '{_quoted(path)}' AS mart (STORAGE_VERSION '{_STORAGE_VERSION}')"
+        )
         for name in names:
             source = _quoted(folder / f"{name}.parquet")
-            connection.execute(f"CREATE TABLE mart.{name} AS SELECT * FROM read_parquet('{source}')")
+            connection.execute(
+                f"CREATE TABLE mart.{name} AS SELECT * FROM read_parquet('{source}')"
+            )
         connection.execute("DETACH mart")
     finally:
         connection.close()
@@ -233,7 +266,8 @@ def _quoted(path: Path) -> str:
 
 _AUDITS = {
     "no row is both intention and behavior": """
-        SELECT count(*) FROM intention_outcomes i JOIN behavior_outcomes b USING (outcome_row_id)""",
+        SELECT count(*) FROM intention_outcomes i
+            JOIN behavior_outcomes b USING (outcome_row_id)""",
     "the intention table holds intention only": """
         SELECT count(*) FROM intention_outcomes WHERE construct <> 'intention'""",
     "the behavior table holds behavior only": """
@@ -278,18 +312,25 @@ def audit(folder: Path) -> None:
 
 
 def _record(
-    release_id: str, created: datetime, content: str, tables: dict[str, pd.DataFrame], inputs: Any,
-    settings: Any, packages: dict[str, str], store: TableStore,
-) -> dict[str, Any]:  # fmt: skip
+    release_id: str,
+    created: datetime,
+    content: str,
+    tables: dict[str, pd.DataFrame],
+    inputs: Any,
+    settings: Any,
+    packages: dict[str, str],
+    store: TableStore,
+) -> dict[str, Any]:
     from validations.records import RECORD_SCHEMAS
 
     checks = {}
     for kind in RECORD_SCHEMAS:
         report = store.read_json(f"screened/{kind}_report")
         checks[kind] = {
-            "accepted": report["accepted"], "rejected": report["rejected"],
+            "accepted": report["accepted"],
+            "rejected": report["rejected"],
             "failed_rules": sorted({c["rule_id"] for c in report["checks"] if not c["success"]}),
-        }  # fmt: skip
+        }
     findings = tables["findings"]
     return {
         "release_id": release_id,
@@ -303,9 +344,10 @@ def _record(
         "counts": {name: len(frame) for name, frame in sorted(tables.items())},
         "checks": checks,
         "audits": sorted(_AUDITS),
-        "findings": {s: int((findings["severity"] == s).sum())
-                     for s in ("error", "hold", "warning", "info")},
-    }  # fmt: skip
+        "findings": {
+            s: int((findings["severity"] == s).sum()) for s in ("error", "hold", "warning", "info")
+        },
+    }
 
 
 def _json(data: Any) -> str:

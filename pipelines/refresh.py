@@ -58,9 +58,7 @@ def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> Re
         return _run(settings, names, show)
 
 
-def _run(
-    settings: Settings, names: list[str], show: Callable[[str], None] | None
-) -> RefreshResult:
+def _run(settings: Settings, names: list[str], show: Callable[[str], None] | None) -> RefreshResult:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
@@ -76,9 +74,11 @@ def _run(
             ordered = sync_partitions(instance, names)
             job = definitions.resolve_job_def(REFRESH)
             result = job.execute_in_process(
-                instance=instance, tags=range_tags(ordered), raise_on_error=False,
+                instance=instance,
+                tags=range_tags(ordered),
+                raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )  # fmt: skip
+            )
             return _summarize(result, settings)
 
 
@@ -99,13 +99,18 @@ def _summarize(result, settings: Settings) -> RefreshResult:  # type: ignore[no-
     from assets.store import TableStore
 
     findings = TableStore(settings.store_dir).read("context/findings")
-    blocking = findings[(findings["status"] == "open") & findings["severity"].isin(["error", "hold"])]
+    blocking = findings[
+        (findings["status"] == "open") & findings["severity"].isin(["error", "hold"])
+    ]
     made = result.asset_materializations_for_node("out__release")[0].metadata
     release_id = str(made["release_id"].value)
     return RefreshResult(
-        release_id, settings.releases_dir / release_id, bool(made["is_new"].value), len(blocking),
+        release_id,
+        settings.releases_dir / release_id,
+        bool(made["is_new"].value),
+        len(blocking),
         failed_checks,
-    )  # fmt: skip
+    )
 
 
 def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-def]

@@ -86,9 +86,12 @@ def _build(given: dict[str, Any], base: Path) -> Settings:
             known = ", ".join(sorted(own | set(analytic)))
             raise SettingsError(f"there is no setting {name!r}; known settings: {known}")
     settings = replace(
-        settings, analysis=analysis, trials_dir=(base / settings.trials_dir),
-        store_dir=(base / settings.store_dir), releases_dir=(base / settings.releases_dir),
-    )  # fmt: skip
+        settings,
+        analysis=analysis,
+        trials_dir=(base / settings.trials_dir),
+        store_dir=(base / settings.store_dir),
+        releases_dir=(base / settings.releases_dir),
+    )
     _check(settings)
     return settings
 
@@ -137,6 +140,8 @@ def _check(settings: Settings) -> None:
             )
     for rho in (a.assumed_correlation, a.within_construct_correlation, *a.correlation_grid):
         if not -1.0 < rho < 1.0:
-            raise SettingsError(f"a correlation of {rho:g} is impossible; give one between -1 and 1")
+            raise SettingsError(
+                f"a correlation of {rho:g} is impossible; give one between -1 and 1"
+            )
     if not 0.5 < a.level < 1.0:
         raise SettingsError(f"the level {a.level:g} is impossible; give one such as 0.95")

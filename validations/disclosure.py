@@ -27,17 +27,35 @@ _COUNTS = {
     "upstream_outcomes": ["n1", "n2"],
     "effects": ["n1", "n2"],
     "paired_effects": ["rho_n"],
+    "participant_checks": ["n"],
 }
 _EVENTS = ("events1", "events2")
 _EFFECT_NUMBERS = {
     "effects": ["yi", "vi", "sei", "ci_lb", "ci_ub"],
     "effect_covariances": ["covariance", "correlation"],
-    "paired_effects": ["upstream_yi", "upstream_vi", "behavior_yi", "behavior_vi", "covariance",
-                       "rho_within_arm", "rho_variance", "correlation_of_estimates",
-                       "difference", "difference_vi"],
-    "intention_outcomes": ["m1", "sd1", "m2", "sd2", "adjusted_difference", "sd_pooled",
-                           "covariate_r"],
-}  # fmt: skip
+    "participant_checks": ["estimate", "statistic", "pvalue"],
+    "paired_effects": [
+        "upstream_yi",
+        "upstream_vi",
+        "behavior_yi",
+        "behavior_vi",
+        "covariance",
+        "rho_within_arm",
+        "rho_variance",
+        "correlation_of_estimates",
+        "difference",
+        "difference_vi",
+    ],
+    "intention_outcomes": [
+        "m1",
+        "sd1",
+        "m2",
+        "sd2",
+        "adjusted_difference",
+        "sd_pooled",
+        "covariate_r",
+    ],
+}
 _EFFECT_NUMBERS["behavior_outcomes"] = _EFFECT_NUMBERS["intention_outcomes"]
 _EFFECT_NUMBERS["upstream_outcomes"] = _EFFECT_NUMBERS["intention_outcomes"]
 _CELLS = ["inclined_actors", "inclined_abstainers", "disinclined_actors", "disinclined_abstainers"]
@@ -99,17 +117,15 @@ def _protect_rows(
 def _protect_events(out: pd.DataFrame, rows: np.ndarray, profile: DisclosureProfile) -> None:
     """Events and non-events: when one of the four cells is small, all events are withheld
     (the others would give it away by subtraction)."""
-    for position in np.flatnonzero(rows):
-        index = out.index[position]
-        cells: list[float] = []
-        for e, n in (("events1", "n1"), ("events2", "n2")):
-            events, total = float(out.at[index, e]), float(out.at[index, n])
-            cells += [events, total - events]
-        if any(np.isnan(cells)):
-            continue
-        small = any(np.isnan(protect_count(cell, profile)) for cell in cells)
-        for e in _EVENTS:
-            out.at[index, e] = np.nan if small else protect_count(float(out.at[index, e]), profile)
+    columns = ["events1", "n1", "events2", "n2"]
+    numbers = out.loc[rows, columns].to_numpy(dtype=float)
+    safe = []
+    for events1, n1, events2, n2 in numbers:
+        cells = [events1, n1 - events1, events2, n2 - events2]
+        protected = [protect_count(cell, profile) for cell in cells]
+        hidden = bool(np.isnan(protected).any())
+        safe.append([np.nan, np.nan] if hidden else [protected[0], protected[2]])
+    out.loc[rows, list(_EVENTS)] = np.array(safe, dtype=float).reshape(-1, 2)
 
 
 def protect_action_counts(

@@ -61,7 +61,8 @@ def _batch_definition() -> Any:
 def _suite(schema: TableSchema, present: list[str], *, rows_required: bool) -> Any:
     """Freshly built expectations (an expectation belongs to one suite only)."""
     import great_expectations as gx
-    import great_expectations.expectations as gxe
+
+    gxe: Any = gx.expectations
 
     def about(rule: str, column: str) -> dict[str, str]:
         return {"rule_id": rule, "column": column}
@@ -109,15 +110,18 @@ def _suite(schema: TableSchema, present: list[str], *, rows_required: bool) -> A
         if rule.flag in present:
             expectations.append(
                 gxe.ExpectColumnValuesToBeInSet(
-                    column=rule.flag, value_set=["yes"],
+                    column=rule.flag,
+                    value_set=["yes"],
                     meta=about(rule.id, ", ".join(rule.columns)),
                 )
-            )  # fmt: skip
+            )
     keys = [f"key:{name}" for name in schema.key if f"key:{name}" in present]
     if len(keys) > 1:
         expectations.append(
             gxe.ExpectCompoundColumnsToBeUnique(
-                column_list=keys, ignore_row_if="never", meta=about("row_unique", ", ".join(schema.key))
+                column_list=keys,
+                ignore_row_if="never",
+                meta=about("row_unique", ", ".join(schema.key)),
             )
         )
     elif keys:
@@ -162,10 +166,13 @@ def validate(
         raised = _exception_name(one)
         outcomes.append(
             CheckOutcome(
-                meta["rule_id"], meta["column"], bool(one.success),
+                meta["rule_id"],
+                meta["column"],
+                bool(one.success),
                 int(detail.get("element_count", len(indexed)) or 0),
-                int(detail.get("unexpected_count", 0 if one.success else 1) or 0), raised,
-            )  # fmt: skip
+                int(detail.get("unexpected_count", 0 if one.success else 1) or 0),
+                raised,
+            )
         )
         positions = detail.get("unexpected_index_list") or []
         if positions:

@@ -96,7 +96,7 @@ def findings_from_frame(frame: pd.DataFrame) -> list[Finding]:
     for record in frame.to_dict("records"):
         record["row"] = None if pd.isna(record["row"]) else int(record["row"])
         record["severity"] = Severity(record["severity"])
-        out.append(Finding(**record))
+        out.append(Finding(**{str(name): value for name, value in record.items()}))
     return out
 
 
@@ -110,7 +110,9 @@ def name_rows(rows: Sequence[int]) -> str:
     return f"rows {', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def apply_waivers(findings: Iterable[Finding], waivers: Iterable[tuple[str, str, str, str, str]]) -> list[Finding]:
+def apply_waivers(
+    findings: Iterable[Finding], waivers: Iterable[tuple[str, str, str, str, str]]
+) -> list[Finding]:
     """Mark holds that a named person waived: (trial_id, rule_id, subject, by, reason) each.
 
     An error cannot be waived: what it names does not exist. An empty subject waives the rule

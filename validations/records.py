@@ -15,45 +15,75 @@ _N = "number of participants analyzed"
 
 def _count(name: str, description: str, *, required: bool = False, at_least: float = 0) -> Column:
     return Column(
-        name, "number", description, "persons", required, minimum=at_least,
+        name,
+        "number",
+        description,
+        "persons",
+        required,
+        minimum=at_least,
         fix=f"{name} is a number of persons, at least {at_least:g}",
-    )  # fmt: skip
+    )
 
 
 _ARM_DECLARED = RowRule(
-    "arm_declared", "the arm is one of the arms of the manifest",
-    "declare the arm under `arms:` or translate its text under `recode:`", ("arm",),
-)  # fmt: skip
+    "arm_declared",
+    "the arm is one of the arms of the manifest",
+    "declare the arm under `arms:` or translate its text under `recode:`",
+    ("arm",),
+)
 _OUTCOME_DECLARED = RowRule(
-    "outcome_declared", "the outcome is one of the outcomes of the manifest",
-    "declare the outcome under `outcomes:` or translate its text under `recode:`", ("outcome",),
-)  # fmt: skip
+    "outcome_declared",
+    "the outcome is one of the outcomes of the manifest",
+    "declare the outcome under `outcomes:` or translate its text under `recode:`",
+    ("outcome",),
+)
 
 RECORD_SCHEMAS: dict[str, TableSchema] = {
     "participant_rows": TableSchema(
         "participant_rows",
         "one participant's value of one outcome",
         (
-            Column("participant", "text", "keyed hash of the id", required=True,
-                   fix="every participant needs an id"),
+            Column(
+                "participant",
+                "text",
+                "keyed hash of the id",
+                required=True,
+                fix="every participant needs an id",
+            ),
             Column("arm", "text", "arm id", required=True, fix="every participant needs an arm"),
             Column("cluster", "text", "cluster of a cluster trial"),
             Column("outcome", "text", "outcome id", required=True),
-            Column("value", "number", "score, or 1 (yes) and 0 (no)", required=True,
-                   fix="correct the cell, or list its text under `missing_codes:`"),
-            Column("baseline", "number", "value before the intervention",
-                   fix="correct the cell, or list its text under `missing_codes:`"),
+            Column(
+                "value",
+                "number",
+                "score, or 1 (yes) and 0 (no)",
+                required=True,
+                fix="correct the cell, or list its text under `missing_codes:`",
+            ),
+            Column(
+                "baseline",
+                "number",
+                "value before the intervention",
+                fix="correct the cell, or list its text under `missing_codes:`",
+            ),
             Column("scale_min", "number", "lowest possible score"),
             Column("scale_max", "number", "highest possible score"),
         ),
         ("collection_id", "source_id", "outcome", "participant"),
         (
             _ARM_DECLARED,
-            RowRule("value_within_scale", "the value lies within the declared scale",
-                    "correct the value or the scale; if it is a code, list it under "
-                    "`missing_codes:`", ("value",)),
-            RowRule("value_yes_or_no", "the value of a binary outcome is yes or no",
-                    "list the texts under `acted_values:` and `not_acted_values:`", ("value",)),
+            RowRule(
+                "value_within_scale",
+                "the value lies within the declared scale",
+                "correct the value or the scale; if it is a code, list it under `missing_codes:`",
+                ("value",),
+            ),
+            RowRule(
+                "value_yes_or_no",
+                "the value of a binary outcome is yes or no",
+                "list the texts under `acted_values:` and `not_acted_values:`",
+                ("value",),
+            ),
         ),
     ),
     "arm_summaries": TableSchema(
@@ -63,33 +93,69 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
             Column("comparison", "text", "tells comparisons of a study apart"),
             Column("instrument", "text", "tells measures of one outcome apart"),
             Column("arm", "text", "arm id", required=True, fix="every row needs an arm"),
-            Column("outcome", "text", "outcome id", required=True, fix="every row needs an outcome"),
+            Column(
+                "outcome", "text", "outcome id", required=True, fix="every row needs an outcome"
+            ),
             Column("weeks", "number", "weeks since randomization", "weeks", minimum=0),
             Column("days", "number", "days since randomization", "days", minimum=0),
             Column("timepoint", "text", "label of the time"),
             _count("n", _N, required=True, at_least=2),
             Column("mean", "number", "mean", "instrument"),
-            Column("sd", "number", "standard deviation", "instrument", above=0,
-                   fix="a standard deviation is greater than 0"),
-            Column("se", "number", "standard error of the mean", "instrument", above=0,
-                   fix="a standard error is greater than 0"),
+            Column(
+                "sd",
+                "number",
+                "standard deviation",
+                "instrument",
+                above=0,
+                fix="a standard deviation is greater than 0",
+            ),
+            Column(
+                "se",
+                "number",
+                "standard error of the mean",
+                "instrument",
+                above=0,
+                fix="a standard error is greater than 0",
+            ),
             _count("events", "participants with the event"),
-            Column("percent", "number", "percent with the event", "percent", minimum=0, maximum=100,
-                   fix="a percentage lies between 0 and 100"),
+            Column(
+                "percent",
+                "number",
+                "percent with the event",
+                "percent",
+                minimum=0,
+                maximum=100,
+                fix="a percentage lies between 0 and 100",
+            ),
         ),
         ("trial_id", "comparison", "outcome", "instrument", "arm", "weeks", "days", "timepoint"),
         (
             _ARM_DECLARED,
             _OUTCOME_DECLARED,
-            RowRule("events_within_n", "events are not more than the group",
-                    "check which of the two numbers is wrong", ("events", "n")),
-            RowRule("one_kind_of_numbers", "the row has mean with SD (or SE), or events",
-                    "give mean and sd, or events (or percent)", ("mean", "sd", "events")),
-            RowRule("mean_within_scale", "the mean lies within the declared scale",
-                    "check the mean and the declared scale", ("mean",)),
-            RowRule("sd_possible_on_scale", "the SD is possible on the declared scale",
-                    "a larger SD cannot occur on this scale; check the SD, the mean and the "
-                    "scale", ("sd",)),
+            RowRule(
+                "events_within_n",
+                "events are not more than the group",
+                "check which of the two numbers is wrong",
+                ("events", "n"),
+            ),
+            RowRule(
+                "one_kind_of_numbers",
+                "the row has mean with SD (or SE), or events",
+                "give mean and sd, or events (or percent)",
+                ("mean", "sd", "events"),
+            ),
+            RowRule(
+                "mean_within_scale",
+                "the mean lies within the declared scale",
+                "check the mean and the declared scale",
+                ("mean",),
+            ),
+            RowRule(
+                "sd_possible_on_scale",
+                "the SD is possible on the declared scale",
+                "a larger SD cannot occur on this scale; check the SD, the mean and the scale",
+                ("sd",),
+            ),
         ),
     ),
     "reported_effects": TableSchema(
@@ -101,46 +167,122 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
             Column("control_group", "text", "marks a shared control group"),
             Column("intervention", "text", "intervention arm id"),
             Column("comparator", "text", "comparator arm id"),
-            Column("outcome", "text", "outcome id", required=True, fix="every row needs an outcome"),
+            Column(
+                "outcome", "text", "outcome id", required=True, fix="every row needs an outcome"
+            ),
             Column("weeks", "number", "weeks since randomization", "weeks", minimum=0),
             Column("days", "number", "days since randomization", "days", minimum=0),
             Column("timepoint", "text", "label of the time"),
-            Column("statistic", "text", "what was printed", required=True,
-                   allowed=REPORTED_STATISTICS,
-                   fix=f"use one of {', '.join(REPORTED_STATISTICS)} (see `recode:`)"),
+            Column(
+                "statistic",
+                "text",
+                "what was printed",
+                required=True,
+                allowed=REPORTED_STATISTICS,
+                fix=f"use one of {', '.join(REPORTED_STATISTICS)} (see `recode:`)",
+            ),
             Column("value", "number", "the printed value", "as printed"),
-            Column("se", "number", "standard error", "as printed", above=0,
-                   fix="a standard error is greater than 0"),
-            Column("variance", "number", "sampling variance", "as printed squared", above=0,
-                   fix="a variance is greater than 0"),
+            Column(
+                "se",
+                "number",
+                "standard error",
+                "as printed",
+                above=0,
+                fix="a standard error is greater than 0",
+            ),
+            Column(
+                "variance",
+                "number",
+                "sampling variance",
+                "as printed squared",
+                above=0,
+                fix="a variance is greater than 0",
+            ),
             Column("ci_lb", "number", "lower confidence limit", "as printed"),
             Column("ci_ub", "number", "upper confidence limit", "as printed"),
-            Column("ci_level", "number", "confidence level", "", above=0.5, below=1,
-                   fix="a level such as 0.95"),
+            Column(
+                "ci_level",
+                "number",
+                "confidence level",
+                "",
+                above=0.5,
+                below=1,
+                fix="a level such as 0.95",
+            ),
             _count("n1", f"{_N}, intervention", at_least=2),
             _count("n2", f"{_N}, comparator", at_least=2),
-            Column("sd", "number", "SD that standardizes", "instrument", above=0,
-                   fix="a standard deviation is greater than 0"),
-            Column("p", "number", "two-sided p-value", "", minimum=0, maximum=1,
-                   fix="a p-value lies between 0 and 1"),
-            Column("risk2", "number", "share with the event, comparator", "", minimum=0, maximum=1,
-                   fix="a share lies between 0 and 1"),
-            Column("favors", "text", "direction", allowed=("intervention", "comparator", "reversed"),
-                   fix="use intervention, comparator or reversed"),
+            Column(
+                "sd",
+                "number",
+                "SD that standardizes",
+                "instrument",
+                above=0,
+                fix="a standard deviation is greater than 0",
+            ),
+            Column(
+                "p",
+                "number",
+                "two-sided p-value",
+                "",
+                minimum=0,
+                maximum=1,
+                fix="a p-value lies between 0 and 1",
+            ),
+            Column(
+                "risk2",
+                "number",
+                "share with the event, comparator",
+                "",
+                minimum=0,
+                maximum=1,
+                fix="a share lies between 0 and 1",
+            ),
+            Column(
+                "favors",
+                "text",
+                "direction",
+                allowed=("intervention", "comparator", "reversed"),
+                fix="use intervention, comparator or reversed",
+            ),
         ),
-        ("trial_id", "comparison", "intervention", "comparator", "outcome", "instrument",
-         "weeks", "days", "timepoint", "statistic"),
         (
-            RowRule("arms_declared", "the arms are arms of the manifest",
-                    "declare them under `arms:` or translate their text under `recode:`",
-                    ("intervention", "comparator")),
+            "trial_id",
+            "comparison",
+            "intervention",
+            "comparator",
+            "outcome",
+            "instrument",
+            "weeks",
+            "days",
+            "timepoint",
+            "statistic",
+        ),
+        (
+            RowRule(
+                "arms_declared",
+                "the arms are arms of the manifest",
+                "declare them under `arms:` or translate their text under `recode:`",
+                ("intervention", "comparator"),
+            ),
             _OUTCOME_DECLARED,
-            RowRule("limits_in_order", "the lower confidence limit is below the upper one",
-                    "check the two limits", ("ci_lb", "ci_ub")),
-            RowRule("value_within_limits", "the value lies between its confidence limits",
-                    "check the value and the limits", ("value", "ci_lb", "ci_ub")),
-            RowRule("ratio_above_zero", "an odds or risk ratio and its limits are above 0",
-                    "give the ratio itself, not its logarithm", ("value", "ci_lb")),
+            RowRule(
+                "limits_in_order",
+                "the lower confidence limit is below the upper one",
+                "check the two limits",
+                ("ci_lb", "ci_ub"),
+            ),
+            RowRule(
+                "value_within_limits",
+                "the value lies between its confidence limits",
+                "check the value and the limits",
+                ("value", "ci_lb", "ci_ub"),
+            ),
+            RowRule(
+                "ratio_above_zero",
+                "an odds or risk ratio and its limits are above 0",
+                "give the ratio itself, not its logarithm",
+                ("value", "ci_lb"),
+            ),
         ),
     ),
     "correlations": TableSchema(
@@ -149,15 +291,34 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
         (
             Column("variable_1", "text", "outcome id", required=True, fix="name both variables"),
             Column("variable_2", "text", "outcome id", required=True, fix="name both variables"),
-            Column("r", "number", "correlation", required=True, above=-1, below=1,
-                   fix="a correlation lies strictly between -1 and 1"),
-            Column("n", "number", _N, "persons", True, above=3,
-                   fix="a correlation needs more than 3 participants"),
+            Column(
+                "r",
+                "number",
+                "correlation",
+                required=True,
+                above=-1,
+                below=1,
+                fix="a correlation lies strictly between -1 and 1",
+            ),
+            Column(
+                "n",
+                "number",
+                _N,
+                "persons",
+                True,
+                above=3,
+                fix="a correlation needs more than 3 participants",
+            ),
         ),
         ("trial_id", "source_id", "variable_1", "variable_2"),
-        (RowRule("variables_declared", "both variables are outcomes of the manifest",
-                 "declare them under `outcomes:` or translate their text under `recode:`",
-                 ("variable_1", "variable_2")),),
+        (
+            RowRule(
+                "variables_declared",
+                "both variables are outcomes of the manifest",
+                "declare them under `outcomes:` or translate their text under `recode:`",
+                ("variable_1", "variable_2"),
+            ),
+        ),
     ),
     "intention_by_action": TableSchema(
         "intention_by_action",
@@ -174,19 +335,33 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
         ("trial_id", "arm", "intention", "behavior"),
         (
             _ARM_DECLARED,
-            RowRule("counts_not_all_zero", "the four counts are at least 2 persons together",
-                    "check the counts", ("inclined_actors",)),
+            RowRule(
+                "counts_not_all_zero",
+                "the four counts are at least 2 persons together",
+                "check the counts",
+                ("inclined_actors",),
+            ),
         ),
     ),
     "barrier_codings": TableSchema(
         "barrier_codings",
         "how often a barrier dimension was coded",
         (
-            Column("dimension", "text", "barrier dimension", required=True,
-                   allowed=tuple(d.value for d in BarrierDimension),
-                   fix="use one of the five dimensions (see `recode:`)"),
-            Column("layer", "text", "framework layer", allowed=tuple(f.value for f in FrameworkLayer),
-                   fix="use input, attitude_intention, moderating or output"),
+            Column(
+                "dimension",
+                "text",
+                "barrier dimension",
+                required=True,
+                allowed=tuple(d.value for d in BarrierDimension),
+                fix="use one of the five dimensions (see `recode:`)",
+            ),
+            Column(
+                "layer",
+                "text",
+                "framework layer",
+                allowed=tuple(f.value for f in FrameworkLayer),
+                fix="use input, attitude_intention, moderating or output",
+            ),
             Column("source", "text", "coded publication"),
             Column("coder", "text", "coder"),
             _count("n_sources", "publications coded into it"),
@@ -194,7 +369,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
         ),
         ("trial_id", "source_id", "dimension", "source", "coder"),
     ),
-}  # fmt: skip
+}
 
 
 def largest_possible_sd(
@@ -202,7 +377,7 @@ def largest_possible_sd(
 ) -> pd.Series:
     """Largest sample SD of n values within [low, high] with this mean:
     sqrt((mean - low)(high - mean) n / (n - 1))."""
-    return np.sqrt(((mean - low) * (high - mean)).clip(lower=0) * n / (n - 1))
+    return ((mean - low) * (high - mean)).clip(lower=0).mul(n / (n - 1)).pow(0.5)
 
 
 _Check = Callable[[pd.DataFrame], pd.Series]
@@ -251,7 +426,12 @@ def _ratio_above_zero(frame: pd.DataFrame) -> pd.Series:
 
 
 def _not_all_zero(frame: pd.DataFrame) -> pd.Series:
-    cells = ["inclined_actors", "inclined_abstainers", "disinclined_actors", "disinclined_abstainers"]
+    cells = [
+        "inclined_actors",
+        "inclined_abstainers",
+        "disinclined_actors",
+        "disinclined_abstainers",
+    ]
     return frame[cells].fillna(0).sum(axis=1) >= 2
 
 

@@ -12,8 +12,15 @@ from validations.records import ROW_CHECKS
 from validations.schema import TableSchema
 
 REJECTED_COLUMNS = [
-    "trial_id", "kind", "source_id", "file", "row", "column", "rule_id", "reason",
-]  # fmt: skip
+    "trial_id",
+    "kind",
+    "source_id",
+    "file",
+    "row",
+    "column",
+    "rule_id",
+    "reason",
+]
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,8 @@ def _cast(records: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
     for column in schema.columns:
         if column.name not in frame:
             continue
-        text = frame[column.name].astype(str)
-        text = text.where(text != "", None)
+        found = frame[column.name].astype(str)
+        text = pd.Series([cell or None for cell in found], index=frame.index, dtype=object)
         if column.is_number:
             frame[f"text:{column.name}"] = text
             frame[column.name] = pd.to_numeric(text, errors="coerce").astype(float)
@@ -80,7 +87,10 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
     declared = schema.column(column) if column in schema.names else None
     fix = declared.fix if declared else ""
     if rule_id == "number_readable":
-        return f"{column} is not a number", "correct the cell, or list its text under `missing_codes:`"
+        return (
+            f"{column} is not a number",
+            "correct the cell, or list its text under `missing_codes:`",
+        )
     if rule_id == "value_required":
         return f"{column} is empty", fix or "fill the cell"
     if rule_id == "row_unique":
@@ -111,13 +121,21 @@ def _rejected_rows(
         rows = records.iloc[list(failure.positions)]
         reason, fix = _reason(schema, failure.rule_id, failure.column)
         parts.append(
-            pd.DataFrame({
-                "trial_id": rows["trial_id"], "kind": schema.name, "source_id": rows["source_id"],
-                "file": rows["file"], "row": rows["row"].astype("int64"), "column": failure.column,
-                "rule_id": failure.rule_id, "reason": reason, "fix": fix,
-                "outcome": rows["outcome"] if "outcome" in rows else "",
-            })
-        )  # fmt: skip
+            pd.DataFrame(
+                {
+                    "trial_id": rows["trial_id"],
+                    "kind": schema.name,
+                    "source_id": rows["source_id"],
+                    "file": rows["file"],
+                    "row": rows["row"].astype("int64"),
+                    "column": failure.column,
+                    "rule_id": failure.rule_id,
+                    "reason": reason,
+                    "fix": fix,
+                    "outcome": rows.get("outcome", ""),
+                }
+            )
+        )
     if not parts:
         return pd.DataFrame(columns=[*REJECTED_COLUMNS, "fix", "outcome"])
     out = pd.concat(parts, ignore_index=True).drop_duplicates()
@@ -133,8 +151,15 @@ def _summaries(rejected: pd.DataFrame, schema: TableSchema) -> list[Finding]:
         numbers = sorted(set(rows["row"]))
         findings.append(
             Finding(
-                trial, rule_id, Severity.ERROR, (f"{name_rows(numbers)}: " if len(numbers) > 1 else "") + reason, fix, file,
-                int(numbers[0]), column, count=len(numbers),
-            )  # fmt: skip
+                trial,
+                rule_id,
+                Severity.ERROR,
+                (f"{name_rows(numbers)}: " if len(numbers) > 1 else "") + reason,
+                fix,
+                file,
+                int(numbers[0]),
+                column,
+                count=len(numbers),
+            )
         )
     return findings

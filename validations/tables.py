@@ -272,33 +272,41 @@ _OUTCOMES = (
 
 _TABLES: dict[str, tuple[str, str, str]] = {
     "trials": (
-        "every trial, the unreadable ones included", "trial_id",
+        "every trial, the unreadable ones included",
+        "trial_id",
         "trial_id collection_id label year country topic synthesis design randomized n_analyzed "
         "has_intention has_behavior has_upstream k_effects k_in_pool use risk_of_bias "
         "risk_of_bias_tool citation doi source license notes",
     ),
     "arms": (
-        "declared arms", "trial_id arm_id",
+        "declared arms",
+        "trial_id arm_id",
         "trial_id arm_id label role is_comparator n_randomized n_analyzed withheld",
     ),
     "instruments": (
-        "declared outcomes with instrument, scale and act", "collection_id outcome_id",
+        "declared outcomes with instrument, scale and act",
+        "collection_id outcome_id",
         "collection_id outcome_id construct label instrument scale_type scale_min scale_max "
         "higher_is_better target action context time weeks measured_by analysis_set primary",
     ),
     "intention_outcomes": (
         "intention: one row per trial, comparison, instrument, time and analysis set",
-        "outcome_row_id", _OUTCOMES,
+        "outcome_row_id",
+        _OUTCOMES,
     ),
     "behavior_outcomes": (
         "behavior: one row per trial, comparison, instrument, time and analysis set",
-        "outcome_row_id", _OUTCOMES,
+        "outcome_row_id",
+        _OUTCOMES,
     ),
     "upstream_outcomes": (
-        "every other construct; never passes for intention", "outcome_row_id", _OUTCOMES,
+        "every other construct; never passes for intention",
+        "outcome_row_id",
+        _OUTCOMES,
     ),
     "effects": (
-        "effects of all outcome rows on the common and natural scales", "effect_id",
+        "effects of all outcome rows on the common and natural scales",
+        "effect_id",
         "effect_id outcome_row_id trial_id collection_id study_label synthesis "
         "upstream_construct topic comparison_id intervention_arm comparator_arm construct "
         "outcome_id outcome_label instrument weeks timepoint analysis_set measured_by target "
@@ -306,11 +314,13 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "ci_lb ci_ub formula turned in_pool reason file rows withheld",
     ),
     "effect_covariances": (
-        "sampling covariances of the pooled effects of one trial", "effect_id_1 effect_id_2",
+        "sampling covariances of the pooled effects of one trial",
+        "effect_id_1 effect_id_2",
         "trial_id effect_id_1 effect_id_2 covariance correlation origin withheld",
     ),
     "paired_effects": (
-        "upstream and behavior effects that belong together", "pair_id",
+        "upstream and behavior effects that belong together",
+        "pair_id",
         "pair_id trial_id collection_id study_label synthesis comparison_id upstream_construct "
         "upstream_effect_id behavior_effect_id upstream_label behavior_label upstream_yi "
         "upstream_vi behavior_yi behavior_vi lag_weeks tact_match rho_within_arm rho_n "
@@ -318,18 +328,21 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "withheld",
     ),
     "pooled_effects": (
-        "pooled effects per synthesis, construct, subset and model", "",
+        "pooled effects per synthesis, construct, subset and model",
+        "",
         "synthesis construct subset measure model k_trials k_effects mu se statistic df pvalue "
         "ci_lb ci_ub pi_lb pi_ub tau2 tau2_lb tau2_ub omega2 q q_df q_pvalue i2 h2 tau2_method "
         "ci_method pi_method level is_primary status notes",
     ),
     "pooled_correlations": (
-        "pooled correlations of correlational sets, never mixed with trials", "",
+        "pooled correlations of correlational sets, never mixed with trials",
+        "",
         "synthesis variable_1 variable_2 k_trials n_total r r_ci_lb r_ci_ub r_pi_lb r_pi_ub z "
         "z_se tau2 i2 q method status",
     ),
     "gap_estimates": (
-        "estimands of the intention-behavior gap from the joint model", "",
+        "estimands of the intention-behavior gap from the joint model",
+        "",
         "synthesis upstream_construct subset estimand estimate se statistic df pvalue ci_lb ci_ub "
         "interval_kind method k_upstream k_behavior k_paired mu_upstream mu_behavior "
         "tau2_upstream tau2_behavior tau_covariance omega2_upstream omega2_behavior slope "
@@ -337,12 +350,14 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "notes",
     ),
     "surrogacy": (
-        "trial-level line of behavior on upstream effects", "",
+        "trial-level line of behavior on upstream effects",
+        "",
         "synthesis upstream_construct subset k_paired slope slope_se slope_ci_lb slope_ci_ub "
         "intercept residual_variance r2 r2_se threshold_effect threshold_target status reason",
     ),
     "action_control": (
-        "who of those who intend acts: per arm, split between arms, pooled", "",
+        "who of those who intend acts: per arm, split between arms, pooled",
+        "",
         "row_kind trial_id arm_id arm_group intention behavior intender_rule inclined_actors "
         "inclined_abstainers disinclined_actors disinclined_abstainers n k k_used p_intend p_act "
         "p_act_given_intend p_act_given_intend_ci_lb p_act_given_intend_ci_ub "
@@ -352,37 +367,51 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "intenders_act others_act method status reason withheld",
     ),
     "moderator_effects": (
-        "pooled effects by level of each moderator, with the test of no difference", "",
+        "pooled effects by level of each moderator, with the test of no difference",
+        "",
         "synthesis construct moderator barrier_dimension framework_layer level_value k_trials mu "
         "se ci_lb ci_ub tau2 f df_num df_denom pvalue status reason",
     ),
     "bias_checks": (
-        "small-study effects", "",
+        "small-study effects",
+        "",
         "synthesis construct check k_trials slope slope_se statistic df pvalue limit limit_ci_lb "
         "limit_ci_ub method status reason",
     ),
     "sensitivity": (
-        "the gap over the assumed correlation and with each trial left out", "",
+        "the gap over the assumed correlation and with each trial left out",
+        "",
         "synthesis upstream_construct analysis value estimand estimate se df ci_lb ci_ub "
         "interval_kind method k_paired status reason",
     ),
     "barrier_codings": (
-        "barrier dimensions of coding tables", "",
+        "barrier dimensions of coding tables",
+        "",
         "collection_id dimension layer n_sources n_reference_points percent points_per_source",
     ),
+    "participant_checks": (
+        "independent checks on participant rows: cross-check of g, assumptions, reliability",
+        "",
+        "trial_id comparison_id outcome_id check estimate statistic pvalue n status reason "
+        "withheld",
+    ),
     "findings": (
-        "everything wrong or doubtful, with what to do", "",
+        "everything wrong or doubtful, with what to do",
+        "",
         "trial_id rule_id severity message fix file row column subject count status waived_by "
         "waiver_reason",
     ),
     "rejected_rows": (
-        "rows set aside, with rule and reason", "",
+        "rows set aside, with rule and reason",
+        "",
         "trial_id kind source_id file row column rule_id reason",
     ),
     "release": (
-        "what the release was made from and with", "key", "release_id key value",
+        "what the release was made from and with",
+        "key",
+        "release_id key value",
     ),
-}  # fmt: skip
+}
 
 
 def _column(name: str, key: tuple[str, ...]) -> Column:
@@ -411,7 +440,7 @@ def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """
     out = {}
     for column in TABLES[name].columns:
-        values = frame[column.name] if column.name in frame else None
+        values = frame.get(column.name)
         if values is None or frame.empty:
             values = pd.Series([None] * len(frame), index=frame.index, dtype=object)
         out[column.name] = _as_kind(values, column.kind)
@@ -420,9 +449,15 @@ def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _as_kind(values: pd.Series, kind: Kind) -> pd.Series:
     if kind == "text":
-        return values.astype(object).where(values.notna(), "").astype(str).astype("string")
+        text = [
+            str(value) if known else "" for value, known in zip(values, values.notna(), strict=True)
+        ]
+        return pd.Series(text, index=values.index, dtype="string")
     if kind == "integer":
         return pd.to_numeric(values, errors="coerce").round().astype("Int64")
     if kind == "boolean":
-        return values.astype(object).where(values.notna(), None).astype("boolean")
+        flags = [
+            bool(v) if known else pd.NA for v, known in zip(values, values.notna(), strict=True)
+        ]
+        return pd.Series(flags, index=values.index, dtype="boolean")
     return pd.to_numeric(values, errors="coerce").astype("float64")

@@ -44,9 +44,11 @@ def _cells(
     cells = np.stack([e1, t1 - e1, e2, t2 - e2])
     zero = (cells == 0).any(axis=0)
     added = {
-        "only0": zero, "all": np.ones_like(zero), "if0all": np.full_like(zero, zero.any()),
+        "only0": zero,
+        "all": np.ones_like(zero),
+        "if0all": np.full_like(zero, zero.any()),
         "none": np.zeros_like(zero),
-    }[zero_cells]  # fmt: skip
+    }[zero_cells]
     if drop00:
         uninformative = ((e1 == 0) & (e2 == 0)) | ((e1 == t1) & (e2 == t2))
         cells = np.where(uninformative, np.nan, cells)
@@ -56,9 +58,7 @@ def _cells(
 
 def _finite(measure: str, yi: Floats, vi: Floats, formula: str) -> EffectSizes:
     usable = np.isfinite(yi) & np.isfinite(vi)
-    return EffectSizes(
-        measure, np.where(usable, yi, np.nan), np.where(usable, vi, np.nan), formula
-    )
+    return EffectSizes(measure, np.where(usable, yi, np.nan), np.where(usable, vi, np.nan), formula)
 
 
 def log_odds_ratio(

@@ -40,7 +40,8 @@ def within_arm_correlation(
     r_total: intention with behavior over all arms; r_arm_intention, r_arm_behavior:
     point-biserial correlations of arm with each outcome.
     """
-    r, ri, rb = as_vectors(r_total=r_total, r_arm_intention=r_arm_intention,
-                           r_arm_behavior=r_arm_behavior)
+    r, ri, rb = as_vectors(
+        r_total=r_total, r_arm_intention=r_arm_intention, r_arm_behavior=r_arm_behavior
+    )
     require(~(np.abs(ri) >= 1) & ~(np.abs(rb) >= 1), "correlations with arm must be below 1")
     return (r - ri * rb) / np.sqrt((1.0 - ri**2) * (1.0 - rb**2))

@@ -123,7 +123,9 @@ def _unchanged(report: Reported) -> Converted:
     if error is not None:
         return Converted("SMD", value, error[0] ** 2, f"{report.statistic}_as_reported/{error[1]}")
     n1, n2 = _sizes(report)
-    return Converted("SMD", value, _large_sample(value, n1, n2), f"{report.statistic}_as_reported/LS")
+    return Converted(
+        "SMD", value, _large_sample(value, n1, n2), f"{report.statistic}_as_reported/LS"
+    )
 
 
 def _t(report: Reported) -> Converted:
@@ -228,12 +230,21 @@ def _risk_to_log_odds(natural: Converted, risk2: float | None) -> Converted:
 
 
 _TO_SMD: dict[str, Callable[[Reported], Converted]] = {
-    "d": _d, "g": _unchanged, "smd": _unchanged, "t": _t, "F": _f, "p": _p, "r": _r,
-    "md": _mean_difference, "adjusted_md": _mean_difference,
-}  # fmt: skip
+    "d": _d,
+    "g": _unchanged,
+    "smd": _unchanged,
+    "t": _t,
+    "F": _f,
+    "p": _p,
+    "r": _r,
+    "md": _mean_difference,
+    "adjusted_md": _mean_difference,
+}
 _NATURAL: dict[str, Callable[[Reported], Converted]] = {
-    "OR": _log_odds, "RR": _log_risk, "RD": _risk,
-}  # fmt: skip
+    "OR": _log_odds,
+    "RR": _log_risk,
+    "RD": _risk,
+}
 
 REPORTED_STATISTICS = {
     "d": "Cohen's d, uncorrected (corrected by J when n is known)",

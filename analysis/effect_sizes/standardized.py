@@ -80,9 +80,7 @@ def standardized_mean_difference(
     exact: exact or approximate J.
     Raises `EstimationError` for a standard deviation of 0 or less or a group below 2.
     """
-    m1, sd1, n1, m2, sd2, n2 = as_vectors(
-        m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i
-    )
+    m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
     require(~(sd1 <= 0) & ~(sd2 <= 0), "standard deviations must be greater than 0")
     require(~(n1 < 2) & ~(n2 < 2), "each group needs at least 2 participants")
     formula = named(variance, SMD_VARIANCES, "variance formula")
@@ -103,8 +101,6 @@ def mean_difference(
     n2i: ArrayLike,
 ) -> EffectSizes:
     """Raw mean difference m1 - m2 in units of the instrument; variance sd1^2/n1 + sd2^2/n2."""
-    m1, sd1, n1, m2, sd2, n2 = as_vectors(
-        m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i
-    )
+    m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
     return EffectSizes("MD", m1 - m2, sd1**2 / n1 + sd2**2 / n2, "mean_difference/unequal_sd")

@@ -47,7 +47,7 @@ class RawTable:
     findings: tuple[Finding, ...] = ()
 
 
-class _Problem(Exception):
+class _UnreadableError(Exception):
     """Why one file cannot be read: rule, message and fix."""
 
     def __init__(self, rule: str, message: str, fix: str) -> None:
@@ -66,19 +66,25 @@ def read_table(trial: str, folder: Path, file: str, file_format: FileFormat) -> 
         path = _safe_path(folder, file)
         data = path.read_bytes()
         if not data.strip():
-            raise _Problem("file_empty", "the file is empty", "export it again from its source")
+            raise _UnreadableError(
+                "file_empty", "the file is empty", "export it again from its source"
+            )
         reader = _READERS.get(path.suffix.lower())
         if reader is None:
-            raise _Problem(
-                "file_kind_unknown", f"files ending in {path.suffix or 'nothing'} are not known",
+            raise _UnreadableError(
+                "file_kind_unknown",
+                f"files ending in {path.suffix or 'nothing'} are not known",
                 f"use one of {', '.join(sorted(_READERS))}",
-            )  # fmt: skip
+            )
         frame, first_row, labels, notes = reader(path, data, file_format)
         _check_columns(frame)
         if frame.empty:
-            raise _Problem("file_without_rows", "the file has a header but no rows",
-                           "export it again with its data")  # fmt: skip
-    except _Problem as problem:
+            raise _UnreadableError(
+                "file_without_rows",
+                "the file has a header but no rows",
+                "export it again with its data",
+            )
+    except _UnreadableError as problem:
         raise TrialFileError(
             [Finding(trial, problem.rule, Severity.ERROR, problem.message, problem.fix, file)]
         ) from None
@@ -89,20 +95,31 @@ def read_table(trial: str, folder: Path, file: str, file_format: FileFormat) -> 
         Finding(trial, rule, Severity.WARNING, message, fix, file) for rule, message, fix in notes
     )
     return RawTable(
-        file, frame, [row for row, empty in zip(rows, blank, strict=True) if not empty],
-        hashlib.sha256(data).hexdigest(), len(data), labels, findings,
-    )  # fmt: skip
+        file,
+        frame,
+        [row for row, empty in zip(rows, blank, strict=True) if not empty],
+        hashlib.sha256(data).hexdigest(),
+        len(data),
+        labels,
+        findings,
+    )
 
 
 def _safe_path(folder: Path, file: str) -> Path:
     path = folder / file
     if not path_is_inside(file) or not path.resolve().is_relative_to(folder.resolve()):
-        raise _Problem("manifest_path_outside", f"the path {file!r} leads outside the trial folder",
-                       "copy the file into the folder")  # fmt: skip
+        raise _UnreadableError(
+            "manifest_path_outside",
+            f"the path {file!r} leads outside the trial folder",
+            "copy the file into the folder",
+        )
     if not path.is_file():
         there = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name != "trial.yaml")
-        raise _Problem("file_missing", f"the file {file!r} is not in the trial folder",
-                       f"files in the folder: {', '.join(there) or 'none'}")  # fmt: skip
+        raise _UnreadableError(
+            "file_missing",
+            f"the file {file!r} is not in the trial folder",
+            f"files in the folder: {', '.join(there) or 'none'}",
+        )
     return path
 
 
@@ -110,8 +127,11 @@ def _check_columns(frame: pd.DataFrame) -> None:
     names = [str(name) for name in frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1 and name})
     if twice:
-        raise _Problem("column_duplicated", f"the column {', '.join(map(repr, twice))} stands twice",
-                       "rename one of them in the file")  # fmt: skip
+        raise _UnreadableError(
+            "column_duplicated",
+            f"the column {', '.join(map(repr, twice))} stands twice",
+            "rename one of them in the file",
+        )
 
 
 _Read = tuple[pd.DataFrame, int, dict[str, dict[str, str]], list[tuple[str, str, str]]]
@@ -120,8 +140,11 @@ _Read = tuple[pd.DataFrame, int, dict[str, dict[str, str]], list[tuple[str, str,
 def _read_delimited(path: Path, data: bytes, file_format: FileFormat) -> _Read:
     for signature, what in _SIGNATURES.items():
         if data.startswith(signature):
-            raise _Problem("file_not_text", f"the file is {what}, not text",
-                           "give it its own extension or export it as CSV")  # fmt: skip
+            raise _UnreadableError(
+                "file_not_text",
+                f"the file is {what}, not text",
+                "give it its own extension or export it as CSV",
+            )
     text = _decode(data, file_format.encoding)
     delimiter = file_format.delimiter
     if path.suffix.lower() == ".tsv" and delimiter == ",":
@@ -129,24 +152,40 @@ def _read_delimited(path: Path, data: bytes, file_format: FileFormat) -> _Read:
     try:
         parsed = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        what = ("it ends inside a quoted cell; it looks truncated"
-                if "unexpected end" in str(error) else "its quotes do not match")  # fmt: skip
-        raise _Problem("file_truncated", f"the file cannot be split into cells: {what}",
-                       "export it again and compare its size") from None  # fmt: skip
+        what = (
+            "it ends inside a quoted cell; it looks truncated"
+            if "unexpected end" in str(error)
+            else "its quotes do not match"
+        )
+        raise _UnreadableError(
+            "file_truncated",
+            f"the file cannot be split into cells: {what}",
+            "export it again and compare its size",
+        ) from None
     header_at = file_format.header_row - 1
     if len(parsed) <= header_at:
-        raise _Problem("file_without_rows", f"there is no header in row {file_format.header_row}",
-                       "correct format.header_row")  # fmt: skip
+        raise _UnreadableError(
+            "file_without_rows",
+            f"there is no header in row {file_format.header_row}",
+            "correct format.header_row",
+        )
     header = [name.strip() for name in parsed[header_at]]
     _check_delimiter(header, delimiter)
     body = [row if row else [""] for row in parsed[header_at + 1 :]]
-    ragged = [header_at + 2 + i for i, row in enumerate(body) if len(row) != len(header) and row != [""]]
+    ragged = [
+        header_at + 2 + i for i, row in enumerate(body) if len(row) != len(header) and row != [""]
+    ]
     if ragged:
-        last = " (the last one: the file may be truncated)" if ragged == [header_at + 1 + len(body)] else ""
-        raise _Problem(
-            "file_ragged", f"{name_rows(ragged)} of the file do not have {len(header)} cells{last}",
+        last = (
+            " (the last one: the file may be truncated)"
+            if ragged == [header_at + 1 + len(body)]
+            else ""
+        )
+        raise _UnreadableError(
+            "file_ragged",
+            f"{name_rows(ragged)} of the file do not have {len(header)} cells{last}",
             "quote cells that hold the delimiter, or export the file again",
-        )  # fmt: skip
+        )
     cells = [[cell.strip() for cell in row] if row != [""] else [""] * len(header) for row in body]
     return pd.DataFrame(cells, columns=header, dtype=object), header_at + 2, {}, []
 
@@ -155,18 +194,25 @@ def _decode(data: bytes, encoding: str) -> str:
     try:
         text = data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
     except LookupError:
-        raise _Problem("encoding_unknown", f"there is no encoding called {encoding!r}",
-                       "name it as utf-8, latin-1 or cp1252") from None  # fmt: skip
+        raise _UnreadableError(
+            "encoding_unknown",
+            f"there is no encoding called {encoding!r}",
+            "name it as utf-8, latin-1 or cp1252",
+        ) from None
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         guess = _guess_encoding(data)
-        raise _Problem(
-            "encoding_wrong", f"the file is not {encoding} text (row {line})",
+        raise _UnreadableError(
+            "encoding_wrong",
+            f"the file is not {encoding} text (row {line})",
             f"set format.encoding; it looks like {guess}" if guess else "set format.encoding",
-        ) from None  # fmt: skip
+        ) from None
     if "\x00" in text:
-        raise _Problem("file_not_text", "the file holds binary data (NUL characters), not text",
-                       "give it its own extension or export it as CSV")  # fmt: skip
+        raise _UnreadableError(
+            "file_not_text",
+            "the file holds binary data (NUL characters), not text",
+            "give it its own extension or export it as CSV",
+        )
     return text
 
 
@@ -184,14 +230,13 @@ def _check_delimiter(header: list[str], delimiter: str) -> None:
         return
     for other, name in _DELIMITERS.items():
         if other != delimiter and other in header[0]:
-            raise _Problem(
+            raise _UnreadableError(
                 "delimiter_wrong",
-                f"the header has one column with {header[0].count(other)} {name}s in it: the file is "
-                f"separated by {name}s, not by {_DELIMITERS.get(delimiter, repr(delimiter))}s",
-                f'set format.delimiter: "{other}"' + (
-                    ' (and format.decimal: "," if numbers use it)' if other == ";" else ""
-                ),
-            )  # fmt: skip
+                f"the header has one column with {header[0].count(other)} {name}s in it: the file "
+                f"is separated by {name}s, not by {_DELIMITERS.get(delimiter, repr(delimiter))}s",
+                f'set format.delimiter: "{other}"'
+                + (' (and format.decimal: "," if numbers use it)' if other == ";" else ""),
+            )
 
 
 def _as_text(value: object) -> str:
@@ -214,20 +259,29 @@ def _read_spreadsheet(path: Path, data: bytes, file_format: FileFormat) -> _Read
         values = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         formulas = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
     except (zipfile.BadZipFile, KeyError, EOFError, ValueError, OSError):
-        raise _Problem("file_truncated", "the spreadsheet cannot be opened; it is damaged, truncated "
-                       "or not an xlsx file", "save it again as xlsx or CSV") from None  # fmt: skip
+        raise _UnreadableError(
+            "file_truncated",
+            "the spreadsheet cannot be opened; it is damaged, truncated or not an xlsx file",
+            "save it again as xlsx or CSV",
+        ) from None
     sheet = file_format.sheet or values.sheetnames[0]
     if sheet not in values.sheetnames:
-        raise _Problem("sheet_missing", f"there is no sheet called {sheet!r}",
-                       f"sheets: {', '.join(values.sheetnames)}")  # fmt: skip
+        raise _UnreadableError(
+            "sheet_missing",
+            f"there is no sheet called {sheet!r}",
+            f"sheets: {', '.join(values.sheetnames)}",
+        )
     shown = list(values[sheet].iter_rows(values_only=True))
     written = list(formulas[sheet].iter_rows(values_only=True))
     values.close()
     formulas.close()
     header_at = file_format.header_row - 1
     if len(shown) <= header_at:
-        raise _Problem("file_without_rows", f"there is no header in row {file_format.header_row}",
-                       "correct format.header_row")  # fmt: skip
+        raise _UnreadableError(
+            "file_without_rows",
+            f"there is no header in row {file_format.header_row}",
+            "correct format.header_row",
+        )
     header = [_as_text(cell) for cell in shown[header_at]]
     width = max((i + 1 for i, name in enumerate(header) if name), default=0)
     body = [[_as_text(cell) for cell in row[:width]] for row in shown[header_at + 1 :]]
@@ -242,13 +296,20 @@ def _uncomputed_formulas(
         i + 1
         for i, (values, formulas) in enumerate(zip(shown, written, strict=True))
         if i > header_at
-        and any(v is None and isinstance(f, str) and f.startswith("=")
-                for v, f in zip(values, formulas, strict=True))
-    ]  # fmt: skip
+        and any(
+            v is None and isinstance(f, str) and f.startswith("=")
+            for v, f in zip(values, formulas, strict=True)
+        )
+    ]
     if not rows:
         return []
-    return [("formula_without_value", f"{name_rows(rows)} hold formulas without a stored result; "
-             "they read as empty", "open and save the file in a spreadsheet program")]  # fmt: skip
+    return [
+        (
+            "formula_without_value",
+            f"{name_rows(rows)} hold formulas without a stored result; they read as empty",
+            "open and save the file in a spreadsheet program",
+        )
+    ]
 
 
 def _read_statistics_file(path: Path, data: bytes, file_format: FileFormat) -> _Read:
@@ -256,17 +317,23 @@ def _read_statistics_file(path: Path, data: bytes, file_format: FileFormat) -> _
     import pyreadstat
 
     readers: dict[str, Callable[..., tuple[pd.DataFrame, object]]] = {
-        ".sav": pyreadstat.read_sav, ".zsav": pyreadstat.read_sav, ".dta": pyreadstat.read_dta,
-        ".sas7bdat": pyreadstat.read_sas7bdat, ".xpt": pyreadstat.read_xport,
-    }  # fmt: skip
+        ".sav": pyreadstat.read_sav,
+        ".zsav": pyreadstat.read_sav,
+        ".dta": pyreadstat.read_dta,
+        ".sas7bdat": pyreadstat.read_sas7bdat,
+        ".xpt": pyreadstat.read_xport,
+    }
     suffix = path.suffix.lower()
     options = {"user_missing": True} if suffix in (".sav", ".zsav", ".dta") else {}
     try:
         frame, meta = readers[suffix](str(path), **options)
     except Exception as error:  # pyreadstat raises its own and the C library's errors
-        raise _Problem("file_truncated", "the file cannot be opened; it is damaged, truncated or not "
-                       f"what its extension says ({type(error).__name__})",
-                       "export it again from its source") from None  # fmt: skip
+        raise _UnreadableError(
+            "file_truncated",
+            "the file cannot be opened; it is damaged, truncated or not "
+            f"what its extension says ({type(error).__name__})",
+            "export it again from its source",
+        ) from None
     ranges = getattr(meta, "missing_ranges", {}) or {}
     for column, spans in ranges.items():
         numbers = pd.to_numeric(frame[column], errors="coerce")
@@ -288,15 +355,27 @@ def _read_parquet(path: Path, data: bytes, file_format: FileFormat) -> _Read:
     try:
         frame = pd.read_parquet(io.BytesIO(data))
     except Exception as error:  # pyarrow's own errors
-        raise _Problem("file_truncated", "the Parquet file cannot be opened; it is damaged or "
-                       f"truncated ({type(error).__name__})", "write it again") from None  # fmt: skip
-    text = pd.DataFrame({str(c): [_as_text(v) for v in frame[c]] for c in frame.columns}, dtype=object)
+        raise _UnreadableError(
+            "file_truncated",
+            "the Parquet file cannot be opened; it is damaged or "
+            f"truncated ({type(error).__name__})",
+            "write it again",
+        ) from None
+    text = pd.DataFrame(
+        {str(c): [_as_text(v) for v in frame[c]] for c in frame.columns}, dtype=object
+    )
     return text, 1, {}, []
 
 
 _READERS: dict[str, Callable[[Path, bytes, FileFormat], _Read]] = {
-    ".csv": _read_delimited, ".tsv": _read_delimited, ".txt": _read_delimited,
-    ".xlsx": _read_spreadsheet, ".parquet": _read_parquet, ".sav": _read_statistics_file,
-    ".zsav": _read_statistics_file, ".dta": _read_statistics_file,
-    ".sas7bdat": _read_statistics_file, ".xpt": _read_statistics_file,
-}  # fmt: skip
+    ".csv": _read_delimited,
+    ".tsv": _read_delimited,
+    ".txt": _read_delimited,
+    ".xlsx": _read_spreadsheet,
+    ".parquet": _read_parquet,
+    ".sav": _read_statistics_file,
+    ".zsav": _read_statistics_file,
+    ".dta": _read_statistics_file,
+    ".sas7bdat": _read_statistics_file,
+    ".xpt": _read_statistics_file,
+}

@@ -68,7 +68,12 @@ def stage_trial(folder: Path, key: bytes) -> StagedTrial:
             raw = read_table(folder.name, folder, source.file, source.format)
             staged.findings += raw.findings
             staged.files.append(
-                {"file": source.file, "sha256": raw.sha256, "bytes": raw.size, "rows": len(raw.frame)}
+                {
+                    "file": source.file,
+                    "sha256": raw.sha256,
+                    "bytes": raw.size,
+                    "rows": len(raw.frame),
+                }
             )
             raw, excluded = _keep_declared_rows(raw, source)
             staged.findings += _note_excluded(folder.name, source, excluded)
@@ -78,7 +83,9 @@ def stage_trial(folder: Path, key: bytes) -> StagedTrial:
         except TrialFileError as error:
             staged.findings += error.findings
     staged.records = {kind: pd.concat(parts, ignore_index=True) for kind, parts in frames.items()}
-    staged.study_values = pd.concat(study_values, ignore_index=True) if study_values else pd.DataFrame()
+    staged.study_values = (
+        pd.concat(study_values, ignore_index=True) if study_values else pd.DataFrame()
+    )
     _tell_studies_apart(staged)
     return staged
 
@@ -114,8 +121,15 @@ def _keep_declared_rows(raw: RawTable, source: Source) -> tuple[RawTable, int]:
     for column, texts in source.where.items():
         keep &= raw.frame[column].isin(texts)
     rows = [row for row, kept in zip(raw.rows, keep, strict=True) if kept]
-    kept = RawTable(raw.file, raw.frame[keep].reset_index(drop=True), rows, raw.sha256, raw.size,
-                    raw.labels, raw.findings)  # fmt: skip
+    kept = RawTable(
+        raw.file,
+        raw.frame[keep].reset_index(drop=True),
+        rows,
+        raw.sha256,
+        raw.size,
+        raw.labels,
+        raw.findings,
+    )
     return kept, int((~keep).sum())
 
 
@@ -123,10 +137,16 @@ def _note_excluded(trial: str, source: Source, excluded: int) -> list[Finding]:
     if not excluded:
         return []
     return [
-        Finding(trial, "rows_filtered", Severity.INFO,
-                f"{excluded} rows are left out by `where:` ({', '.join(source.where)})", "",
-                source.file, count=excluded)
-    ]  # fmt: skip
+        Finding(
+            trial,
+            "rows_filtered",
+            Severity.INFO,
+            f"{excluded} rows are left out by `where:` ({', '.join(source.where)})",
+            "",
+            source.file,
+            count=excluded,
+        )
+    ]
 
 
 def _require_columns(raw: RawTable, source: Source, wanted: dict[str, list[str]]) -> None:
@@ -140,10 +160,16 @@ def _require_columns(raw: RawTable, source: Source, wanted: dict[str, list[str]]
             near = difflib.get_close_matches(column, available, n=1)
             fix = f"did you mean {near[0]!r}? " if near else ""
             missing.append(
-                Finding("", "column_missing", Severity.ERROR,
-                        f"the column {column!r} (for {purpose}) is not in the file",
-                        f"{fix}columns: {', '.join(available[:20])}", source.file, column=column)
-            )  # fmt: skip
+                Finding(
+                    "",
+                    "column_missing",
+                    Severity.ERROR,
+                    f"the column {column!r} (for {purpose}) is not in the file",
+                    f"{fix}columns: {', '.join(available[:20])}",
+                    source.file,
+                    column=column,
+                )
+            )
     if missing:
         raise TrialFileError(missing)
 
@@ -169,7 +195,10 @@ def _cells(raw: RawTable, source: Source, columns: list[str]) -> pd.Series:
 
 
 _NUMERIC_FIELDS = frozenset(
-    column.name for schema in RECORD_SCHEMAS.values() for column in schema.columns if column.is_number
+    column.name
+    for schema in RECORD_SCHEMAS.values()
+    for column in schema.columns
+    if column.is_number
 )
 
 
@@ -181,9 +210,12 @@ def _number_text(text: pd.Series, source: Source) -> pd.Series:
 
 
 def _fields(
-    raw: RawTable, source: Source, mapping: dict[str, list[str]], values: dict[str, str],
+    raw: RawTable,
+    source: Source,
+    mapping: dict[str, list[str]],
+    values: dict[str, str],
     all_fields: list[str],
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     _require_columns(raw, source, mapping)
     out = pd.DataFrame(index=raw.frame.index)
     for name in all_fields:
@@ -223,8 +255,13 @@ def _extract(
         frame = _fields(raw, source, block.mapping(), block.values, fields)
         if isinstance(source, (EffectSource, ArmSource)) and len(blocks) > 1:
             # A wide row may leave one of its blocks empty; that is not a fault.
-            numbers = [c for c in frame.columns if c in _NUMERIC_FIELDS and c in block.mapping()
-                       and c not in ("n", "n1", "n2", "weeks", "days")]  # fmt: skip
+            numbers = [
+                c
+                for c in frame.columns
+                if c in _NUMERIC_FIELDS
+                and c in block.mapping()
+                and c not in ("n", "n1", "n2", "weeks", "days")
+            ]
             filled = (frame[numbers] != "").any(axis=1)
             frame, kept = frame[filled], [r for r, f in zip(raw.rows, filled, strict=True) if f]
             part = RawTable(raw.file, frame, kept, raw.sha256, raw.size)
@@ -232,10 +269,12 @@ def _extract(
         else:
             frames.append(_identify(frame, manifest, source, raw, number))
     kind = {
-        ArmSource: "arm_summaries", EffectSource: "reported_effects",
-        CorrelationSource: "correlations", ActionSource: "intention_by_action",
+        ArmSource: "arm_summaries",
+        EffectSource: "reported_effects",
+        CorrelationSource: "correlations",
+        ActionSource: "intention_by_action",
         CodingSource: "barrier_codings",
-    }[type(source)]  # fmt: skip
+    }[type(source)]
     return {kind: pd.concat(frames, ignore_index=True)}
 
 
@@ -249,7 +288,12 @@ def _participants(
     ]
     wanted = source.columns.mapping()
     for outcome in outcomes:
-        columns = [outcome.column, outcome.arm_column, outcome.baseline_column, *outcome.item_columns]
+        columns = [
+            outcome.column,
+            outcome.arm_column,
+            outcome.baseline_column,
+            *outcome.item_columns,
+        ]
         wanted[f"outcome {outcome.id}"] = [column for column in columns if column]
     _require_columns(raw, source, wanted)
     person = _pseudonyms(raw.frame[source.columns.participant], manifest.id, key)
@@ -258,11 +302,16 @@ def _participants(
         frames.append(_outcome_values(manifest, source, raw, outcome, person))
         for column in outcome.item_columns:
             items.append(
-                pd.DataFrame({
-                    "collection_id": manifest.id, "outcome": outcome.id, "participant": person,
-                    "item": column, "value": _number_text(_cells(raw, source, [column]), source),
-                })
-            )  # fmt: skip
+                pd.DataFrame(
+                    {
+                        "collection_id": manifest.id,
+                        "outcome": outcome.id,
+                        "participant": person,
+                        "item": column,
+                        "value": _number_text(_cells(raw, source, [column]), source),
+                    }
+                )
+            )
     out = {"participant_rows": pd.concat(frames, ignore_index=True)} if frames else {}
     if items:
         out["participant_items"] = pd.concat(items, ignore_index=True)
@@ -277,33 +326,39 @@ def _pseudonyms(ids: pd.Series, trial: str, key: bytes) -> list[str]:
 
 
 def _outcome_values(
-    manifest: TrialManifest, source: ParticipantSource, raw: RawTable, outcome: Outcome,
+    manifest: TrialManifest,
+    source: ParticipantSource,
+    raw: RawTable,
+    outcome: Outcome,
     person: list[str],
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     value = _cells(raw, source, [outcome.column])
     if outcome.scale.type == "binary":
-        yes = {text: "1" for text in outcome.scale.acted_values}
-        no = {text: "0" for text in outcome.scale.not_acted_values}
+        yes = dict.fromkeys(outcome.scale.acted_values, "1")
+        no = dict.fromkeys(outcome.scale.not_acted_values, "0")
         labels = raw.labels.get(outcome.column, {})
         by_label = {c: {**yes, **no}[t] for c, t in labels.items() if t in {**yes, **no}}
         value = value.map({**by_label, **yes, **no}).fillna(value)
     else:
         value = _number_text(value, source)
     columns = source.columns
-    frame = pd.DataFrame({
-        "participant": person,
-        "arm": _cells(raw, source, [outcome.arm_column or columns.arm]),
-        "cluster": _cells(raw, source, [columns.cluster]) if columns.cluster else "",
-        "outcome": outcome.id,
-        "value": value,
-        "baseline": (
-            _number_text(_cells(raw, source, [outcome.baseline_column]), source)
-            if outcome.baseline_column else ""
-        ),
-        "scale_min": "" if outcome.scale.min is None else str(outcome.scale.min),
-        "scale_max": "" if outcome.scale.max is None else str(outcome.scale.max),
-        "scale_type": outcome.scale.type.value,
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "participant": person,
+            "arm": _cells(raw, source, [outcome.arm_column or columns.arm]),
+            "cluster": _cells(raw, source, [columns.cluster]) if columns.cluster else "",
+            "outcome": outcome.id,
+            "value": value,
+            "baseline": (
+                _number_text(_cells(raw, source, [outcome.baseline_column]), source)
+                if outcome.baseline_column
+                else ""
+            ),
+            "scale_min": "" if outcome.scale.min is None else str(outcome.scale.min),
+            "scale_max": "" if outcome.scale.max is None else str(outcome.scale.max),
+            "scale_type": outcome.scale.type.value,
+        }
+    )
     identified = _identify(frame, manifest, source, raw, 0)
     # A person without this outcome is not a faulty row.
     return identified[identified["value"] != ""]
@@ -315,7 +370,9 @@ def _study_values(manifest: TrialManifest, source: Source, raw: RawTable) -> pd.
     columns += [
         pair.correlation.column
         for pair in manifest.pairs
-        if pair.correlation and pair.correlation.column and pair.correlation.source in ("", source.id)
+        if pair.correlation
+        and pair.correlation.column
+        and pair.correlation.source in ("", source.id)
     ]
     columns = [column for column in dict.fromkeys(columns) if column in raw.frame.columns]
     block = source.blocks[0] if isinstance(source, (ArmSource, EffectSource)) else source.columns
@@ -326,12 +383,16 @@ def _study_values(manifest: TrialManifest, source: Source, raw: RawTable) -> pd.
     comparison = block.mapping().get("comparison") if hasattr(block, "comparison") else None
     marks = _cells(raw, source, comparison) if comparison else pd.Series("", index=raw.frame.index)
     parts = [
-        pd.DataFrame({
-            "trial_id": [f"{manifest.id}/{slug(s)}" if s else manifest.id for s in labels],
-            "collection_id": manifest.id, "study_label": labels.where(labels != "", manifest.label),
-            "comparison": marks, "column": column,
-            "value": _number_text(_cells(raw, source, [column]), source),
-        })
+        pd.DataFrame(
+            {
+                "trial_id": [f"{manifest.id}/{slug(s)}" if s else manifest.id for s in labels],
+                "collection_id": manifest.id,
+                "study_label": labels.where(labels != "", manifest.label),
+                "comparison": marks,
+                "column": column,
+                "value": _number_text(_cells(raw, source, [column]), source),
+            }
+        )
         for column in columns
-    ]  # fmt: skip
+    ]
     return pd.concat(parts, ignore_index=True)

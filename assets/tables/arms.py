@@ -11,10 +11,24 @@ from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import ScaleType
 
 ARM_STATISTICS = [
-    "trial_id", "collection_id", "study_label", "source_id", "file", "rows", "basis",
-    "comparison", "instrument", "arm", "outcome", "weeks", "timepoint", "n", "mean", "sd",
+    "trial_id",
+    "collection_id",
+    "study_label",
+    "source_id",
+    "file",
+    "rows",
+    "basis",
+    "comparison",
+    "instrument",
+    "arm",
+    "outcome",
+    "weeks",
+    "timepoint",
+    "n",
+    "mean",
+    "sd",
     "events",
-]  # fmt: skip
+]
 
 Manifests = Mapping[str, TrialManifest]
 
@@ -51,9 +65,12 @@ def arms_from_summaries(records: pd.DataFrame, manifests: Manifests) -> pd.DataF
     """Accepted arm summaries in the common shape; SD from SE, events from percent."""
     if records.empty:
         return pd.DataFrame(columns=ARM_STATISTICS)
-    out = pd.DataFrame({
-        name: records[name] for name in ("trial_id", "collection_id", "study_label", "source_id", "file")
-    })  # fmt: skip
+    out = pd.DataFrame(
+        {
+            name: records[name]
+            for name in ("trial_id", "collection_id", "study_label", "source_id", "file")
+        }
+    )
     out["rows"] = records["row"].astype(int).astype(str)
     out["basis"] = "arm_summaries"
     for name in ("comparison", "instrument", "arm", "outcome", "timepoint"):
@@ -75,8 +92,12 @@ def arms_from_counts(records: pd.DataFrame, manifests: Manifests) -> pd.DataFram
     ):
         if records.empty:
             break
-        cells = ["inclined_actors", "inclined_abstainers", "disinclined_actors",
-                 "disinclined_abstainers"]  # fmt: skip
+        cells = [
+            "inclined_actors",
+            "inclined_abstainers",
+            "disinclined_actors",
+            "disinclined_abstainers",
+        ]
         part = records[["trial_id", "collection_id", "study_label", "source_id", "file"]].copy()
         part["rows"] = records["row"].astype(int).astype(str)
         part["basis"] = "intention_by_action"
@@ -97,11 +118,16 @@ def arms_from_participants(rows: pd.DataFrame, manifests: Manifests) -> pd.DataF
     keys = ["trial_id", "collection_id", "study_label", "source_id", "file", "outcome", "arm"]
     grouped = rows.groupby(keys, sort=False)
     out = grouped.agg(
-        n=("value", "size"), mean=("value", "mean"), sd=("value", "std"), events=("value", "sum"),
-        first=("row", "min"), last=("row", "max"),
-    ).reset_index()  # fmt: skip
+        n=("value", "size"),
+        mean=("value", "mean"),
+        sd=("value", "std"),
+        events=("value", "sum"),
+        first=("row", "min"),
+        last=("row", "max"),
+    ).reset_index()
     binary = [
-        _is_binary(manifests[c], o) for c, o in zip(out["collection_id"], out["outcome"], strict=True)
+        _is_binary(manifests[c], o)
+        for c, o in zip(out["collection_id"], out["outcome"], strict=True)
     ]
     out["rows"] = out["first"].astype(str) + "-" + out["last"].astype(str)
     out["basis"] = "participant_rows"

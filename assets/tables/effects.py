@@ -35,16 +35,51 @@ from assets.tables.settings import AnalysisSettings
 from validations.findings import Finding, Severity
 
 CARRIED = [
-    "outcome_row_id", "trial_id", "collection_id", "study_label", "synthesis",
-    "upstream_construct", "topic", "comparison_id", "intervention_arm", "comparator_arm",
-    "construct", "outcome_id", "outcome_label", "instrument", "weeks", "timepoint",
-    "analysis_set", "measured_by", "target", "action", "context", "time", "primary",
-    "randomized", "basis", "n1", "n2", "design_effect", "file", "rows",
-]  # fmt: skip
+    "outcome_row_id",
+    "trial_id",
+    "collection_id",
+    "study_label",
+    "synthesis",
+    "upstream_construct",
+    "topic",
+    "comparison_id",
+    "intervention_arm",
+    "comparator_arm",
+    "construct",
+    "outcome_id",
+    "outcome_label",
+    "instrument",
+    "weeks",
+    "timepoint",
+    "analysis_set",
+    "measured_by",
+    "target",
+    "action",
+    "context",
+    "time",
+    "primary",
+    "randomized",
+    "basis",
+    "n1",
+    "n2",
+    "design_effect",
+    "file",
+    "rows",
+]
 EFFECT_COLUMNS = [
-    "effect_id", *CARRIED, "measure", "yi", "vi", "sei", "ci_lb", "ci_ub", "formula", "turned",
-    "in_pool", "reason",
-]  # fmt: skip
+    "effect_id",
+    *CARRIED,
+    "measure",
+    "yi",
+    "vi",
+    "sei",
+    "ci_lb",
+    "ci_ub",
+    "formula",
+    "turned",
+    "in_pool",
+    "reason",
+]
 
 COMMON_SCALE = "SMD"
 
@@ -96,7 +131,9 @@ def _rows(outcomes: pd.DataFrame, effects: EffectSizes) -> pd.DataFrame:
 
 def _from_means(outcomes: pd.DataFrame, settings: AnalysisSettings) -> list[pd.DataFrame]:
     usable = outcomes[(outcomes["sd1"] > 0) & (outcomes["sd2"] > 0)]
-    parts = [_without_numbers(outcomes.drop(index=usable.index), "the SD of an arm is 0 or missing")]
+    parts = [
+        _without_numbers(outcomes.drop(index=usable.index), "the SD of an arm is 0 or missing")
+    ]
     if usable.empty:
         return parts
     columns = [usable[c].to_numpy(dtype=float) for c in ("m1", "sd1", "n1", "m2", "sd2", "n2")]
@@ -153,11 +190,20 @@ def _as_reported(row: dict[str, object]) -> Reported:
         positive = (row["favors"] == "intervention") == bool(row["higher_is_better"])
     level = _optional(row["reported_ci_level"])
     return Reported(
-        str(row["statistic"]), value, _optional(row["reported_se"]),
-        _optional(row["reported_variance"]), lower, upper, 0.95 if level is None else level,
-        _optional(row["n1"]), _optional(row["n2"]), _optional(row["reported_sd"]),
-        _optional(row["reported_p"]), _optional(row["reported_risk2"]), positive,
-    )  # fmt: skip
+        str(row["statistic"]),
+        value,
+        _optional(row["reported_se"]),
+        _optional(row["reported_variance"]),
+        lower,
+        upper,
+        0.95 if level is None else level,
+        _optional(row["n1"]),
+        _optional(row["n2"]),
+        _optional(row["reported_sd"]),
+        _optional(row["reported_p"]),
+        _optional(row["reported_risk2"]),
+        positive,
+    )
 
 
 def _reverse(value: float | None, *, ratio: bool) -> float | None:
@@ -188,9 +234,11 @@ def _from_reported(outcomes: pd.DataFrame, settings: AnalysisSettings) -> pd.Dat
     for measure in sorted({one.measure for _, one in made}):
         chosen = [(at, one) for at, one in made if one.measure == measure]
         numbers = EffectSizes(
-            measure, np.array([one.yi for _, one in chosen]), np.array([one.vi for _, one in chosen]),
+            measure,
+            np.array([one.yi for _, one in chosen]),
+            np.array([one.vi for _, one in chosen]),
             "",
-        )  # fmt: skip
+        )
         rows = _rows(outcomes.iloc[[at for at, _ in chosen]], numbers)
         suffix = np.where(rows["design_effect"] > 1.0, "/design_effect", "")
         rows["formula"] = [one.formula + end for (_, one), end in zip(chosen, suffix, strict=True)]
@@ -204,23 +252,35 @@ def findings_of_effects(effects: pd.DataFrame) -> list[Finding]:
     common = effects[effects["measure"] == COMMON_SCALE]
     for row in common[common["yi"].isna()].to_dict("records"):
         findings.append(
-            Finding(row["trial_id"], "effect_not_computable", Severity.WARNING,
-                    f"no effect on {row['outcome_label']} ({row['comparison_id']}): {row['reason']}",
-                    "add what is missing to the data file if the report has it",
-                    row["file"], _first_row(row["rows"]), subject=row["outcome_row_id"])
-        )  # fmt: skip
+            Finding(
+                row["trial_id"],
+                "effect_not_computable",
+                Severity.WARNING,
+                f"no effect on {row['outcome_label']} ({row['comparison_id']}): {row['reason']}",
+                "add what is missing to the data file if the report has it",
+                row["file"],
+                _first_row(row["rows"]),
+                subject=row["outcome_row_id"],
+            )
+        )
     large = common[(common["yi"].abs() > 2.0) & common["yi"].notna()]
     for row in large.to_dict("records"):
         hold = abs(row["yi"]) > 3.0
         findings.append(
-            Finding(row["trial_id"], "effect_implausibly_large",
-                    Severity.HOLD if hold else Severity.WARNING,
-                    f"g = {row['yi']:.2f} on {row['outcome_label']} is larger than almost any effect of "
-                    "an intervention; standard errors entered as SDs look like this",
-                    "check the SDs and units; if it is right, add a waiver with name and reason"
-                    if hold else "check the SDs and units",
-                    row["file"], _first_row(row["rows"]), subject=row["outcome_row_id"])
-        )  # fmt: skip
+            Finding(
+                row["trial_id"],
+                "effect_implausibly_large",
+                Severity.HOLD if hold else Severity.WARNING,
+                f"g = {row['yi']:.2f} on {row['outcome_label']} is larger than almost any effect "
+                "of an intervention; standard errors entered as SDs look like this",
+                "check the SDs and units; if it is right, add a waiver with name and reason"
+                if hold
+                else "check the SDs and units",
+                row["file"],
+                _first_row(row["rows"]),
+                subject=row["outcome_row_id"],
+            )
+        )
     return findings
 
 

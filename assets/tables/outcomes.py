@@ -27,9 +27,11 @@ class OutcomeTables:
 
 
 def outcome_rows(
-    arm_statistics: pd.DataFrame, reported: pd.DataFrame, manifests: Manifests,
+    arm_statistics: pd.DataFrame,
+    reported: pd.DataFrame,
+    manifests: Manifests,
     facts: dict[str, ParticipantFacts],
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """All outcome rows, from numbers per arm and from reported effects."""
     parts = [
         _from_arms(arm_statistics, manifests, facts),
@@ -42,11 +44,35 @@ def outcome_rows(
 
 
 _CORE = [
-    "trial_id", "collection_id", "study_label", "comparison", "intervention_arm", "comparator_arm",
-    "outcome_id", "instrument", "weeks", "timepoint", "basis", "n1", "m1", "sd1", "events1", "n2",
-    "m2", "sd2", "events2", "adjusted_difference", "sd_pooled", "covariate_r", "statistic",
-    *[f"reported_{name}" for name in _REPORTED], "favors", "design_effect", "file", "rows",
-]  # fmt: skip
+    "trial_id",
+    "collection_id",
+    "study_label",
+    "comparison",
+    "intervention_arm",
+    "comparator_arm",
+    "outcome_id",
+    "instrument",
+    "weeks",
+    "timepoint",
+    "basis",
+    "n1",
+    "m1",
+    "sd1",
+    "events1",
+    "n2",
+    "m2",
+    "sd2",
+    "events2",
+    "adjusted_difference",
+    "sd_pooled",
+    "covariate_r",
+    "statistic",
+    *[f"reported_{name}" for name in _REPORTED],
+    "favors",
+    "design_effect",
+    "file",
+    "rows",
+]
 
 
 def _from_arms(
@@ -54,8 +80,17 @@ def _from_arms(
 ) -> pd.DataFrame:
     if arms.empty:
         return pd.DataFrame(columns=_CORE)
-    keys = ["trial_id", "collection_id", "study_label", "comparison", "instrument", "outcome",
-            "weeks", "timepoint", "basis"]  # fmt: skip
+    keys = [
+        "trial_id",
+        "collection_id",
+        "study_label",
+        "comparison",
+        "instrument",
+        "outcome",
+        "weeks",
+        "timepoint",
+        "basis",
+    ]
     rows = []
     for key, group in arms.groupby(keys, sort=False, dropna=False):
         named = dict(zip(keys, key, strict=True))
@@ -65,21 +100,33 @@ def _from_arms(
             if intervention not in by_arm or comparator not in by_arm:
                 continue
             one, two = by_arm[intervention], by_arm[comparator]
-            row = {name: np.nan for name in _CORE}
+            row = dict.fromkeys(_CORE, np.nan)
             row |= {k: v for k, v in named.items() if k in _CORE}
             row |= {
-                "outcome_id": named["outcome"], "intervention_arm": intervention,
-                "comparator_arm": comparator, "statistic": "", "favors": "",
-                "n1": one["n"], "m1": one["mean"], "sd1": one["sd"], "events1": one["events"],
-                "n2": two["n"], "m2": two["mean"], "sd2": two["sd"], "events2": two["events"],
-                "file": one["file"], "rows": f"{one['rows']}; {two['rows']}",
-            }  # fmt: skip
+                "outcome_id": named["outcome"],
+                "intervention_arm": intervention,
+                "comparator_arm": comparator,
+                "statistic": "",
+                "favors": "",
+                "n1": one["n"],
+                "m1": one["mean"],
+                "sd1": one["sd"],
+                "events1": one["events"],
+                "n2": two["n"],
+                "m2": two["mean"],
+                "sd2": two["sd"],
+                "events2": two["events"],
+                "file": one["file"],
+                "rows": f"{one['rows']}; {two['rows']}",
+            }
             row |= _from_participants(facts.get(str(named["trial_id"])), row)
             rows.append(row)
     return pd.DataFrame(rows, columns=_CORE)
 
 
-def _comparisons(manifest: TrialManifest, by_arm: dict[str, dict[str, object]]) -> list[tuple[str, str]]:
+def _comparisons(
+    manifest: TrialManifest, by_arm: dict[str, dict[str, object]]
+) -> list[tuple[str, str]]:
     if manifest.arms:
         return comparisons_of(manifest)
     return [("intervention", "comparator")]
@@ -114,11 +161,13 @@ def _from_reported(reported: pd.DataFrame, manifests: Manifests) -> pd.DataFrame
     control = text("control_group").map(lambda c: f"_{slug(c)}" if c else "")
     named = [len(manifests[c].arms) > 0 for c in reported["collection_id"]]
     out["intervention_arm"] = text("intervention").where(
-        text("intervention") != "", _only_arm(reported, manifests, 0).where(named, "intervention" + suffix)
+        text("intervention") != "",
+        _only_arm(reported, manifests, 0).where(named, "intervention" + suffix),
     )
     own_control = control.where(control != "", suffix)
     out["comparator_arm"] = text("comparator").where(
-        text("comparator") != "", _only_arm(reported, manifests, 1).where(named, "comparator" + own_control)
+        text("comparator") != "",
+        _only_arm(reported, manifests, 1).where(named, "comparator" + own_control),
     )
     out["weeks"] = row_weeks(reported.assign(outcome=out["outcome_id"]), manifests)
     out["basis"] = "reported_effects"
@@ -151,7 +200,9 @@ def _described(rows: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
     extra = pd.DataFrame(described, index=rows.index, columns=DESCRIBED)
     out = pd.concat([rows, extra], axis=1)
     design = [_declared_design_effect(manifests[c]) for c in out["collection_id"]]
-    out["design_effect"] = out["design_effect"].astype(float).fillna(pd.Series(design, index=out.index))
+    out["design_effect"] = (
+        out["design_effect"].astype(float).fillna(pd.Series(design, index=out.index))
+    )
     out["design_effect"] = out["design_effect"].fillna(1.0)
     out["comparison_id"] = [
         f"{i}_vs_{c}" for i, c in zip(out["intervention_arm"], out["comparator_arm"], strict=True)
@@ -159,28 +210,96 @@ def _described(rows: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
     ids = pd.Series([_row_id(row) for row in out.to_dict("records")], index=out.index, dtype=object)
     repeat = ids.groupby(ids).cumcount()
     out["outcome_row_id"] = ids.where(repeat == 0, ids + "#" + (repeat + 1).astype(str))
-    numbers = ["weeks", "n1", "m1", "sd1", "events1", "n2", "m2", "sd2", "events2",
-               "adjusted_difference", "sd_pooled", "covariate_r", "design_effect",
-               *[f"reported_{name}" for name in _REPORTED]]  # fmt: skip
+    numbers = [
+        "weeks",
+        "n1",
+        "m1",
+        "sd1",
+        "events1",
+        "n2",
+        "m2",
+        "sd2",
+        "events2",
+        "adjusted_difference",
+        "sd_pooled",
+        "covariate_r",
+        "design_effect",
+        *[f"reported_{name}" for name in _REPORTED],
+    ]
     out[numbers] = out[numbers].astype(float)
     return out[OUTCOME_COLUMNS].reset_index(drop=True)
 
 
 DESCRIBED = [
-    "synthesis", "upstream_construct", "topic", "construct", "outcome_label", "scale_type",
-    "scale_min", "scale_max", "higher_is_better", "measured_by", "analysis_set", "standardizer",
-    "target", "action", "context", "time", "primary", "randomized",
-]  # fmt: skip
+    "synthesis",
+    "upstream_construct",
+    "topic",
+    "construct",
+    "outcome_label",
+    "scale_type",
+    "scale_min",
+    "scale_max",
+    "higher_is_better",
+    "measured_by",
+    "analysis_set",
+    "standardizer",
+    "target",
+    "action",
+    "context",
+    "time",
+    "primary",
+    "randomized",
+]
 OUTCOME_COLUMNS = [
-    "outcome_row_id", "trial_id", "collection_id", "study_label", "synthesis",
-    "upstream_construct", "topic", "comparison_id", "comparison", "intervention_arm",
-    "comparator_arm", "construct", "outcome_id", "outcome_label", "instrument", "weeks",
-    "timepoint", "analysis_set", "measured_by", "target", "action", "context", "time",
-    "higher_is_better", "primary", "randomized", "scale_type", "scale_min", "scale_max",
-    "standardizer", "basis", "n1", "m1", "sd1", "events1", "n2", "m2", "sd2", "events2",
-    "adjusted_difference", "sd_pooled", "covariate_r", "statistic",
-    *[f"reported_{name}" for name in _REPORTED], "favors", "design_effect", "file", "rows",
-]  # fmt: skip
+    "outcome_row_id",
+    "trial_id",
+    "collection_id",
+    "study_label",
+    "synthesis",
+    "upstream_construct",
+    "topic",
+    "comparison_id",
+    "comparison",
+    "intervention_arm",
+    "comparator_arm",
+    "construct",
+    "outcome_id",
+    "outcome_label",
+    "instrument",
+    "weeks",
+    "timepoint",
+    "analysis_set",
+    "measured_by",
+    "target",
+    "action",
+    "context",
+    "time",
+    "higher_is_better",
+    "primary",
+    "randomized",
+    "scale_type",
+    "scale_min",
+    "scale_max",
+    "standardizer",
+    "basis",
+    "n1",
+    "m1",
+    "sd1",
+    "events1",
+    "n2",
+    "m2",
+    "sd2",
+    "events2",
+    "adjusted_difference",
+    "sd_pooled",
+    "covariate_r",
+    "statistic",
+    *[f"reported_{name}" for name in _REPORTED],
+    "favors",
+    "design_effect",
+    "file",
+    "rows",
+]
 
 
 def _describe(manifest: TrialManifest, outcome: Outcome) -> dict[str, object]:
@@ -220,7 +339,11 @@ def _row_id(row: dict[str, object]) -> str:
     if row["instrument"]:
         name += f".{slug(str(row['instrument']))}"
     weeks = row["weeks"]
-    when = f"@{weeks:.4g}w" if pd.notna(weeks) else (f"@{slug(str(row['timepoint']))}" if row["timepoint"] else "")
+    when = (
+        f"@{weeks:.4g}w"
+        if pd.notna(weeks)
+        else (f"@{slug(str(row['timepoint']))}" if row["timepoint"] else "")
+    )
     return f"{row['trial_id']}:{row['comparison_id']}:{name}{when}"
 
 

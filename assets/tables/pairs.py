@@ -28,12 +28,32 @@ from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import Construct, CorrelationOrigin
 
 PAIR_COLUMNS = [
-    "pair_id", "trial_id", "collection_id", "study_label", "synthesis", "comparison_id",
-    "upstream_construct", "upstream_effect_id", "behavior_effect_id", "upstream_label",
-    "behavior_label", "upstream_yi", "upstream_vi", "behavior_yi", "behavior_vi", "lag_weeks",
-    "tact_match", "rho_within_arm", "rho_n", "rho_variance", "rho_origin", "covariance",
-    "correlation_of_estimates", "difference", "difference_vi",
-]  # fmt: skip
+    "pair_id",
+    "trial_id",
+    "collection_id",
+    "study_label",
+    "synthesis",
+    "comparison_id",
+    "upstream_construct",
+    "upstream_effect_id",
+    "behavior_effect_id",
+    "upstream_label",
+    "behavior_label",
+    "upstream_yi",
+    "upstream_vi",
+    "behavior_yi",
+    "behavior_vi",
+    "lag_weeks",
+    "tact_match",
+    "rho_within_arm",
+    "rho_n",
+    "rho_variance",
+    "rho_origin",
+    "covariance",
+    "correlation_of_estimates",
+    "difference",
+    "difference_vi",
+]
 _TACT = ("target", "action", "context", "time")
 Record = dict[str, Any]
 Outcomes = dict[str, Record]
@@ -76,9 +96,12 @@ class CorrelationBook:
     """Looks up the within-arm correlation of two outcomes of a trial, best origin first."""
 
     def __init__(
-        self, manifests: Manifests, facts: dict[str, ParticipantFacts],
-        study_values: pd.DataFrame, settings: AnalysisSettings,
-    ) -> None:  # fmt: skip
+        self,
+        manifests: Manifests,
+        facts: dict[str, ParticipantFacts],
+        study_values: pd.DataFrame,
+        settings: AnalysisSettings,
+    ) -> None:
         self.manifests, self.facts, self.settings = manifests, facts, settings
         self.columns: dict[tuple[str, str, str], float] = {}
         for row in study_values.to_dict("records") if not study_values.empty else []:
@@ -147,8 +170,10 @@ def trial_effects(
 
 
 def _measurement(record: Record) -> str:
-    weeks = record["weeks"]
-    return f"{record['outcome_id']}|{record['instrument']}|{'' if pd.isna(weeks) else weeks}|{record['timepoint']}"
+    weeks = "" if pd.isna(record["weeks"]) else record["weeks"]
+    return "|".join(
+        str(x) for x in (record["outcome_id"], record["instrument"], weeks, record["timepoint"])
+    )
 
 
 def _arms(record: Record, outcomes: Outcomes, settings: AnalysisSettings) -> EffectArms | None:
@@ -161,25 +186,45 @@ def _arms(record: Record, outcomes: Outcomes, settings: AnalysisSettings) -> Eff
     if pd.notna(row["events1"]) and pd.notna(row["events2"]):
         p1, p2 = ((row[e] + 0.5) / (n + 1.0) for e, n in (("events1", n1), ("events2", n2)))
         return binary_arms(
-            _measurement(record), one, two, measure="OR", p1=p1, p2=p2, n1=n1, n2=n2,
+            _measurement(record),
+            one,
+            two,
+            measure="OR",
+            p1=p1,
+            p2=p2,
+            n1=n1,
+            n2=n2,
             scale=ODDS_TO_SMD[settings.odds_to_smd],
-        )  # fmt: skip
+        )
     sds = (row["sd1"], row["sd2"])
     known = all(pd.notna(sd) and sd > 0 for sd in sds)
     return smd_arms(
-        _measurement(record), one, two, g=float(record["yi"]), j=float(hedges_j(n1 + n2 - 2.0)[0]),
-        n1=n1, n2=n2, sd1=float(sds[0]) if known else None, sd2=float(sds[1]) if known else None,
-    )  # fmt: skip
+        _measurement(record),
+        one,
+        two,
+        g=float(record["yi"]),
+        j=float(hedges_j(n1 + n2 - 2.0)[0]),
+        n1=n1,
+        n2=n2,
+        sd1=float(sds[0]) if known else None,
+        sd2=float(sds[1]) if known else None,
+    )
 
 
 def _estimate_correlation(
-    first: Record, second: Record, arms1: EffectArms | None,
-    arms2: EffectArms | None, book: CorrelationBook, assumed: float,
-) -> tuple[float, str]:  # fmt: skip
+    first: Record,
+    second: Record,
+    arms1: EffectArms | None,
+    arms2: EffectArms | None,
+    book: CorrelationBook,
+    assumed: float,
+) -> tuple[float, str]:
     facts = book.facts.get(str(first["trial_id"]))
     if facts is not None and first["basis"] == second["basis"] == "participant_rows":
-        key1, key2 = ((str(r["intervention_arm"]), str(r["comparator_arm"]), str(r["outcome_id"]))
-                      for r in (first, second))  # fmt: skip
+        key1, key2 = (
+            (str(r["intervention_arm"]), str(r["comparator_arm"]), str(r["outcome_id"]))
+            for r in (first, second)
+        )
         if (key1, key2) in facts.correlations:
             sign = 1.0 if first["turned"] == second["turned"] else -1.0
             value = sign * facts.correlations[(key1, key2)]
@@ -187,8 +232,9 @@ def _estimate_correlation(
     same = _measurement(first) == _measurement(second)
     within = WithinArm(1.0, "same_measurement") if same else book.within_arm(first, second, assumed)
     shared = {first["intervention_arm"], first["comparator_arm"]} & {
-        second["intervention_arm"], second["comparator_arm"],
-    }  # fmt: skip
+        second["intervention_arm"],
+        second["comparator_arm"],
+    }
     if not shared:
         return 0.0, "no_shared_arm"
     if arms1 is None or arms2 is None:
@@ -199,9 +245,12 @@ def _estimate_correlation(
 
 
 def _as_observed(
-    within: WithinArm, arms1: EffectArms, arms2: EffectArms, first: Record,
+    within: WithinArm,
+    arms1: EffectArms,
+    arms2: EffectArms,
+    first: Record,
     second: Record,
-) -> float:  # fmt: skip
+) -> float:
     """Assumed and borrowed correlations are latent: attenuate them where outcomes are binary."""
     if within.origin not in (CorrelationOrigin.ASSUMED.value, CorrelationOrigin.BORROWED.value):
         return within.r
@@ -292,52 +341,75 @@ def _are_candidates(up: Record, behavior: Record) -> bool:
     )
 
 
-def _pair_faults(
-    up: Record, behavior: Record, *, explicit: bool
-) -> list[Finding]:
+def _pair_faults(up: Record, behavior: Record, *, explicit: bool) -> list[Finding]:
     names = f"{up['outcome_label']} with {behavior['outcome_label']}"
     lag = behavior["weeks"] - up["weeks"]
     if lag < 0:
         return [
-            Finding(str(up["trial_id"]), "behavior_before_intention", Severity.WARNING,
-                    f"{names} are not paired: the behavior (week {behavior['weeks']:g}) was measured "
-                    f"before the {up['construct']} (week {up['weeks']:g})",
-                    "correct the weeks, or pair an intention with a behavior that comes after it",
-                    str(behavior["file"]))
-        ]  # fmt: skip
+            Finding(
+                str(up["trial_id"]),
+                "behavior_before_intention",
+                Severity.WARNING,
+                f"{names} are not paired: the behavior (week {behavior['weeks']:g}) was measured "
+                f"before the {up['construct']} (week {up['weeks']:g})",
+                "correct the weeks, or pair an intention with a behavior that comes after it",
+                str(behavior["file"]),
+            )
+        ]
     matched = _tact_match(up, behavior)
     if matched < 3 and not explicit:
         differing = [f for f in _TACT if up[f] and behavior[f] and up[f] != behavior[f]]
         return [
-            Finding(str(up["trial_id"]), "pair_on_different_acts", Severity.WARNING,
-                    f"{names} are not paired: they differ in {' and '.join(differing)}",
-                    "use the same words where they mean the same, or list the pair under `pairs:`",
-                    str(behavior["file"]))
-        ]  # fmt: skip
+            Finding(
+                str(up["trial_id"]),
+                "pair_on_different_acts",
+                Severity.WARNING,
+                f"{names} are not paired: they differ in {' and '.join(differing)}",
+                "use the same words where they mean the same, or list the pair under `pairs:`",
+                str(behavior["file"]),
+            )
+        ]
     return []
 
 
-def _pair_row(
-    up: Record, behavior: Record, within: WithinArm, covariance: float
-) -> Record:
+def _pair_row(up: Record, behavior: Record, within: WithinArm, covariance: float) -> Record:
     y1, v1, y2, v2 = (float(r[c]) for r in (up, behavior) for c in ("yi", "vi"))
     return {
         "pair_id": f"{up['outcome_row_id']}~{str(behavior['outcome_row_id']).split(':', 2)[2]}",
-        **{c: up[c] for c in ("trial_id", "collection_id", "study_label", "synthesis", "comparison_id")},
+        **{
+            c: up[c]
+            for c in ("trial_id", "collection_id", "study_label", "synthesis", "comparison_id")
+        },
         "upstream_construct": up["construct"],
-        "upstream_effect_id": up["effect_id"], "behavior_effect_id": behavior["effect_id"],
-        "upstream_label": up["outcome_label"], "behavior_label": behavior["outcome_label"],
-        "upstream_yi": y1, "upstream_vi": v1, "behavior_yi": y2, "behavior_vi": v2,
+        "upstream_effect_id": up["effect_id"],
+        "behavior_effect_id": behavior["effect_id"],
+        "upstream_label": up["outcome_label"],
+        "behavior_label": behavior["outcome_label"],
+        "upstream_yi": y1,
+        "upstream_vi": v1,
+        "behavior_yi": y2,
+        "behavior_vi": v2,
         "lag_weeks": behavior["weeks"] - up["weeks"],
         "tact_match": _tact_match(up, behavior),
-        "rho_within_arm": within.r, "rho_n": within.n, "rho_variance": within.variance,
-        "rho_origin": within.origin, "covariance": covariance,
+        "rho_within_arm": within.r,
+        "rho_n": within.n,
+        "rho_variance": within.variance,
+        "rho_origin": within.origin,
+        "covariance": covariance,
         "correlation_of_estimates": covariance / (v1 * v2) ** 0.5,
-        "difference": y1 - y2, "difference_vi": v1 + v2 - 2.0 * covariance,
-    }  # fmt: skip
+        "difference": y1 - y2,
+        "difference_vi": v1 + v2 - 2.0 * covariance,
+    }
 
 
-COVARIANCE_COLUMNS = ["trial_id", "effect_id_1", "effect_id_2", "covariance", "correlation", "origin"]
+COVARIANCE_COLUMNS = [
+    "trial_id",
+    "effect_id_1",
+    "effect_id_2",
+    "covariance",
+    "correlation",
+    "origin",
+]
 
 
 def covariance_table(trials: Iterable[TrialEffects]) -> pd.DataFrame:
@@ -349,8 +421,14 @@ def covariance_table(trials: Iterable[TrialEffects]) -> pd.DataFrame:
         for i in range(len(ids)):
             for j in range(i):
                 c = float(trial.covariance[i, j])
-                rows.append((trial["trial_id"], ids[j], ids[i], c,
-                             c / float(sd[i] * sd[j]), trial.origins[i, j]))  # fmt: skip
+                rows.append(
+                    (
+                        trial["trial_id"],
+                        ids[j],
+                        ids[i],
+                        c,
+                        c / float(sd[i] * sd[j]),
+                        trial.origins[i, j],
+                    )
+                )
     return pd.DataFrame(rows, columns=COVARIANCE_COLUMNS)
-
-

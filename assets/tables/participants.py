@@ -101,9 +101,13 @@ def participant_facts(
 
 
 def _effect_correlations(
-    facts: ParticipantFacts, manifest: TrialManifest, outcomes: list[Outcome], wide: pd.DataFrame,
-    arms: pd.DataFrame, baseline: pd.DataFrame,
-) -> None:  # fmt: skip
+    facts: ParticipantFacts,
+    manifest: TrialManifest,
+    outcomes: list[Outcome],
+    wide: pd.DataFrame,
+    arms: pd.DataFrame,
+    baseline: pd.DataFrame,
+) -> None:
     keys: list[EffectKey] = []
     influences: list[Influence] = []
     for outcome in outcomes:
@@ -159,9 +163,10 @@ def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, rows: pd.Da
             continue
         try:
             summary = anova_icc(
-                part["value"].to_numpy(dtype=float), part["arm"].to_numpy(),
+                part["value"].to_numpy(dtype=float),
+                part["arm"].to_numpy(),
                 part["cluster"].fillna("").to_numpy(),
-            )  # fmt: skip
+            )
         except EstimationError:
             continue
         size = max(1.0, summary.cluster_size)
@@ -169,9 +174,14 @@ def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, rows: pd.Da
 
 
 def _pair_facts(
-    facts: ParticipantFacts, manifest: TrialManifest, upstream: Outcome, behavior: Outcome,
-    wide: pd.DataFrame, arms: pd.DataFrame, intender_rule: str,
-) -> None:  # fmt: skip
+    facts: ParticipantFacts,
+    manifest: TrialManifest,
+    upstream: Outcome,
+    behavior: Outcome,
+    wide: pd.DataFrame,
+    arms: pd.DataFrame,
+    intender_rule: str,
+) -> None:
     first = wide[upstream.id].to_numpy(dtype=float)
     second = wide[behavior.id].to_numpy(dtype=float)
     arm = arms[behavior.id].fillna(arms[upstream.id]).astype(str).to_numpy()
@@ -189,14 +199,18 @@ def _pair_facts(
         if not rows.any():
             continue
         yes, acted = intends[rows], second[rows] == 1.0
-        facts.counts.append({
-            "arm": label, "intention": upstream.id, "behavior": behavior.id,
-            "inclined_actors": int((yes & acted).sum()),
-            "inclined_abstainers": int((yes & ~acted).sum()),
-            "disinclined_actors": int((~yes & acted).sum()),
-            "disinclined_abstainers": int((~yes & ~acted).sum()),
-            "intender_rule": "R1" if upstream.scale.type is ScaleType.BINARY else intender_rule,
-        })  # fmt: skip
+        facts.counts.append(
+            {
+                "arm": label,
+                "intention": upstream.id,
+                "behavior": behavior.id,
+                "inclined_actors": int((yes & acted).sum()),
+                "inclined_abstainers": int((yes & ~acted).sum()),
+                "disinclined_actors": int((~yes & acted).sum()),
+                "disinclined_abstainers": int((~yes & ~acted).sum()),
+                "intender_rule": "R1" if upstream.scale.type is ScaleType.BINARY else intender_rule,
+            }
+        )
 
 
 def _intends(outcome: Outcome, values: np.ndarray, rule: str) -> np.ndarray | None:

@@ -63,9 +63,7 @@ class Trials:
 OUTCOMES = ("intention", "behavior")
 
 
-def make_trials(
-    rows: list[tuple[int, str, float, float]], rho: float
-) -> Trials:
+def make_trials(rows: list[tuple[int, str, float, float]], rho: float) -> Trials:
     """Trials from (trial, outcome, effect, variance) with one correlation within trials."""
     trial = np.array([row[0] for row in rows])
     sei = np.sqrt([row[3] for row in rows])

@@ -168,7 +168,6 @@ def test_the_interval_of_tau2_inverts_the_test_of_q(sample: Studies) -> None:
 def test_weights_add_up(sample: Studies, tau2: float) -> None:
     weights = weights_percent(sample[1], tau2)
     assert weights.sum() == pytest.approx(100.0, rel=1e-12)
-    assert (np.argsort(weights, kind="stable") == np.argsort(-sample[1], kind="stable")).sum() >= 0
     assert weights[sample[1].argmin()] == weights.max()
 
 
@@ -185,6 +184,7 @@ def test_coding_of_a_moderator_does_not_change_the_line(
 ) -> None:
     yi, vi = sample
     x = np.linspace(0.0, 1.0, yi.size)
+    yi = yi + 0.1 * x**2  # never exactly on a line: see test_refusals for that
     first = fit_meta_regression(yi, vi, np.column_stack([np.ones_like(x), x]))
     moved = fit_meta_regression(
         yi + slope * x, vi, np.column_stack([np.ones_like(x), 10.0 * (x - shift)])
@@ -194,7 +194,8 @@ def test_coding_of_a_moderator_does_not_change_the_line(
         moved.coefficients.estimate, [a + shift * (b + slope), (b + slope) / 10.0], atol=1e-7
     )
     assert moved.tau2 == pytest.approx(first.tau2, rel=1e-7, abs=1e-8)
-    assert moved.loglik - first.loglik == pytest.approx(np.log(10.0), abs=1e-7)
+    # The term log|X'X| / 2 makes the restricted likelihood comparable over codings.
+    assert moved.loglik == pytest.approx(first.loglik, abs=1e-7)
 
 
 @given(sample=studies(smallest=6))

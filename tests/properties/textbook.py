@@ -157,7 +157,7 @@ def cluster_robust(
 
     The df come from the k x k matrix of the quadratic form in y, written out in full.
     """
-    beta, m = generalized_least_squares(y, x, sigma)
+    _, m = generalized_least_squares(y, x, sigma)
     w = np.linalg.inv(sigma)
     residual_maker = np.eye(len(y)) - x @ m @ x.T @ w
     bread, pieces = [], []

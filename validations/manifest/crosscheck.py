@@ -48,9 +48,12 @@ def crosscheck(
     outcomes without data, constructs that cannot be paired, behavior before intention."""
     faults = _Faults(trial, document)
     if manifest.id != trial:
-        faults.add("manifest_id_is_folder", ("id",),
-                   f"id is {manifest.id!r} but the folder is called {trial!r}",
-                   "give both the same name")  # fmt: skip
+        faults.add(
+            "manifest_id_is_folder",
+            ("id",),
+            f"id is {manifest.id!r} but the folder is called {trial!r}",
+            "give both the same name",
+        )
     _unique(faults, "arms", [arm.id for arm in manifest.arms])
     _unique(faults, "sources", [source.id for source in manifest.sources])
     _unique(faults, "outcomes", [outcome.id for outcome in manifest.outcomes])
@@ -64,8 +67,12 @@ def crosscheck(
 def _unique(faults: _Faults, part: str, ids: list[str]) -> None:
     for i, name in enumerate(ids):
         if name in ids[:i]:
-            faults.add("manifest_duplicate_id", (part, i), f"the id {name!r} stands twice in {part}",
-                       "give every part its own id")  # fmt: skip
+            faults.add(
+                "manifest_duplicate_id",
+                (part, i),
+                f"the id {name!r} stands twice in {part}",
+                "give every part its own id",
+            )
 
 
 def path_is_inside(file: str) -> bool:
@@ -80,18 +87,31 @@ def _check_sources(faults: _Faults, manifest: TrialManifest) -> None:
     arms = [a.id for a in manifest.arms]
     for i, source in enumerate(manifest.sources):
         if not path_is_inside(source.file):
-            faults.add("manifest_path_outside", ("sources", i, "file"),
-                       f"the path {source.file!r} leads outside the trial folder",
-                       "copy the file into the folder and name it without .. or a leading /")  # fmt: skip
+            faults.add(
+                "manifest_path_outside",
+                ("sources", i, "file"),
+                f"the path {source.file!r} leads outside the trial folder",
+                "copy the file into the folder and name it without .. or a leading /",
+            )
         if isinstance(source, (CodingSource,)):
             continue
         if not manifest.outcomes:
-            faults.add("manifest_no_outcomes", ("sources", i), f"source {source.id!r} needs outcomes",
-                       "declare what was measured under `outcomes:`")  # fmt: skip
+            faults.add(
+                "manifest_no_outcomes",
+                ("sources", i),
+                f"source {source.id!r} needs outcomes",
+                "declare what was measured under `outcomes:`",
+            )
         if isinstance(source, ParticipantSource) and not manifest.arms:
-            faults.add("manifest_no_arms", ("sources", i), f"source {source.id!r} needs arms",
-                       "declare the groups of the trial under `arms:`")  # fmt: skip
-        blocks = source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
+            faults.add(
+                "manifest_no_arms",
+                ("sources", i),
+                f"source {source.id!r} needs arms",
+                "declare the groups of the trial under `arms:`",
+            )
+        blocks = (
+            source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
+        )
         for j, block in enumerate(blocks):
             path: Path = ("sources", i, "blocks", j) if len(blocks) > 1 else ("sources", i)
             if "outcome" in block.values:
@@ -102,8 +122,12 @@ def _check_sources(faults: _Faults, manifest: TrialManifest) -> None:
             unknown = set(block.values) - set(type(block).model_fields)
             for name in sorted(unknown):
                 near = difflib.get_close_matches(name, list(type(block).model_fields), n=1)
-                faults.add("manifest_unknown_key", path, f"values: {name!r} is not a field here",
-                           f"did you mean {near[0]!r}?" if near else "see the manifest handbook")  # fmt: skip
+                faults.add(
+                    "manifest_unknown_key",
+                    path,
+                    f"values: {name!r} is not a field here",
+                    f"did you mean {near[0]!r}?" if near else "see the manifest handbook",
+                )
 
 
 def _check_outcomes(faults: _Faults, manifest: TrialManifest) -> None:
@@ -111,18 +135,29 @@ def _check_outcomes(faults: _Faults, manifest: TrialManifest) -> None:
     for i, outcome in enumerate(manifest.outcomes):
         path: Path = ("outcomes", i)
         if outcome.column and not outcome.source and len(participant_sources) != 1:
-            faults.add("manifest_missing_key", path, f"outcome {outcome.id!r} names a column but no source",
-                       "add `source:` with the id of its participant rows")  # fmt: skip
+            faults.add(
+                "manifest_missing_key",
+                path,
+                f"outcome {outcome.id!r} names a column but no source",
+                "add `source:` with the id of its participant rows",
+            )
         if outcome.source:
             faults.must_exist("source", outcome.source, participant_sources, (*path, "source"))
         scale = outcome.scale
         if scale.min is not None and scale.max is not None and scale.min >= scale.max:
-            faults.add("manifest_wrong_value", (*path, "scale"),
-                       f"outcome {outcome.id!r}: the scale's min is not below its max",
-                       "give the lowest and highest possible score")  # fmt: skip
+            faults.add(
+                "manifest_wrong_value",
+                (*path, "scale"),
+                f"outcome {outcome.id!r}: the scale's min is not below its max",
+                "give the lowest and highest possible score",
+            )
         if outcome.column and not participant_sources:
-            faults.add("manifest_unknown_source", path, f"outcome {outcome.id!r} names a column, but no "
-                       "source has participant rows", "remove `column:` or declare the source")  # fmt: skip
+            faults.add(
+                "manifest_unknown_source",
+                path,
+                f"outcome {outcome.id!r} names a column, but no source has participant rows",
+                "remove `column:` or declare the source",
+            )
 
 
 def _check_comparisons(faults: _Faults, manifest: TrialManifest) -> None:
@@ -131,17 +166,33 @@ def _check_comparisons(faults: _Faults, manifest: TrialManifest) -> None:
         for role in ("intervention", "comparator"):
             faults.must_exist("arm", getattr(comparison, role), arms, ("comparisons", i, role))
         if comparison.intervention == comparison.comparator:
-            faults.add("manifest_wrong_value", ("comparisons", i), "an arm is compared with itself",
-                       "name two different arms")  # fmt: skip
-    single = manifest.design.type not in (DesignType.REVIEW, DesignType.CORRELATIONAL, DesignType.CODING)
+            faults.add(
+                "manifest_wrong_value",
+                ("comparisons", i),
+                "an arm is compared with itself",
+                "name two different arms",
+            )
+    single = manifest.design.type not in (
+        DesignType.REVIEW,
+        DesignType.CORRELATIONAL,
+        DesignType.CODING,
+    )
     if single and not manifest.comparisons and manifest.arms:
         roles = [arm.role for arm in manifest.arms]
         if not any(role in COMPARATORS for role in roles):
-            faults.add("manifest_no_comparator", ("arms",), "no arm has the role of a comparator",
-                       "give the control arm a role such as usual_care, or list `comparisons:`")  # fmt: skip
+            faults.add(
+                "manifest_no_comparator",
+                ("arms",),
+                "no arm has the role of a comparator",
+                "give the control arm a role such as usual_care, or list `comparisons:`",
+            )
         if all(role in COMPARATORS for role in roles):
-            faults.add("manifest_no_intervention", ("arms",), "no arm has the role of an intervention",
-                       "give the tested arm the role experimental")  # fmt: skip
+            faults.add(
+                "manifest_no_intervention",
+                ("arms",),
+                "no arm has the role of an intervention",
+                "give the tested arm the role experimental",
+            )
 
 
 def _check_pairs(faults: _Faults, manifest: TrialManifest) -> None:
@@ -153,15 +204,26 @@ def _check_pairs(faults: _Faults, manifest: TrialManifest) -> None:
         if up is None or behavior is None:
             continue
         if behavior.construct is not Construct.BEHAVIOR or up.construct is Construct.BEHAVIOR:
-            faults.add("manifest_pair_constructs", ("pairs", i),
-                       f"a pair joins an upstream outcome with a behavior, found {up.construct.value} "
-                       f"with {behavior.construct.value}", "swap or correct the outcomes")  # fmt: skip
+            faults.add(
+                "manifest_pair_constructs",
+                ("pairs", i),
+                f"a pair joins an upstream outcome with a behavior, found {up.construct.value} "
+                f"with {behavior.construct.value}",
+                "swap or correct the outcomes",
+            )
         weeks_up, weeks_b = up.timepoint.weeks, behavior.timepoint.weeks
         if weeks_up is not None and weeks_b is not None and weeks_b < weeks_up:
-            faults.add("behavior_before_intention", ("pairs", i),
-                       f"{pair.behavior!r} (week {weeks_b:g}) was measured before {pair.upstream!r} "
-                       f"(week {weeks_up:g})",
-                       "pair an intention with a behavior that comes after it")  # fmt: skip
+            faults.add(
+                "behavior_before_intention",
+                ("pairs", i),
+                f"{pair.behavior!r} (week {weeks_b:g}) was measured before {pair.upstream!r} "
+                f"(week {weeks_up:g})",
+                "pair an intention with a behavior that comes after it",
+            )
         if pair.correlation and pair.correlation.value is None and not pair.correlation.column:
-            faults.add("manifest_missing_key", ("pairs", i, "correlation"),
-                       "a correlation needs a value or a column", "add `value:` or `column:`")  # fmt: skip
+            faults.add(
+                "manifest_missing_key",
+                ("pairs", i, "correlation"),
+                "a correlation needs a value or a column",
+                "add `value:` or `column:`",
+            )

@@ -12,7 +12,7 @@ from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
 from validations.manifest.crosscheck import crosscheck
 from validations.manifest.model import TrialManifest
-from validations.manifest.yaml_reader import YamlDocument, YamlFault, read_yaml
+from validations.manifest.yaml_reader import YamlDocument, YamlFaultError, read_yaml
 
 MANIFEST_NAME = "trial.yaml"
 _MOST_BYTES = 1_000_000
@@ -51,12 +51,13 @@ def load_manifest(folder: Path) -> TrialManifest:
         ) from None
     try:
         document = read_yaml(text)
-    except YamlFault as fault:
+    except YamlFaultError as fault:
         raise fail(
-            "manifest_not_yaml", f"the manifest is not usable YAML: {fault}",
+            "manifest_not_yaml",
+            f"the manifest is not usable YAML: {fault}",
             "a manifest is plain YAML: keys, values and lists, without tags or aliases",
             fault.line,
-        ) from None  # fmt: skip
+        ) from None
     if not isinstance(document.data, dict):
         raise fail(
             "manifest_empty", "the manifest holds no keys", "begin with `ibgap: 1` and `id:`", 1
@@ -74,22 +75,35 @@ def load_manifest(folder: Path) -> TrialManifest:
 def _describe(trial: str, error: ValidationError, document: YamlDocument) -> list[Finding]:
     findings = []
     for fault in error.errors(include_url=False, include_input=False):
-        path = tuple(part for part in fault["loc"] if not _is_union_tag(part, document, fault["loc"]))
+        path = tuple(
+            part for part in fault["loc"] if not _is_union_tag(part, document, fault["loc"])
+        )
         name = ".".join(str(part) for part in path) or "the manifest"
         message, fix = _sentence(fault, path, name)
         findings.append(
             Finding(
-                trial, f"manifest_{_rule(fault['type'])}", Severity.ERROR, message, fix,
-                MANIFEST_NAME, document.line(path),
-            )  # fmt: skip
+                trial,
+                f"manifest_{_rule(fault['type'])}",
+                Severity.ERROR,
+                message,
+                fix,
+                MANIFEST_NAME,
+                document.line(path),
+            )
         )
     return findings
 
 
 def _is_union_tag(part: Any, document: YamlDocument, location: tuple[Any, ...]) -> bool:
     """Pydantic puts the chosen `kind` of a source into the path; the file has no such key."""
-    kinds = ("participant_rows", "arm_summaries", "reported_effects", "correlations",
-             "intention_by_action", "barrier_codings")  # fmt: skip
+    kinds = (
+        "participant_rows",
+        "arm_summaries",
+        "reported_effects",
+        "correlations",
+        "intention_by_action",
+        "barrier_codings",
+    )
     return part in kinds and len(location) > 2 and location[0] == "sources"
 
 
@@ -104,7 +118,11 @@ def _rule(kind: str) -> str:
 def _sentence(fault: Any, path: tuple[Any, ...], name: str) -> tuple[str, str]:
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(path[-1]), _keys_at(path[:-1]), n=1, cutoff=0.6)
-        fix = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_keys_at(path[:-1]))}"
+        fix = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"known keys: {', '.join(_keys_at(path[:-1]))}"
+        )
         return f"{name} is not a known key", fix
     if fault["type"] == "missing":
         return f"{name} is missing", f"add {path[-1]}: {_description(path)}".rstrip(": ")

@@ -217,7 +217,9 @@ class Outcome(Strict):
     """One measurement of one construct at one time."""
 
     id: Identifier
-    construct: Construct = Field(description="what it measures, truthfully")
+    construct: Construct = Field(  # type: ignore[assignment]
+        description="what it measures, truthfully"
+    )
     label: str = Field(default="", description="name for tables and figures")
     instrument: str = Field(default="", description="questionnaire, item, record or device")
     scale: Scale

@@ -29,7 +29,7 @@ class YamlDocument:
         return self.lines.get(path)
 
 
-class YamlFault(Exception):
+class YamlFaultError(Exception):
     """One reason why the text is not usable YAML, with its line."""
 
     def __init__(self, message: str, line: int | None) -> None:
@@ -58,7 +58,7 @@ _STANDARD = "tag:yaml.org,2002:"
 
 
 def read_yaml(text: str) -> YamlDocument:
-    """Parse one YAML document; raises `YamlFault` with a line."""
+    """Parse one YAML document; raises `YamlFaultError` with a line."""
     _refuse_tags_and_aliases(text)
     try:
         loader = _Loader(text)
@@ -77,19 +77,20 @@ def read_yaml(text: str) -> YamlDocument:
 def _refuse_tags_and_aliases(text: str) -> None:
     try:
         for event in yaml.parse(text, Loader=_Loader):
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else None
             if isinstance(event, yaml.AliasEvent):
-                raise YamlFault("it uses an alias (*name)", line)
-            if getattr(event, "tag", None):
-                raise YamlFault(f"it uses a tag ({event.tag})", line)
+                raise YamlFaultError("it uses an alias (*name)", line)
+            tag = getattr(event, "tag", None)
+            if tag:
+                raise YamlFaultError(f"it uses a tag ({tag})", line)
     except yaml.YAMLError as error:
         raise _fault(error) from None
 
 
-def _fault(error: yaml.YAMLError) -> YamlFault:
+def _fault(error: yaml.YAMLError) -> YamlFaultError:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or "it is not readable as YAML"
-    return YamlFault(str(problem), mark.line + 1 if mark else None)
+    return YamlFaultError(str(problem), mark.line + 1 if mark else None)
 
 
 def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Path, int]) -> Any:
@@ -101,9 +102,9 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Pat
         for key_node, value_node in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if key is None:
-                raise YamlFault("a key must be plain text", key_node.start_mark.line + 1)
+                raise YamlFaultError("a key must be plain text", key_node.start_mark.line + 1)
             if key in out:
-                raise YamlFault(f"the key {key!r} stands twice", key_node.start_mark.line + 1)
+                raise YamlFaultError(f"the key {key!r} stands twice", key_node.start_mark.line + 1)
             out[key] = _build(loader, value_node, (*path, key), lines)
             lines[(*path, key)] = key_node.start_mark.line + 1
         return out

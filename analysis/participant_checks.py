@@ -1,0 +1,168 @@
+"""Checks on participant rows with pingouin, behind input guards.
+
+pingouin is imported inside the functions (it takes seconds) and never supplies a stored yi or
+vi: it checks ours, gives scale reliability, and tests assumptions. Every function refuses what
+pingouin would accept silently: groups passed as values, missing values, constant columns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.arrays import Floats, as_vector, require
+from analysis.errors import EstimationError
+
+_MOST_FOR_SHAPIRO = 5000
+
+
+@dataclass(frozen=True)
+class ParticipantCheck:
+    """One number with its meaning: check name, estimate, and test where there is one (nan
+    otherwise)."""
+
+    check: str
+    estimate: float
+    statistic: float
+    pvalue: float
+    n: int
+
+
+def _two_groups(values: ArrayLike, treated: ArrayLike) -> tuple[Floats, Floats]:
+    """The values of both groups, checked: numbers, no missing ones, at least 3 a group."""
+    x = as_vector(values, "values")
+    mask = np.asarray(treated)
+    if mask.dtype != np.bool_ or mask.shape != x.shape:
+        raise EstimationError("`treated` must be one true/false per value, not values of its own")
+    require(np.isfinite(x), "values must be finite")
+    one, two = x[mask], x[~mask]
+    if min(one.size, two.size) < 3:
+        raise EstimationError("each group needs at least 3 participants")
+    if np.ptp(one) == 0.0 and np.ptp(two) == 0.0:
+        raise EstimationError("the values do not vary within the groups")
+    return one, two
+
+
+def _pingouin() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pingouin
+
+    return pingouin
+
+
+def cross_check_g(values: ArrayLike, treated: ArrayLike, g: float) -> ParticipantCheck:
+    """pingouin's Hedges g of two independent groups minus ours (it uses the approximate J).
+
+    values: n scores; treated: n booleans; g: our effect. The estimate is the difference.
+    """
+    one, two = _two_groups(values, treated)
+    theirs = float(_pingouin().compute_effsize(one, two, paired=False, eftype="hedges"))
+    return ParticipantCheck(
+        "g_pingouin_minus_ours", theirs - g, theirs, float("nan"), one.size + two.size
+    )
+
+
+def equal_variances(values: ArrayLike, treated: ArrayLike) -> ParticipantCheck:
+    """Levene's test (Brown-Forsythe, median-centered); the estimate is the ratio of the SDs."""
+    one, two = _two_groups(values, treated)
+    result = _pingouin().homoscedasticity([one, two], method="levene")
+    ratio = float(one.std(ddof=1) / two.std(ddof=1)) if two.std() > 0 else float("inf")
+    return ParticipantCheck(
+        "sd_ratio_levene",
+        ratio,
+        float(result["W"].iloc[0]),
+        float(result[_p_column(result)].iloc[0]),
+        one.size + two.size,
+    )
+
+
+def normal_residuals(values: ArrayLike, treated: ArrayLike) -> ParticipantCheck:
+    """Shapiro-Wilk test of the values about their group means (first 5,000); W is the estimate."""
+    one, two = _two_groups(values, treated)
+    residuals = np.concatenate([one - one.mean(), two - two.mean()])[:_MOST_FOR_SHAPIRO]
+    result = _pingouin().normality(residuals)
+    w = float(result["W"].iloc[0])
+    return ParticipantCheck(
+        "normality_shapiro", w, w, float(result[_p_column(result)].iloc[0]), residuals.size
+    )
+
+
+def adjusted_difference_p(
+    values: ArrayLike, treated: ArrayLike, covariate: ArrayLike
+) -> ParticipantCheck:
+    """pingouin's ANCOVA of the group difference given a baseline; the estimate is its F."""
+    import pandas as pd
+
+    _two_groups(values, treated)
+    baseline = as_vector(covariate, "covariate")
+    require(np.isfinite(baseline), "the covariate must be finite")
+    data = pd.DataFrame(
+        {
+            "y": as_vector(values, "values"),
+            "arm": np.asarray(treated).astype(int),
+            "x": baseline,
+        }
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = _pingouin().ancova(data=data, dv="y", covar="x", between="arm")
+    row = result[result["Source"] == "arm"].iloc[0]
+    f = float(row["F"])
+    return ParticipantCheck("ancova_group", f, f, float(row[_p_column(result)]), len(data))
+
+
+def cronbach_alpha(items: ArrayLike) -> ParticipantCheck:
+    """Cronbach's alpha of an n x items matrix (rows with a missing item are left out)."""
+    import pandas as pd
+
+    matrix = np.asarray(items, dtype=float)
+    if matrix.ndim != 2 or matrix.shape[1] < 2:
+        raise EstimationError("reliability needs at least two items per participant")
+    complete = matrix[np.isfinite(matrix).all(axis=1)]
+    if complete.shape[0] < 3 or not (np.ptp(complete, axis=0) > 0).all():
+        raise EstimationError("reliability needs 3 complete participants and items that vary")
+    alpha, _ = _pingouin().cronbach_alpha(data=pd.DataFrame(complete))
+    return ParticipantCheck(
+        "cronbach_alpha", float(alpha), float("nan"), float("nan"), complete.shape[0]
+    )
+
+
+def correlation_check(first: ArrayLike, second: ArrayLike, arm: NDArray[Any]) -> ParticipantCheck:
+    """pingouin's partial correlation of two outcomes given arm indicators (a check of the pooled
+    within-arm correlation); persons with both outcomes only."""
+    import pandas as pd
+
+    x, y = as_vector(first, "first"), as_vector(second, "second")
+    both = np.isfinite(x) & np.isfinite(y)
+    labels = np.asarray(arm)[both]
+    names = np.unique(labels)
+    if both.sum() < len(names) + 4 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
+        raise EstimationError("too few participants with both outcomes varying")
+    data = pd.DataFrame({"x": x[both], "y": y[both]})
+    for i, name in enumerate(names[1:]):
+        data[f"arm{i}"] = (labels == name).astype(float)
+    covariates = [c for c in data.columns if c.startswith("arm")]
+    pingouin = _pingouin()
+    result = (
+        pingouin.partial_corr(data=data, x="x", y="y", covar=covariates)
+        if covariates
+        else pingouin.corr(data["x"], data["y"])
+    )
+    r = float(result["r"].iloc[0])
+    return ParticipantCheck(
+        "partial_correlation_given_arm",
+        r,
+        float("nan"),
+        float(result[_p_column(result)].iloc[0]),
+        int(both.sum()),
+    )
+
+
+def _p_column(result: Any) -> str:
+    """The p-value column, whose name differs between pingouin's functions."""
+    return next(name for name in ("p_val", "pval", "p-val", "p_unc", "p-unc") if name in result)

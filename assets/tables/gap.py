@@ -1,0 +1,316 @@
+"""Gap estimates, surrogacy and sensitivity of each synthesis, from the joint model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import EstimationError
+from analysis.gap import GapEstimate, JointModel, fit_joint, gap_estimates, missing_estimate
+from analysis.pooling import fit_random_effects
+from analysis.surrogacy import trial_level_surrogacy
+from assets.tables.settings import AnalysisSettings
+from assets.tables.stack import Stack, having, of_synthesis, subsets, syntheses, upstream_of
+
+GAP_COLUMNS = [
+    "synthesis",
+    "upstream_construct",
+    "subset",
+    "estimand",
+    "estimate",
+    "se",
+    "statistic",
+    "df",
+    "pvalue",
+    "ci_lb",
+    "ci_ub",
+    "interval_kind",
+    "method",
+    "k_upstream",
+    "k_behavior",
+    "k_paired",
+    "mu_upstream",
+    "mu_behavior",
+    "tau2_upstream",
+    "tau2_behavior",
+    "tau_covariance",
+    "omega2_upstream",
+    "omega2_behavior",
+    "slope",
+    "slope_origin",
+    "assumed_correlation",
+    "share_of_pairs_assumed",
+    "level",
+    "is_primary",
+    "status",
+    "reason",
+    "notes",
+]
+
+
+SENSITIVITY_COLUMNS = [
+    "synthesis",
+    "upstream_construct",
+    "analysis",
+    "value",
+    "estimand",
+    "estimate",
+    "se",
+    "df",
+    "ci_lb",
+    "ci_ub",
+    "interval_kind",
+    "method",
+    "k_paired",
+    "status",
+    "reason",
+]
+
+
+SURROGACY_COLUMNS = [
+    "synthesis",
+    "upstream_construct",
+    "subset",
+    "k_paired",
+    "slope",
+    "slope_se",
+    "slope_ci_lb",
+    "slope_ci_ub",
+    "intercept",
+    "residual_variance",
+    "r2",
+    "r2_se",
+    "threshold_effect",
+    "threshold_target",
+    "status",
+    "reason",
+]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Within-arm slope of behavior on the upstream construct, pooled over a synthesis."""
+
+    value: float | None
+    variance: float
+    origin: str
+
+
+def within_arm_slope(pairs: pd.DataFrame, synthesis: str, settings: AnalysisSettings) -> Slope:
+    """Pool the known within-arm correlations (one per trial, Fisher's z, REML); assumed and
+    borrowed ones do not count."""
+    known = pairs[
+        (pairs["synthesis"] == synthesis)
+        & pairs["rho_origin"].isin(["participant_data", "reported_within_arm", "reported_total"])
+        & (pairs["rho_n"] > 4)
+    ]
+    if known.empty:
+        return Slope(None, 0.0, "")
+    per_trial = known.groupby(["trial_id", "upstream_label", "behavior_label"]).first()
+    z = np.arctanh(per_trial["rho_within_arm"].to_numpy(dtype=float))
+    trials = per_trial.index.get_level_values("trial_id")
+    mean_z = pd.Series(z).groupby(np.asarray(trials)).mean()
+    mean_v = (
+        pd.Series(1.0 / (per_trial["rho_n"].to_numpy(dtype=float) - 3.0))
+        .groupby(np.asarray(trials))
+        .mean()
+    )
+    fit = fit_random_effects(mean_z, mean_v, method=settings.tau2_method)
+    r = float(np.tanh(fit.mu))
+    origins = ", ".join(sorted(set(known["rho_origin"])))
+    return Slope(r, (1.0 - r**2) ** 2 * fit.se**2, f"{fit.k} trials ({origins})")
+
+
+def joint_model(stack: Stack, upstream: str, settings: AnalysisSettings) -> JointModel:
+    """The joint model of the upstream construct and behavior of a stack of trials."""
+    part = stack.select(having("construct", upstream, "behavior"))
+    if not part.trials:
+        raise EstimationError(f"no trial has a usable effect on {upstream} or behavior")
+    return fit_joint(
+        np.array(part.values("yi"), dtype=float),
+        part.covariances,
+        part.values("trial_id"),
+        part.values("construct"),
+        upstream=upstream,
+        method="REML",
+        level=settings.level,
+    )
+
+
+def _gap_rows(
+    identity: dict[str, object],
+    model: JointModel,
+    estimates: list[GapEstimate],
+    slope: Slope,
+    settings: AnalysisSettings,
+    assumed_share: float,
+) -> list[dict[str, object]]:
+    fit = model.fit
+    shared = identity | {
+        "k_upstream": model.k_upstream,
+        "k_behavior": model.k_behavior,
+        "k_paired": model.k_paired,
+        "mu_upstream": float(model.means[0]),
+        "mu_behavior": float(model.means[1]),
+        "tau2_upstream": float(fit.tau[0, 0]),
+        "tau2_behavior": float(fit.tau[1, 1]),
+        "tau_covariance": float(fit.tau[0, 1]),
+        "omega2_upstream": float(fit.omega[0]),
+        "omega2_behavior": float(fit.omega[1]),
+        "slope": np.nan if slope.value is None else slope.value,
+        "slope_origin": slope.origin,
+        "assumed_correlation": settings.assumed_correlation,
+        "share_of_pairs_assumed": assumed_share,
+        "level": settings.level,
+        "notes": "; ".join(model.notes),
+    }
+    return [
+        shared
+        | {
+            "estimand": e.estimand,
+            "estimate": e.estimate,
+            "se": e.se,
+            "statistic": e.statistic,
+            "df": e.df,
+            "pvalue": e.pvalue,
+            "ci_lb": e.ci_lb,
+            "ci_ub": e.ci_ub,
+            "interval_kind": e.interval_kind,
+            "method": e.method,
+            "status": e.status,
+            "reason": e.reason,
+            "is_primary": identity["subset"] == "all" and not e.method.startswith("model"),
+        }
+        for e in estimates
+    ]
+
+
+def gap_table(stack: Stack, pairs: pd.DataFrame, settings: AnalysisSettings) -> pd.DataFrame:
+    """Gap estimates of every synthesis and subset; where there is none, the reason."""
+    rows: list[dict[str, object]] = []
+    for name in syntheses(stack) if stack.trials else []:
+        group = of_synthesis(stack, name)
+        upstream = upstream_of(group)
+        slope = within_arm_slope(pairs, name, settings)
+        own = pairs[pairs["synthesis"] == name]
+        share = float((own["rho_origin"] == "assumed").mean()) if len(own) else np.nan
+        for subset, part in subsets(group, upstream):
+            identity = {"synthesis": name, "upstream_construct": upstream, "subset": subset}
+            try:
+                model = joint_model(part, upstream, settings)
+                estimates = gap_estimates(
+                    model,
+                    slope=slope.value,
+                    slope_variance=slope.variance,
+                    smallest_worthwhile=settings.smallest_worthwhile,
+                )
+                rows += _gap_rows(identity, model, estimates, slope, settings, share)
+            except EstimationError as error:
+                missing = missing_estimate("difference", "none", "not_estimable", str(error))
+                rows.append(
+                    identity
+                    | {
+                        "estimand": missing.estimand,
+                        "method": "none",
+                        "status": missing.status,
+                        "reason": missing.reason,
+                        "is_primary": subset == "all",
+                        "interval_kind": "none",
+                        "notes": "",
+                        "slope_origin": "",
+                        "level": settings.level,
+                        "assumed_correlation": settings.assumed_correlation,
+                    }
+                )
+    return pd.DataFrame(rows, columns=GAP_COLUMNS)
+
+
+def surrogacy_table(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:
+    """Trial-level surrogacy of every synthesis and subset for which the joint model exists."""
+    rows = []
+    for name in syntheses(stack) if stack.trials else []:
+        group = of_synthesis(stack, name)
+        upstream = upstream_of(group)
+        for subset, part in subsets(group, upstream):
+            try:
+                model = joint_model(part, upstream, settings)
+            except EstimationError:
+                continue
+            line = trial_level_surrogacy(model, target=settings.smallest_worthwhile)
+            rows.append(
+                {"synthesis": name, "upstream_construct": upstream, "subset": subset}
+                | {c: getattr(line, c) for c in SURROGACY_COLUMNS[3:]}
+            )
+    return pd.DataFrame(rows, columns=SURROGACY_COLUMNS)
+
+
+def sensitivity_table(
+    stack_at: Callable[[float], Stack], settings: AnalysisSettings
+) -> pd.DataFrame:
+    """The gap over the assumed correlation, and with each trial left out in turn.
+
+    stack_at: makes the stack of all trials for an assumed correlation; correlations that are
+    known stay as they are.
+    """
+    rows: list[dict[str, object]] = []
+    for rho in settings.correlation_grid:
+        stack = stack_at(rho)
+        for name in syntheses(stack) if stack.trials else []:
+            group = of_synthesis(stack, name)
+            rows += _sensitivity_rows(group, name, "assumed_correlation", f"{rho:g}", settings)
+    stack = stack_at(settings.assumed_correlation)
+    for name in syntheses(stack) if stack.trials else []:
+        group = of_synthesis(stack, name)
+        trials = group.trials
+        for i, left in enumerate(trials if 2 < len(trials) <= 60 else []):
+            rest = Stack(trials[:i] + trials[i + 1 :])
+            label = str(left["trial_id"])
+            rows += _sensitivity_rows(rest, name, "leave_one_trial_out", label, settings)
+    return pd.DataFrame(rows, columns=SENSITIVITY_COLUMNS)
+
+
+def _sensitivity_rows(
+    stack: Stack, name: str, analysis: str, value: str, settings: AnalysisSettings
+) -> list[dict[str, object]]:
+    upstream = upstream_of(stack)
+    identity = {
+        "synthesis": name,
+        "upstream_construct": upstream,
+        "analysis": analysis,
+        "value": value,
+    }
+    try:
+        model = joint_model(stack, upstream, settings)
+    except EstimationError as error:
+        return [
+            identity
+            | {
+                "estimand": "difference",
+                "status": "not_estimable",
+                "reason": str(error),
+                "interval_kind": "none",
+                "method": "none",
+            }
+        ]
+    wanted = ("difference", "transmission_ratio")
+    return [
+        identity
+        | {
+            "estimand": e.estimand,
+            "estimate": e.estimate,
+            "se": e.se,
+            "df": e.df,
+            "ci_lb": e.ci_lb,
+            "ci_ub": e.ci_ub,
+            "interval_kind": e.interval_kind,
+            "method": e.method,
+            "k_paired": model.k_paired,
+            "status": e.status,
+            "reason": e.reason,
+        }
+        for e in gap_estimates(model)
+        if e.estimand in wanted
+    ]

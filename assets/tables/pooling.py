@@ -1,0 +1,234 @@
+"""Pooled effects of each synthesis, construct and subset."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.blocks import EffectBlocks
+from analysis.composites import make_composites
+from analysis.distributions import critical_value, two_sided_p
+from analysis.multivariate import fit_multivariate
+from analysis.pooling import PooledEffect, fit_random_effects
+from analysis.robust import robust_covariance
+from assets.tables.pairs import Record, TrialEffects
+from assets.tables.settings import AnalysisSettings
+from assets.tables.stack import Stack, having, of_synthesis, subsets, syntheses, upstream_of
+
+POOLED_COLUMNS = [
+    "synthesis",
+    "construct",
+    "subset",
+    "measure",
+    "model",
+    "k_trials",
+    "k_effects",
+    "mu",
+    "se",
+    "statistic",
+    "df",
+    "pvalue",
+    "ci_lb",
+    "ci_ub",
+    "pi_lb",
+    "pi_ub",
+    "tau2",
+    "tau2_lb",
+    "tau2_ub",
+    "omega2",
+    "q",
+    "q_df",
+    "q_pvalue",
+    "i2",
+    "h2",
+    "tau2_method",
+    "ci_method",
+    "pi_method",
+    "level",
+    "is_primary",
+    "status",
+    "notes",
+]
+
+
+def _pooled_row(
+    identity: dict[str, object],
+    fit: PooledEffect,
+    k_trials: int,
+    k_effects: int,
+    *,
+    primary: bool,
+    model: str,
+) -> dict[str, object]:
+    interval, h = fit.tau2_interval, fit.heterogeneity
+    return identity | {
+        "model": model,
+        "k_trials": k_trials,
+        "k_effects": k_effects,
+        "mu": fit.mu,
+        "se": fit.se,
+        "statistic": fit.statistic,
+        "df": fit.df,
+        "pvalue": fit.pvalue,
+        "ci_lb": fit.ci_lb,
+        "ci_ub": fit.ci_ub,
+        "pi_lb": fit.pi_lb,
+        "pi_ub": fit.pi_ub,
+        "tau2": fit.tau2,
+        "tau2_lb": interval.lower,
+        "tau2_ub": interval.upper,
+        "omega2": np.nan,
+        "q": h.q,
+        "q_df": h.q_df,
+        "q_pvalue": h.q_pvalue,
+        "i2": h.i2,
+        "h2": h.h2,
+        "tau2_method": fit.method,
+        "ci_method": fit.ci_method,
+        "pi_method": fit.pi_method,
+        "level": fit.level,
+        "is_primary": primary,
+        "status": fit.status,
+        "notes": "; ".join(fit.notes),
+    }
+
+
+def pool_construct(
+    stack: Stack, construct: str, settings: AnalysisSettings, identity: dict[str, object]
+) -> list[dict[str, object]]:
+    """Pooled rows of one construct.
+
+    The first and primary row pools one composite effect per trial by REML with Knapp-Hartung;
+    when a trial has several effects a second row is the correlated-and-hierarchical effects
+    model with CR2.
+    """
+    part = stack.select(having("construct", construct))
+    if not part.trials:
+        return []
+    blocks = part.blocks([construct])
+    composites = make_composites(blocks)
+    fit = fit_random_effects(
+        composites.yi,
+        composites.vi,
+        method=settings.tau2_method,
+        ci_method=settings.ci_method,
+        pi_method=settings.pi_method,
+        level=settings.level,
+    )
+    several = blocks.k > blocks.clusters
+    model = "one_composite_per_trial" if several else "one_effect_per_trial"
+    rows = [_pooled_row(identity, fit, blocks.clusters, blocks.k, primary=True, model=model)]
+    if several and blocks.clusters > 1:
+        rows.append(_hierarchical_row(blocks, settings, identity))
+    return rows
+
+
+def _hierarchical_row(
+    blocks: EffectBlocks, settings: AnalysisSettings, identity: dict[str, object]
+) -> dict[str, object]:
+    fit = fit_multivariate(blocks, structure="ID", within="replicated")
+    robust = robust_covariance(fit, "CR2")
+    one = np.ones(1)
+    mu, se, df = float(fit.beta[0]), float(robust.se[0]), robust.df(one)
+    half = critical_value(settings.level, df) * se
+    spread = float(fit.tau[0, 0] + fit.omega[0])
+    reach = critical_value(settings.level, max(df, 1e-9)) * np.sqrt(spread + se**2)
+    return identity | {
+        "model": "correlated_hierarchical_effects",
+        "k_trials": blocks.clusters,
+        "k_effects": blocks.k,
+        "mu": mu,
+        "se": se,
+        "statistic": mu / se,
+        "df": df,
+        "pvalue": two_sided_p(mu / se, df),
+        "ci_lb": mu - half,
+        "ci_ub": mu + half,
+        "pi_lb": mu - reach,
+        "pi_ub": mu + reach,
+        "tau2": float(fit.tau[0, 0]),
+        "tau2_lb": np.nan,
+        "tau2_ub": np.nan,
+        "omega2": float(fit.omega[0]),
+        "q": np.nan,
+        "q_df": np.nan,
+        "q_pvalue": np.nan,
+        "i2": np.nan,
+        "h2": np.nan,
+        "tau2_method": "REML",
+        "ci_method": "CR2",
+        "pi_method": "t_satterthwaite",
+        "level": settings.level,
+        "is_primary": False,
+        "status": fit.status,
+        "notes": "; ".join(fit.notes),
+    }
+
+
+def pooled_effects(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:
+    """Pooled effects on the common scale, for every synthesis, construct and subset."""
+    rows: list[dict[str, object]] = []
+    for name in syntheses(stack) if stack.trials else []:
+        group = of_synthesis(stack, name)
+        upstream = upstream_of(group)
+        for subset, part in subsets(group, upstream):
+            for construct in sorted(
+                part.constructs, key=lambda c: (c != upstream, c != "behavior", c)
+            ):
+                identity = {
+                    "synthesis": name,
+                    "construct": construct,
+                    "subset": subset,
+                    "measure": "SMD",
+                }
+                rows += pool_construct(part, construct, settings, identity)
+    return pd.DataFrame(rows, columns=POOLED_COLUMNS)
+
+
+def pooled_natural_scales(
+    effects: pd.DataFrame, stack: Stack, settings: AnalysisSettings
+) -> pd.DataFrame:
+    """Log OR, log RR and RD of the binary outcomes in the pools.
+
+    Effects of one trial keep the correlations they have on the common scale; the variances
+    are those of the natural scale.
+    """
+    natural = effects[effects["measure"].isin(["OR", "RR", "RD"]) & effects["yi"].notna()]
+    rows: list[dict[str, object]] = []
+    for measure, part in natural.groupby("measure"):
+        by_row = {str(row["outcome_row_id"]): row for row in part.to_dict("records")}
+        swapped = Stack(
+            tuple(one for trial in stack.trials if (one := _on_scale(trial, by_row)) is not None)
+        )
+        for name in syntheses(swapped) if swapped.trials else []:
+            group = of_synthesis(swapped, name)
+            for construct in sorted(group.constructs):
+                identity = {
+                    "synthesis": name,
+                    "construct": construct,
+                    "subset": "all",
+                    "measure": str(measure),
+                }
+                made = pool_construct(group, construct, settings, identity)
+                rows += [row | {"is_primary": False} for row in made[:1]]
+    return pd.DataFrame(rows, columns=POOLED_COLUMNS)
+
+
+def _on_scale(trial: TrialEffects, by_row: dict[str, Record]) -> TrialEffects | None:
+    rows = [
+        i
+        for i, record in enumerate(trial.records)
+        if record["outcome_row_id"] in by_row and by_row[record["outcome_row_id"]]["vi"] > 0
+    ]
+    if not rows:
+        return None
+    found = [by_row[trial.records[i]["outcome_row_id"]] for i in rows]
+    sei = np.sqrt([float(one["vi"]) for one in found])
+    old = trial.covariance[np.ix_(rows, rows)]
+    sd = np.sqrt(np.diag(old))
+    covariance = old / np.outer(sd, sd) * np.outer(sei, sei)
+    records = tuple(
+        trial.records[i] | {"yi": one["yi"], "vi": one["vi"]}
+        for i, one in zip(rows, found, strict=True)
+    )
+    return TrialEffects(records, covariance, trial.origins[np.ix_(rows, rows)], trial.moved)

@@ -1,0 +1,150 @@
+"""Effects of several trials with one covariance matrix per trial, and the groups they form.
+
+A synthesis is a group of trials that are pooled together (the manifest names it). Its upstream
+construct is set against behavior; every other construct is pooled under its own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.arrays import Floats
+from analysis.blocks import EffectBlocks, make_blocks
+from assets.tables.pairs import Record, TrialEffects
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Effects of several trials with one covariance matrix per trial."""
+
+    trials: tuple[TrialEffects, ...]
+
+    @classmethod
+    def from_tables(cls, effects: pd.DataFrame, covariances: pd.DataFrame) -> Stack:
+        """The stack of the effects in the pools, from the effects and covariance tables."""
+        by_trial: dict[str, list[Record]] = {}
+        for record in effects[effects["in_pool"].astype(bool)].to_dict("records"):
+            by_trial.setdefault(str(record["trial_id"]), []).append(record)
+        known: dict[str, list[Record]] = {}
+        for row in covariances.to_dict("records"):
+            known.setdefault(str(row["trial_id"]), []).append(row)
+        trials = []
+        for trial_id, records in by_trial.items():
+            position = {record["effect_id"]: i for i, record in enumerate(records)}
+            matrix = np.diag([float(record["vi"]) for record in records])
+            origins = np.full(matrix.shape, "", dtype=object)
+            for row in known.get(trial_id, []):
+                i, j = position[row["effect_id_1"]], position[row["effect_id_2"]]
+                matrix[i, j] = matrix[j, i] = row["covariance"]
+                origins[i, j] = origins[j, i] = row["origin"]
+            trials.append(TrialEffects(tuple(records), matrix, origins, False))
+        return cls(tuple(trials))
+
+    def select(self, keep: Callable[[Record], bool]) -> Stack:
+        """Keep the effects for which `keep` is true; trials without any leave."""
+        out = []
+        for trial in self.trials:
+            rows = [i for i, record in enumerate(trial.records) if keep(record)]
+            if len(rows) == len(trial.records):
+                out.append(trial)
+            elif rows:
+                square = np.ix_(rows, rows)
+                out.append(
+                    TrialEffects(
+                        tuple(trial.records[i] for i in rows),
+                        trial.covariance[square],
+                        trial.origins[square],
+                        trial.moved,
+                    )
+                )
+        return Stack(tuple(out))
+
+    def values(self, column: str) -> list[Any]:
+        """Values of a column over all effects, trial by trial."""
+        return [record[column] for trial in self.trials for record in trial.records]
+
+    @property
+    def constructs(self) -> set[str]:
+        return set(self.values("construct"))
+
+    @property
+    def covariances(self) -> list[Floats]:
+        return [trial.covariance for trial in self.trials]
+
+    def blocks(self, outcome_names: Sequence[str]) -> EffectBlocks:
+        """The effects arranged for a fit, one indicator column per construct."""
+        return make_blocks(
+            np.array(self.values("yi"), dtype=float),
+            self.covariances,
+            self.values("trial_id"),
+            self.values("construct"),
+            outcome_names=outcome_names,
+        )
+
+
+def syntheses(stack: Stack) -> list[str]:
+    """Names of the syntheses, `main` first."""
+    names = sorted({str(trial["synthesis"]) for trial in stack.trials})
+    return sorted(names, key=lambda name: (name != "main", name))
+
+
+def of_synthesis(stack: Stack, name: str) -> Stack:
+    return Stack(tuple(t for t in stack.trials if t["synthesis"] == name))
+
+
+def upstream_of(stack: Stack) -> str:
+    """The construct set against behavior, as its manifests say (the commonest, should they
+    differ; main is always intention)."""
+    names = [str(t["upstream_construct"]) for t in stack.trials]
+    if stack.trials[0]["synthesis"] == "main":
+        return "intention"
+    return max(sorted(set(names)), key=names.count)
+
+
+def having(column: str, *values: str) -> Callable[[Record], bool]:
+    """A filter for `Stack.select`: the column has one of the values."""
+
+    def keep(record: Record) -> bool:
+        return record[column] in values
+
+    return keep
+
+
+def subsets(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
+    """All trials; trials with both outcomes; each topic; each review-level collection."""
+    seen = {_trial_ids(stack)}
+    yield "all", stack
+    for name, part in _candidates(stack, upstream):
+        ids = _trial_ids(part)
+        if ids not in seen:
+            seen.add(ids)
+            yield name, part
+
+
+def _trial_ids(stack: Stack) -> frozenset[str]:
+    return frozenset(str(t["trial_id"]) for t in stack.trials)
+
+
+def _candidates(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
+    both = {
+        str(t["trial_id"])
+        for t in stack.trials
+        if {upstream, "behavior"} <= set(t.values("construct"))
+    }
+    if both:
+        yield "paired trials", stack.select(having("trial_id", *both))
+    for column, what in (("topic", "topic"), ("collection_id", "collection")):
+        values = sorted({str(t[column]) for t in stack.trials} - {""})
+        for value in values if len(values) > 1 else []:
+            part = stack.select(having(column, value))
+            if len(part.trials) > 1:
+                yield f"{what}: {value}", part
+    if not all(t["randomized"] for t in stack.trials):
+        part = stack.select(lambda record: bool(record["randomized"]))
+        if part.trials:
+            yield "randomized only", part

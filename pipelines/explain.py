@@ -104,11 +104,11 @@ def _data_section(effect: dict[str, Any], outcome: dict[str, Any]) -> str:
     printed = [
         f"{key.removeprefix('reported_')} {number(value, 4)}"
         for key, value in outcome.items()
-        if key.startswith("reported_") and _known(value)
+        if key.startswith("reported_") and key != "reported_statistic" and _known(value)
     ]
     if printed:
         lines.append(
-            f"  reported    {outcome['statistic']}: {', '.join(printed)}"
+            f"  reported    {outcome['reported_statistic']}: {', '.join(printed)}"
             + (f" ({outcome['favors']})" if outcome["favors"] else "")
         )
     if outcome and outcome["design_effect"] != 1.0:

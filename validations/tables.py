@@ -88,7 +88,8 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "adjusted_difference": ("number", "instrument", "baseline-adjusted difference of means"),
     "sd_pooled": ("number", "instrument", "pooled SD of the raw outcome"),
     "covariate_r": ("number", "", "within-arm correlation of outcome and baseline"),
-    "statistic": ("text", "", "what the report printed"),
+    "reported_statistic": ("text", "", "which statistic the report printed"),
+    "statistic": ("number", "", "test statistic of the estimate"),
     "reported_value": ("number", "as printed", "printed value"),
     "reported_se": ("number", "as printed", "printed standard error"),
     "reported_variance": ("number", "as printed squared", "printed sampling variance"),
@@ -265,7 +266,7 @@ _OUTCOMES = (
     "comparison_id comparison intervention_arm comparator_arm construct outcome_id outcome_label "
     "instrument weeks timepoint analysis_set measured_by target action context time "
     "higher_is_better primary randomized scale_type scale_min scale_max standardizer basis n1 m1 "
-    "sd1 events1 n2 m2 sd2 events2 adjusted_difference sd_pooled covariate_r statistic "
+    "sd1 events1 n2 m2 sd2 events2 adjusted_difference sd_pooled covariate_r reported_statistic "
     "reported_value reported_se reported_variance reported_ci_lb reported_ci_ub reported_ci_level "
     "reported_sd reported_p reported_risk2 favors design_effect file rows withheld"
 )

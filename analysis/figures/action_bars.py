@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.figures.model import ActionBar, ActionBars, ActionShares
-from analysis.figures.svg import box, coordinate, document, element, group, label, line, safe_id
+from analysis.figures.svg import box, document, element, group, label, line, safe_id
 from analysis.figures.text import percent, text_width, truncate
 
 _ROW = 20.0
@@ -36,7 +36,7 @@ def draw_action_bars(
     y = _TOP
     for one in bars.groups:
         y += 6.0
-        body.append(label(0, y + 14.5, truncate(one.name, width, 13.0), cls="bold", name=one.name))
+        body.append(label(0, y + 14.5, truncate(one.name, width - 90.0), cls="bold", name=one.name))
         y += _ROW + 2.0
         for bar in one.bars:
             body.append(_bar(name, bar, left, y))
@@ -44,7 +44,7 @@ def draw_action_bars(
     if not bars.groups:
         body.append(label(0, y + 14.5, bars.empty, cls="muted"))
         y += _ROW
-    body.append(_scale(left, _TOP + 4.0, y + 4.0))
+    body.append(_scale(left, _TOP + 20.5, y + 4.0, bool(bars.groups)))
     return document(
         figure_id, bars.title, bars.description, width, y + 30.0, *body, standalone=standalone
     )
@@ -105,11 +105,12 @@ def _spoken(bar: ActionBar) -> str:
     return f"{bar.label}: " + ", ".join(f"{words} {percent(s)}" for (_, _, words), s in parts)
 
 
-def _scale(left: float, top: float, bottom: float) -> str:
+def _scale(left: float, top: float, bottom: float, named: bool) -> str:
     out = line(left, bottom, left + _BAR, bottom, cls="axis")
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = left + share * _BAR
         out += line(x, bottom, x, bottom + 5.0, cls="axis")
         out += label(x, bottom + 18.0, percent(share), anchor="middle")
-    persons = label(left + _BAR + 70.0, top - 6.0, "persons", anchor="end", cls="muted")
-    return out + element("g", persons, transform=f"translate(0 {coordinate(0.0)})")
+    if named:
+        out += label(left + _BAR + 70.0, top, "persons", anchor="end", cls="muted")
+    return out

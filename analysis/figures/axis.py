@@ -32,8 +32,8 @@ class Axis:
 
     @property
     def ticks(self) -> list[float]:
-        """Ticks about 55 px apart."""
-        room = max(2, int(abs(self.stop - self.start) // 55))
+        """Ticks at least about 40 px apart."""
+        room = max(2, int(abs(self.stop - self.start) // 42))
         return round_ticks(self.lower, self.upper, room)
 
 

@@ -22,7 +22,7 @@ ROW = 20.0
 _HEAD = 46.0
 _PLOT = 210.0
 _GUTTER = 20.0
-_WEIGHT = 54.0
+_WEIGHT = 64.0
 _LABEL_LIMIT = 250.0
 
 
@@ -99,8 +99,10 @@ def _range(forest: Forest) -> tuple[float, float]:
     for panel in forest.panels:
         if isinstance(panel.pooled, ForestPooled):
             core.append(panel.pooled.estimate)
-            limits += [panel.pooled.ci_lb, panel.pooled.ci_ub, panel.pooled.pi_lb,
-                       panel.pooled.pi_ub]  # fmt: skip
+            if not forest.rows:
+                core += [panel.pooled.ci_lb, panel.pooled.ci_ub]
+            limits += [panel.pooled.ci_lb, panel.pooled.ci_ub]
+            limits += [panel.pooled.pi_lb, panel.pooled.pi_ub]
     return covering_range(core, limits)
 
 

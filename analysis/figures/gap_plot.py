@@ -53,7 +53,7 @@ def draw_gap_plot(plot: GapPlot, figure_id: str = "gap", *, standalone: bool = F
         _pooled(plot, x_axis, y_axis), _names(plot, x_axis, y_axis),
     ]  # fmt: skip
     if not plot.points:
-        body.append(label(_LEFT + _SIZE / 2, _TOP + _SIZE - 16, plot.empty, anchor="middle",
+        body.append(label(_LEFT + _SIZE / 2, _TOP + 60.0, plot.empty, anchor="middle",
                           cls="halo"))  # fmt: skip
     legend = _legend(plot)
     height = _TOP + _SIZE + 62.0 + _LEGEND * len(legend)

@@ -183,14 +183,14 @@ def _as_reported(row: dict[str, object]) -> Reported:
     """The printed effect as intervention minus comparator."""
     value, lower, upper = (_optional(row[f"reported_{n}"]) for n in ("value", "ci_lb", "ci_ub"))
     if row["favors"] == "reversed":
-        ratio = row["statistic"] in ("OR", "RR")
+        ratio = row["reported_statistic"] in ("OR", "RR")
         value, lower, upper = (_reverse(x, ratio=ratio) for x in (value, upper, lower))
     positive = None
     if row["favors"] in ("intervention", "comparator"):
         positive = (row["favors"] == "intervention") == bool(row["higher_is_better"])
     level = _optional(row["reported_ci_level"])
     return Reported(
-        str(row["statistic"]),
+        str(row["reported_statistic"]),
         value,
         _optional(row["reported_se"]),
         _optional(row["reported_variance"]),

@@ -66,7 +66,7 @@ _CORE = [
     "adjusted_difference",
     "sd_pooled",
     "covariate_r",
-    "statistic",
+    "reported_statistic",
     *[f"reported_{name}" for name in _REPORTED],
     "favors",
     "design_effect",
@@ -106,7 +106,7 @@ def _from_arms(
                 "outcome_id": named["outcome"],
                 "intervention_arm": intervention,
                 "comparator_arm": comparator,
-                "statistic": "",
+                "reported_statistic": "",
                 "favors": "",
                 "n1": one["n"],
                 "m1": one["mean"],
@@ -154,8 +154,9 @@ def _from_reported(reported: pd.DataFrame, manifests: Manifests) -> pd.DataFrame
     out = pd.DataFrame(index=reported.index)
     for name in ("trial_id", "collection_id", "study_label", "file"):
         out[name] = reported[name]
-    for name in ("comparison", "instrument", "timepoint", "statistic", "favors"):
+    for name in ("comparison", "instrument", "timepoint", "favors"):
         out[name] = text(name)
+    out["reported_statistic"] = text("statistic")
     out["outcome_id"] = text("outcome")
     suffix = out["comparison"].map(lambda c: f"_{slug(c)}" if c else "")
     control = text("control_group").map(lambda c: f"_{slug(c)}" if c else "")
@@ -293,7 +294,7 @@ OUTCOME_COLUMNS = [
     "adjusted_difference",
     "sd_pooled",
     "covariate_r",
-    "statistic",
+    "reported_statistic",
     *[f"reported_{name}" for name in _REPORTED],
     "favors",
     "design_effect",

@@ -66,6 +66,13 @@ class ParticipantFacts:
         )
 
 
+def wide_table(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One row per participant and one column per outcome, in the order of the file: sorting by
+    pseudonym would make sums depend on the store's key in the last digit."""
+    persons = rows.sort_values("row", kind="stable")["participant"].unique()
+    return rows.pivot(index="participant", columns="outcome", values=column).reindex(persons)
+
+
 def comparisons_of(manifest: TrialManifest) -> list[tuple[str, str]]:
     """Declared comparisons, else every intervention arm against every comparator arm."""
     if manifest.comparisons:
@@ -83,9 +90,7 @@ def participant_facts(
     if rows.empty:
         return facts
     outcomes = [o for o in manifest.outcomes if (rows["outcome"] == o.id).any()]
-    wide = rows.pivot(index="participant", columns="outcome", values="value")
-    arms = rows.pivot(index="participant", columns="outcome", values="arm")
-    baseline = rows.pivot(index="participant", columns="outcome", values="baseline")
+    wide, arms, baseline = (wide_table(rows, column) for column in ("value", "arm", "baseline"))
     if manifest.design.type is DesignType.CLUSTER:
         _cluster_facts(facts, manifest, rows)
     _effect_correlations(facts, manifest, outcomes, wide, arms, baseline)

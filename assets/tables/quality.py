@@ -18,7 +18,7 @@ from analysis.participant_checks import (
     equal_variances,
     normal_residuals,
 )
-from assets.tables.participants import comparisons_of
+from assets.tables.participants import comparisons_of, wide_table
 from validations.findings import Finding, Severity
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, ScaleType
@@ -43,8 +43,7 @@ def participant_checks(
 ) -> list[dict[str, object]]:
     """All checks of one trial: per continuous outcome and comparison, per pair, per scale."""
     out: list[dict[str, object]] = []
-    wide = rows.pivot(index="participant", columns="outcome", values="value")
-    arms = rows.pivot(index="participant", columns="outcome", values="arm")
+    wide, arms = (wide_table(rows, column) for column in ("value", "arm"))
     for outcome in manifest.outcomes:
         if outcome.id not in wide or outcome.scale.type is ScaleType.BINARY:
             continue
@@ -52,9 +51,9 @@ def participant_checks(
             out += _comparison_checks(manifest, outcome, rows, intervention, comparator)
         own = items[items["outcome"] == outcome.id] if len(items) else items
         if len(own):
-            matrix = own.assign(value=pd.to_numeric(own["value"], errors="coerce")).pivot(
-                index="participant", columns="item", values="value"
-            )
+            numbers = own.assign(value=pd.to_numeric(own["value"], errors="coerce"))
+            matrix = numbers.pivot(index="participant", columns="item", values="value")
+            matrix = matrix.reindex(own["participant"].unique())
             out.append(
                 _row(
                     manifest,

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from assets.sources.staging import stage_trial
+from assets.steps import check_staged
+from pipelines import exits
 from pipelines.command_line import main
 from tests.builders import Recipe
 
@@ -46,6 +49,20 @@ def ask(*arguments: str | Path) -> Answer:
 def command() -> Callable[..., Answer]:
     """Run `ibgap` with these arguments; a traceback fails the test."""
     return ask
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[Recipe | Path], Answer]:
+    """What the check says of reading and screening a trial, without its dry run of the effects."""
+
+    def run(trial: Recipe | Path) -> Answer:
+        folder = trial if isinstance(trial, Path) else trial.write(tmp_path)
+        findings = check_staged(stage_trial(folder.resolve(), b"test"))
+        set_aside = any(finding.blocks for finding in findings)
+        text = "\n".join(finding.text() for finding in findings)
+        return Answer(exits.SET_ASIDE if set_aside else exits.OK, text)
+
+    return run
 
 
 @pytest.fixture

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from pipelines import exits
-from tests.builders import PROVENANCE, Recipe, arm_trial, counts_trial, participant_trial, write_trial
+from tests.builders import (
+    PROVENANCE,
+    Recipe,
+    arm_trial,
+    counts_trial,
+    participant_trial,
+    write_trial,
+)
 
 from .conftest import Answer
 
@@ -47,7 +54,9 @@ YAML = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("recipe", "line", "words"), [c[1:] for c in YAML], ids=[c[0] for c in YAML])
+@pytest.mark.parametrize(
+    ("recipe", "line", "words"), [c[1:] for c in YAML], ids=[c[0] for c in YAML]
+)
 def test_yaml_that_is_refused(check: Check, recipe: Recipe, line: str, words: str) -> None:
     answer = check(recipe)
     assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
@@ -211,7 +220,9 @@ def test_a_pair_the_wrong_way_round(check: Check) -> None:
 def test_a_path_out_of_the_folder(check: Check, path: str) -> None:
     answer = check(P.but("file: people.csv", f"file: {path}"))
     assert answer.exit_code == exits.SET_ASIDE
-    answer.says("trial.yaml, line", path, "outside the trial folder", "copy the file into the folder")
+    answer.says(
+        "trial.yaml, line", path, "outside the trial folder", "copy the file into the folder"
+    )
 
 
 def test_the_median_split_is_no_intender_rule_of_a_manifest(check: Check) -> None:

@@ -1,10 +1,13 @@
-"""The same examples on every run and on every machine."""
+"""The same examples on every run and on every machine; `HYPOTHESIS_PROFILE=thorough` for more."""
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import settings
 
-settings.register_profile(
-    "deterministic", derandomize=True, deadline=None, max_examples=40, database=None
-)
-settings.load_profile("deterministic")
+for name, examples in (("deterministic", 16), ("thorough", 400)):
+    settings.register_profile(
+        name, derandomize=True, deadline=None, max_examples=examples, database=None
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "deterministic"))

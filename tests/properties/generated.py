@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
+
+slow = settings(max_examples=settings.default.max_examples // 2 if settings.default else 8)
+"""Half the examples, for fits of several outcomes."""
 
 
 def _numbers(low: float, high: float) -> st.SearchStrategy[float]:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.action_control import (
@@ -16,6 +16,8 @@ from analysis.action_control import (
     split_behavior_effect,
     wilson_interval,
 )
+
+from .generated import slow
 
 cells = st.lists(st.integers(1, 60), min_size=4, max_size=4)
 any_cells = st.lists(st.integers(0, 30), min_size=4, max_size=4).filter(any)
@@ -53,7 +55,7 @@ def test_the_split_of_a_behavior_effect_is_exact(
     assert back.intenders_act == pytest.approx(-split.intenders_act, abs=1e-14)
 
 
-@settings(max_examples=12)
+@slow
 @given(counts=st.lists(cells, min_size=3, max_size=6))
 def test_a_pooled_composition_adds_up_to_one(counts: list[list[int]]) -> None:
     pooled = pool_composition(counts)
@@ -63,7 +65,7 @@ def test_a_pooled_composition_adds_up_to_one(counts: list[list[int]]) -> None:
     assert pooled.p_act_given_intend == pytest.approx(share)
 
 
-@settings(max_examples=12)
+@slow
 @given(counts=cells, copies=st.integers(2, 5))
 def test_identical_samples_keep_their_composition(counts: list[int], copies: int) -> None:
     pooled = pool_composition([counts] * copies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
@@ -21,6 +21,8 @@ from analysis.distributions import (
 )
 from analysis.errors import EstimationError
 from analysis.rootfinding import find_root
+
+from .generated import slow
 
 share = st.floats(1e-6, 1.0 - 1e-6)
 df = st.one_of(st.integers(1, 60).map(float), st.floats(1.0, 80.0))
@@ -53,7 +55,7 @@ def _by_conditioning(h: float, k: float, rho: float) -> float:
     return float(value)
 
 
-@settings(max_examples=25)
+@slow
 @given(h=st.floats(-3.0, 3.0), k=st.floats(-3.0, 3.0), rho=st.floats(-0.999, 0.999))
 def test_bivariate_normal(h: float, k: float, rho: float) -> None:
     assert bivariate_normal_cdf(h, k, rho) == pytest.approx(_by_conditioning(h, k, rho), abs=1e-9)

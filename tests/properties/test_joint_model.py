@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.blocks import make_blocks
@@ -25,9 +25,7 @@ from analysis.gap import (
 from analysis.multivariate import fit_multivariate
 from analysis.pooling import fit_random_effects
 
-from .generated import OUTCOMES, Trials, correlations, effects, make_trials, studies, trials
-
-slow = settings(max_examples=10)
+from .generated import OUTCOMES, Trials, correlations, effects, make_trials, slow, studies, trials
 
 
 def _joint(sample: Trials) -> JointModel:
@@ -132,7 +130,8 @@ def _two_pools(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Effects and variances (2 x k) of two outcomes of independent trials."""
     rng = np.random.default_rng([3, seed])
     vi = 4.0 / rng.uniform(40.0, 400.0, (2, int(rng.integers(4, 15))))
-    return rng.normal([[0.4], [0.2]], np.sqrt(vi + [[0.03], [0.01 * (seed % 3)]])), vi
+    tau2 = np.array([[0.03], [0.01 * (seed % 3)]])
+    return rng.normal([[0.4], [0.2]], np.sqrt(vi + tau2)), vi
 
 
 @pytest.mark.parametrize("seed", range(8))

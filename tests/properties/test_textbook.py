@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from scipy import stats
 
 from analysis.blocks import make_blocks
@@ -18,7 +18,7 @@ from analysis.pooling import fit_random_effects
 from analysis.robust import robust_covariance
 
 from . import textbook
-from .generated import OUTCOMES, Trials, studies, trials, two_by_two, two_groups
+from .generated import OUTCOMES, Trials, slow, studies, trials, two_by_two, two_groups
 
 Studies = tuple[np.ndarray, np.ndarray]
 
@@ -100,7 +100,7 @@ MODELS = [("UN", "none"), ("UN", "replicated"), ("DIAG", "none"), ("CS", "none")
 
 @pytest.mark.parametrize("method", ["REML", "ML"])
 @pytest.mark.parametrize(("structure", "within"), MODELS)
-@settings(max_examples=6)
+@slow
 @given(sample=trials(replicated=True))
 def test_multivariate_fit(structure: str, within: str, method: str, sample: Trials) -> None:
     fit = _fit(sample, structure, within, method)
@@ -112,7 +112,7 @@ def test_multivariate_fit(structure: str, within: str, method: str, sample: Tria
     assert fit.loglik == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=12)
+@slow
 @given(sample=trials())
 def test_no_covariance_of_true_effects_is_more_likely(sample: Trials) -> None:
     """Random and neighboring covariances of the true effects never beat the fitted one."""
@@ -131,7 +131,7 @@ def test_no_covariance_of_true_effects_is_more_likely(sample: Trials) -> None:
     assert fit.loglik >= best - 1e-7
 
 
-@settings(max_examples=15)
+@slow
 @given(sample=trials(replicated=True))
 def test_cluster_robust_covariance_and_df(sample: Trials) -> None:
     fit = _fit(sample, "DIAG", "none", "REML")
@@ -144,7 +144,7 @@ def test_cluster_robust_covariance_and_df(sample: Trials) -> None:
         assert robust.df(c) == pytest.approx(df(c), rel=1e-6)
 
 
-@settings(max_examples=15)
+@slow
 @given(sample=trials(replicated=True))
 def test_composites(sample: Trials) -> None:
     blocks = make_blocks(sample.yi, sample.v, sample.trial, sample.outcome, outcome_names=OUTCOMES)

@@ -1,0 +1,152 @@
+"""What a report is made of: sections of blocks, which the template turns into HTML.
+
+All texts are plain text and are escaped by the template; only `Figure.svg` is markup, made by
+`analysis.figures`, which escapes everything itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from markupsafe import Markup
+
+Accent = Literal["intention", "behavior", "gap"]
+
+Accent = Literal["intention", "behavior", "gap"]
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text. tone: plain, note (secondary) or warning."""
+
+    text: str
+    tone: Literal["plain", "note", "warning"] = "plain"
+    kind: ClassVar[str] = "paragraph"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+    kind: ClassVar[str] = "heading"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell with a second, smaller line."""
+
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; numbers are right-aligned with tabular digits, `wide` ones hold sentences."""
+
+    name: str
+    style: Literal["text", "number", "wide"] = "number"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. The first column heads its row. empty: said instead of a table without rows."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
+    empty: str = "Nothing to show."
+    kind: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, one sentence that says what it shows, and its values."""
+
+    svg: Markup
+    summary: str
+    values: tuple[Table, ...]
+    label: str
+    kind: ClassVar[str] = "figure"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One headline result. facts: short lines of numbers; sentence: the same in words."""
+
+    title: str
+    tone: Accent
+    value: str
+    unit: str
+    facts: tuple[tuple[str, str], ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Headline results side by side."""
+
+    cards: tuple[Card, ...]
+    kind: ClassVar[str] = "cards"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Words with their meanings."""
+
+    items: tuple[tuple[str, str], ...]
+    kind: ClassVar[str] = "terms"
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where data come from. doi: empty unless it is well formed."""
+
+    label: str
+    text: str
+    doi: str
+    license: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Citations:
+    """List of sources."""
+
+    items: tuple[Citation, ...]
+    kind: ClassVar[str] = "citations"
+
+
+@dataclass(frozen=True)
+class Details:
+    """Blocks that are closed until somebody opens them."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+    kind: ClassVar[str] = "details"
+
+
+Block = Paragraph | Heading | Table | Figure | Cards | Terms | Citations | Details
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report with its own anchor."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def columns(
+    text: str, *, wide: Sequence[str] = (), texts: Sequence[str] = ()
+) -> tuple[Column, ...]:
+    """Columns from names separated by `|`; the first is text, the others numbers unless named."""
+    names = [name.strip() for name in text.split("|")]
+    out = []
+    for i, name in enumerate(names):
+        plain = i == 0 or name in texts
+        out.append(Column(name, "wide" if name in wide else "text" if plain else "number"))
+    return tuple(out)

@@ -1,0 +1,149 @@
+"""Sections on the gap of one synthesis: plot, estimates in words, sensitivity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from analysis.figures.text import number, p_value, percent
+from dashboard.blocks import Block, Cell, Details, Heading, Paragraph, Section, Table, columns
+from dashboard.report_figures import gap_figure, grid_figure
+from dashboard.report_synthesis import Synthesis
+from dashboard.view import Row, plural, words
+from dashboard.wording import (
+    ci_name,
+    estimand_meaning,
+    estimand_name,
+    gap_in_words,
+    is_ok,
+    no_gap_value,
+    notes_in_words,
+    reason_of,
+    set_of,
+)
+
+
+def gap_section(one: Synthesis) -> Section:
+    """Gap plot and every estimand in numbers and words."""
+    up = words(one.upstream)
+    figure = gap_figure(one.effects, one.primary_gap(), one.surrogacy, f"gap-{one.name}")
+    blocks: list[Block] = [figure, Heading("Estimates of the gap"), *gap_blocks(one)]
+    return Section("gap", f"The gap between {up} and behavior", tuple(blocks))
+
+
+def gap_blocks(one: Synthesis) -> list[Block]:
+    """The gap estimates of all trials and, closed, of subsets."""
+    own = [r for r in one.gap_rows if r["subset"] == "all"]
+    blocks: list[Block] = [_gap_table(f"Gap estimates, {words(one.name)}", own, one)]
+    states = next((notes_in_words(r["notes"]) for r in own if r["notes"]), "")
+    if states:
+        blocks.append(Paragraph(f"State of the joint model: {states}", "note"))
+    others = [r for r in one.gap_rows if r["subset"] != "all"]
+    if others:
+        table = _gap_table("Gap estimates by subset of trials", others, one)
+        blocks.append(Details("Gap estimates by subset of trials", (table,)))
+    return blocks
+
+
+def _gap_table(caption: str, rows: list[Row], one: Synthesis) -> Table:
+    head = columns(
+        f"Estimand | Estimate | Interval ({100 * one.view.level:.4g}%) | p | No gap | In words",
+        wide=("In words",),
+    )
+    return Table(caption, head, tuple(_gap_cells(r, one.upstream) for r in rows),
+                 "No trial has usable effects.")  # fmt: skip
+
+
+def _gap_cells(row: Row, upstream: str) -> tuple[str | Cell, ...]:
+    estimand = str(row["estimand"])
+    subset = "" if row["subset"] == "all" else f"{words(row['subset'])}; "
+    about = f"{subset}{estimand_meaning(estimand, upstream)}"
+    share = estimand.startswith("probability")
+    value = percent(row["estimate"]) if share else number(row["estimate"])
+    kind = {"prediction": "prediction", "none": ""}.get(row["interval_kind"], "confidence")
+    method = _method_words(str(row["method"]))
+    return (
+        Cell(estimand_name(estimand), about), value, Cell(set_of(row), f"{kind} {method}".strip()),
+        p_value(row["pvalue"]), no_gap_value(estimand), gap_in_words(row, upstream),
+    )  # fmt: skip
+
+
+def _method_words(method: str) -> str:
+    """`CR2/fieller` as `CR2, Fieller`; `model` as `model-based`."""
+    known = {"model": "model-based", "fieller": "Fieller", "none": "",
+             "predictive_normal": "predictive normal"}  # fmt: skip
+    parts = [known.get(part, part) for part in method.split("/")]
+    return ", ".join(part for part in parts if part)
+
+
+def sensitivity_section(one: Synthesis) -> Section:
+    """The correlation grid, and which trial moves the difference most."""
+    return Section("sensitivity", "How much rests on assumptions and on single trials",
+                   (*grid_blocks(one), Heading("Leaving one trial out"),
+                    *leave_one_out_blocks(one)))  # fmt: skip
+
+
+def _robust(rows: Iterable[Row]) -> list[Row]:
+    """Rows of the difference; the robust ones when there are any."""
+    found = [r for r in rows if r["estimand"] == "difference"]
+    robust = [r for r in found if not str(r["method"]).startswith("model")]
+    return robust or found
+
+
+def grid_blocks(one: Synthesis) -> list[Block]:
+    grid = [r for r in one.sensitivity if r["analysis"] == "assumed_correlation"]
+    if not grid:
+        return [Paragraph("There is nothing to vary: no gap estimate.", "note")]
+    primary = float(one.view.settings.get("assumed_correlation", math.nan))
+    figure = grid_figure(_robust(grid), primary, one.view.level, f"grid-{one.name}")
+    head = columns(f"Estimand | Correlation | Estimate | {ci_name(one.view.level)} | Method",
+                   texts=("Method",))  # fmt: skip
+    rows = tuple(
+        (estimand_name(r["estimand"]), number(r["value"], 1),
+         number(r["estimate"]) if is_ok(r) else reason_of(r), set_of(r),
+         _method_words(str(r["method"])))
+        for r in sorted(grid, key=lambda r: (r["estimand"], str(r["method"]), float(r["value"])))
+    )  # fmt: skip
+    table = Table("Gap over the assumed within-arm correlation", head, rows)
+    return [
+        Paragraph("Correlations known from data stay as they are; only assumed ones vary."),
+        figure, Details("All estimates over the grid", (table,)),
+    ]  # fmt: skip
+
+
+def leave_one_out_blocks(one: Synthesis) -> list[Block]:
+    """The trial whose absence moves the difference most, and all of them."""
+    rows = _robust(r for r in one.sensitivity if r["analysis"] == "leave_one_trial_out")
+    base = one.primary_gap()
+    if not rows or base is None or not is_ok(base):
+        return [Paragraph(_no_leave_one_out(len(one.effects.trials)), "note")]
+    label = one.view.trial_label
+    shown = sorted(rows, key=lambda r: -abs(_shift(r, base)) if is_ok(r) else 0.0)
+    most = shown[0]
+    change = f"from {number(base['estimate'])} to {number(most['estimate'])} SD"
+    moved = [r for r in rows if is_ok(r) and _sign(r) != _sign(base)]
+    text = f"Leaving out {label(most['value'])} moves the difference most, {change}. " + (
+        f"Leaving out one of {plural(len(moved), 'trial')} changes which side of 0 the interval "
+        f"excludes: {', '.join(label(r['value']) for r in moved[:5])}."
+        if moved else "No single trial changes whether the interval excludes 0."
+    )  # fmt: skip
+    head = columns(f"Trial left out | Difference | {ci_name(one.view.level)} | Change")
+    table = Table("Difference with each trial left out, largest change first", head, tuple(
+        (label(r["value"]), number(r["estimate"]) if is_ok(r) else reason_of(r), set_of(r),
+         number(_shift(r, base)))
+        for r in shown))  # fmt: skip
+    return [Paragraph(text), Details(f"All {plural(len(rows), 'trial')}", (table,))]
+
+
+def _no_leave_one_out(trials: int) -> str:
+    if trials > 60:
+        return f"Not made: with {trials} trials no single one carries the result."
+    return "Not made: it needs a gap estimate and at least three trials."
+
+
+def _shift(row: Row, base: Row) -> float:
+    return float(row["estimate"]) - float(base["estimate"])
+
+
+def _sign(row: Row) -> int:
+    return int(row["ci_lb"] > 0) - int(row["ci_ub"] < 0)

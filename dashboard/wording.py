@@ -1,0 +1,191 @@
+"""Results in plain words. Everything here is text from numbers; nothing is estimated."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.figures.text import as_float, interval, interval_words, number, percent
+from dashboard.view import Row, capital, plural, words
+
+ESTIMANDS: dict[str, tuple[str, str, str]] = {
+    "difference": (
+        "Difference", "pooled {up} effect minus pooled behavior effect, in SD units", "0"),
+    "transmission_ratio": (
+        "Transmission ratio", "pooled behavior effect over pooled {up} effect", "1"),
+    "mediation_shortfall": (
+        "Mediation shortfall",
+        "behavior effect minus what the {up} effect would carry at the within-arm correlation",
+        "0"),
+    "predictive_gap": (
+        "Difference in a new setting", "the difference a new trial of this kind would find", "0"),
+    "probability_upstream_rises_behavior_does_not": (
+        "Probability of a gap", "share of new settings in which {up} rises and behavior does not",
+        "0%"),
+}  # fmt: skip
+"""estimand -> (name, meaning, value that means `no gap`)."""
+
+_NOTES = {
+    "tau2_at_zero": "the between-trial variance is estimated as 0",
+    "tau2[0]_at_zero": "the between-trial variance of the upstream effect is estimated as 0",
+    "tau2[1]_at_zero": "the between-trial variance of the behavior effect is estimated as 0",
+    "omega2[0]_at_zero": "upstream effects of one trial do not vary beyond sampling",
+    "omega2[1]_at_zero": "behavior effects of one trial do not vary beyond sampling",
+    "knapp_hartung_narrower_than_t": "the Knapp-Hartung interval is narrower than the plain t one",
+    "between_trial_correlation_at_boundary": "the between-trial correlation is at its limit",
+    "fewer_than_3_paired_trials_no_between_trial_covariance":
+        "fewer than 3 trials have both outcomes, so their true effects are taken as uncorrelated",
+    "too_few_trials_for_between_trial_variance":
+        "too few trials for a between-trial variance; trials are taken as alike",
+}  # fmt: skip
+
+
+def estimand_name(estimand: str) -> str:
+    return ESTIMANDS.get(estimand, (capital(words(estimand)), "", ""))[0]
+
+
+def estimand_meaning(estimand: str, upstream: str) -> str:
+    return ESTIMANDS.get(estimand, ("", "", ""))[1].format(up=words(upstream))
+
+
+def no_gap_value(estimand: str) -> str:
+    return ESTIMANDS.get(estimand, ("", "", ""))[2]
+
+
+def notes_in_words(notes: str) -> str:
+    """The states of a model, separated by `; `, as a sentence; empty for none."""
+    parts = [_NOTES.get(n, words(n)) for n in notes.split("; ") if n]
+    return capital("; ".join(parts)) + "." if parts else ""
+
+
+def ci_name(level: float) -> str:
+    return f"{100 * level:.4g}% CI"
+
+
+def is_ok(row: Row) -> bool:
+    return math.isfinite(as_float(row.get("estimate", row.get("mu"))))
+
+
+def reason_of(row: Row) -> str:
+    """Why a row has no number."""
+    text = str(row.get("reason") or words(row.get("status") or "not estimable"))
+    return text.rstrip(".")
+
+
+def set_of(row: Row) -> str:
+    """Limits of a gap estimate as columns show them; unbounded Fieller sets in words."""
+    kind = str(row["interval_kind"])
+    if kind == "two_rays":
+        return f"below {number(row['ci_lb'])} or above {number(row['ci_ub'])}"
+    if kind == "everything":
+        return "every value"
+    return interval(row["ci_lb"], row["ci_ub"])
+
+
+def pooled_sentence(row: Row, construct: str) -> str:
+    """The pooled effect of one construct for a reader without statistics."""
+    name = words(construct)
+    if row["status"] == "single_study":
+        return (
+            f"Only one trial has a usable effect on {name}: g = {number(row['mu'])} "
+            f"({ci_name(row['level'])} {interval_words(row['ci_lb'], row['ci_ub'])}). "
+            "One trial is not pooled."
+        )
+    size, limits = abs(row["mu"]), interval_words(row["ci_lb"], row["ci_ub"])
+    basis = f"{ci_name(row['level'])} {limits}, {plural(row['k_trials'], 'trial')}"
+    if row["ci_lb"] > 0:
+        text = f"On average the interventions raised {name} by {number(size)} SD ({basis})."
+    elif row["ci_ub"] < 0:
+        text = f"On average the interventions lowered {name} by {number(size)} SD ({basis})."
+    else:
+        text = (
+            f"The trials do not settle whether the interventions raised {name} on average: "
+            f"{number(row['mu'])} SD ({basis})."
+        )
+    if row["k_trials"] == 2:
+        text += " With two trials the interval is unstable."
+    return text + _spread_sentence(row)
+
+
+def _spread_sentence(row: Row) -> str:
+    if math.isnan(as_float(row["pi_lb"])):
+        return ""
+    if as_float(row["tau2"]) == 0:
+        return " The effects vary no more between trials than sampling error explains."
+    return (
+        f" In a new setting the true effect would be expected between "
+        f"{interval_words(row['pi_lb'], row['pi_ub']).replace(' to ', ' and ')} SD."
+    )
+
+
+def gap_basis(row: Row, upstream: str) -> str:
+    """`14 trials measured intention, 15 behavior, 12 both`."""
+    return (
+        f"{plural(row['k_upstream'], 'trial')} measured {words(upstream)}, "
+        f"{int(row['k_behavior'])} behavior, {int(row['k_paired'])} both"
+    )
+
+
+def gap_sentence(row: Row | None, upstream: str) -> str:
+    """The difference in words, or why there is none."""
+    if row is None:
+        return "There is no gap estimate: no trial has usable effects."
+    if not is_ok(row):
+        return f"There is no gap estimate: {reason_of(row)}."
+    limits = f"{ci_name(row['level'])} {interval_words(row['ci_lb'], row['ci_ub'])}"
+    return f"{_verdict(row, upstream)}: difference {number(row['estimate'])} SD ({limits})."
+
+
+def _verdict(row: Row, upstream: str) -> str:
+    up = words(upstream)
+    if row["ci_lb"] > 0:
+        return f"The interventions raised {up} more than behavior"
+    if row["ci_ub"] < 0:
+        return f"The interventions raised behavior more than {up}"
+    return f"The data do not settle whether {up} or behavior was raised more"
+
+
+def gap_in_words(row: Row, upstream: str) -> str:
+    """Any gap estimate as one sentence."""
+    if not is_ok(row):
+        return f"Not estimable: {reason_of(row)}."
+    say = {
+        "difference": lambda: f"{_verdict(row, upstream)}.",
+        "transmission_ratio": lambda: _ratio(row, upstream),
+        "mediation_shortfall": lambda: _shortfall(row, upstream),
+        "predictive_gap": lambda: (
+            "In a new setting the difference would be expected between "
+            f"{number(row['ci_lb'])} and {number(row['ci_ub'])} SD."),
+        "probability_upstream_rises_behavior_does_not": lambda: (
+            f"In about {percent(row['estimate'])} of new settings {words(upstream)} would rise "
+            f"while behavior would not" + (f" ({row['reason']})." if row["reason"] else ".")),
+    }.get(row["estimand"])  # fmt: skip
+    return say() if say else reason_of(row) if row.get("reason") else ""
+
+
+def _ratio(row: Row, upstream: str) -> str:
+    up = words(upstream)
+    if row["interval_kind"] == "everything":
+        return f"The pooled {up} effect cannot be told from 0, so the data exclude no ratio at all."
+    if row["interval_kind"] == "two_rays":
+        return (
+            f"The pooled {up} effect is not clearly different from 0, so the set is unbounded: "
+            f"ratios between {number(row['ci_lb'])} and {number(row['ci_ub'])} are excluded, all "
+            "others are not."
+        )
+    text = f"The behavior effect is {number(row['estimate'])} times the {up} effect"
+    inside = row["ci_lb"] <= 1 <= row["ci_ub"]
+    return text + (
+        "; equal effects are not excluded." if inside else "; equal effects are excluded."
+    )
+
+
+def _shortfall(row: Row, upstream: str) -> str:
+    up = words(upstream)
+    b = f"{number(row['slope'])}, from {row['slope_origin'] or 'no trial'}"
+    if row["ci_lb"] > 0:
+        verdict = f"Behavior rose more than the {up} effect carries"
+    elif row["ci_ub"] < 0:
+        verdict = f"Behavior rose less than the {up} effect carries"
+    else:
+        verdict = f"Behavior rose about as the {up} effect carries, within the error"
+    return f"{verdict} (within-arm correlation {b.replace('_', ' ')})."

@@ -1,0 +1,141 @@
+"""What is said about a data file that cannot be read as the manifest says."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyreadstat
+import pytest
+
+from pipelines import exits
+from tests.builders import Recipe, arm_trial, participant_trial
+
+from .conftest import Answer
+
+Check = Callable[[Recipe | Path], Answer]
+P, A = participant_trial(), arm_trial()
+CSV = str(P.files["people.csv"])
+
+
+def _table() -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(CSV))
+
+
+def _spreadsheet(sheet: str = "Sheet1") -> bytes:
+    buffer = io.BytesIO()
+    _table().to_excel(buffer, index=False, sheet_name=sheet)
+    return buffer.getvalue()
+
+
+def _named(name: str, content: bytes, file_format: str = "") -> Recipe:
+    given = f"\n    format: {file_format}" if file_format else ""
+    recipe = P.but("file: people.csv", f"file: {name}{given}")
+    return recipe.without("people.csv").having(name, content)
+
+
+FILES = [
+    ("missing", P.without("people.csv"), ["'people.csv' is not in the trial folder", "none"]),
+    ("misnamed", P.without("people.csv").having("People2.csv", CSV),
+     ["is not in the trial folder", "files in the folder: People2.csv"]),
+    ("empty", P.having("people.csv", b""), ["the file is empty", "export it again"]),
+    ("blank lines", P.having("people.csv", b"\n \n"), ["the file is empty"]),
+    ("header only", P.having("people.csv", CSV.splitlines()[0] + "\n"),
+     ["a header but no rows", "with its data"]),
+    ("cut inside a quote", P.having("people.csv", CSV + 'P999,control,S1,"4'),
+     ["ends inside a quoted cell", "truncated", "export it again"]),
+    ("cut inside a row", P.having("people.csv", CSV + "P999,cont"),
+     ["row 62", "5 cells", "truncated"]),
+    ("ragged", P.having("people.csv", CSV.replace("\nP003,", "\nP003,extra,")),
+     ["row 4", "5 cells", "quote cells"]),
+    ("utf-16", P.having("people.csv", CSV.encode("utf-16")),
+     ["not utf-8 text", "set format.encoding", "utf-16"]),
+    ("latin-1", P.having("people.csv", CSV.replace("S1", "Zürich").encode("latin-1")),
+     ["not utf-8 text (row", "set format.encoding"]),
+    ("no such encoding",
+     P.but("    file: people.csv\n", "    file: people.csv\n    format: {encoding: utf-9}\n"),
+     ["no encoding called 'utf-9'", "utf-8, latin-1 or cp1252"]),
+    ("binary", P.having("people.csv", bytes(range(9)) * 99), ["binary data", "not text"]),
+    ("spreadsheet named csv", P.having("people.csv", _spreadsheet()),
+     ["a spreadsheet or zip archive, not text", "its own extension"]),
+    ("PDF named csv", P.having("people.csv", b"%PDF-1.7 x"), ["a PDF, not text"]),
+    ("kind unknown", _named("people.pdf", b"%PDF-1.7 x"), ["files ending in .pdf", ".csv, .dta"]),
+    ("cut spreadsheet", _named("people.xlsx", _spreadsheet()[:2000]),
+     ["spreadsheet cannot be opened", "truncated", "save it again"]),
+    ("csv named xlsx", _named("people.xlsx", CSV.encode()), ["spreadsheet cannot be opened"]),
+    ("no such sheet", _named("people.xlsx", _spreadsheet(), "{sheet: Data}"),
+     ["no sheet called 'Data'", "sheets: Sheet1"]),
+    ("text named sav", _named("people.sav", CSV.encode()), ["cannot be opened", "damaged"]),
+    ("cut parquet", _named("people.parquet", b"PAR1 and no more"), ["cannot be opened"]),
+    ("no such header row", A.but("file: table.csv", "file: table.csv\n    format: {header_row: 20}"),
+     ["no header in row 20", "header_row"]),
+    ("column twice", P.but("site,intend,visited", "site,intend,intend", "people.csv"),
+     ["the column 'intend' stands twice", "rename one of them"]),
+    ("semicolons", P.having("people.csv", CSV.replace(",", ";")),
+     ["separated by semicolons, not by commas", 'format.delimiter: ";"', "decimal"]),
+    ("tabs", A.having("table.csv", str(A.files["table.csv"]).replace(",", "\t")),
+     ["separated by tabs, not by commas", "format.delimiter"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("recipe", "words"), [c[1:] for c in FILES], ids=[c[0] for c in FILES])
+def test_a_file_that_cannot_be_read(read: Check, recipe: Recipe, words: list[str]) -> None:
+    answer = read(recipe)
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
+    answer.says(f"ERROR   {recipe.name} [", *words)
+    answer.does_not_say("P001")
+
+
+@pytest.mark.parametrize("keep", [300, -200])
+def test_a_truncated_spss_file(read: Check, tmp_path: Path, keep: int) -> None:
+    pyreadstat.write_sav(pd.concat([_table()] * 9), tmp_path / "whole.sav")
+    answer = read(_named("people.sav", (tmp_path / "whole.sav").read_bytes()[:keep]))
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
+    answer.says("people.sav", "cannot be opened", "truncated", "export it again")
+
+
+@pytest.mark.xfail(strict=True, reason="the guess falls on rare code pages (cp775)")
+def test_western_text_is_recognized(read: Check) -> None:
+    answer = read(P.having("people.csv", CSV.replace("S1", "Zürich").encode("latin-1")))
+    assert any(name in answer.text for name in ("cp1252", "latin-1", "iso8859-1"))
+
+
+def test_a_link_out_of_the_folder(read: Check, tmp_path: Path) -> None:
+    folder = P.write(tmp_path)
+    outside = tmp_path / "outside.csv"
+    (folder / "people.csv").rename(outside)
+    (folder / "people.csv").symlink_to(outside)
+    answer = read(folder)
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
+    answer.says("'people.csv' leads outside the trial folder", "copy the file into the folder")
+
+
+def test_a_linked_folder_out_of_the_folder(read: Check, tmp_path: Path) -> None:
+    folder = P.but("file: people.csv", "file: data/people.csv").write(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "people.csv").rename(tmp_path / "elsewhere" / "people.csv")
+    (folder / "data").symlink_to(tmp_path / "elsewhere")
+    read(folder).says("'data/people.csv' leads outside the trial folder")
+
+
+def test_all_missing_columns_are_told_at_once_with_the_nearest_name(read: Check) -> None:
+    recipe = P.but("arm: group", "arm: grp").but("column: visited", "column: vsited")
+    answer = read(recipe)
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 2)
+    answer.says(
+        "[people.csv, column grp]", "the column 'grp' (for arm)", "did you mean 'group'?",
+        "[people.csv, column vsited]", "(for outcome visit)", "did you mean 'visited'?",
+        "columns: person, group, site, intend, visited",
+    )  # fmt: skip
+
+
+def test_faults_of_several_files_are_told_at_once(read: Check) -> None:
+    second = "  - id: more\n    kind: arm_summaries\n    file: more.csv\n    blocks: [{n: n}]\n"
+    recipe = P.but("outcomes:\n", second + "outcomes:\n")
+    recipe = recipe.but("    column: intend\n", "    column: intend\n    source: people\n")
+    recipe = recipe.but("    column: visited\n", "    column: visited\n    source: people\n")
+    answer = read(recipe.without("people.csv").having("more.csv", b""))
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 2)
+    answer.says("[people.csv]", "is not in the trial folder", "[more.csv]", "the file is empty")

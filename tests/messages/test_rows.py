@@ -1,0 +1,240 @@
+"""What is said about rows: file, row, column, the rule and the fix. The other rows are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines import exits
+from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
+
+from .conftest import Answer
+
+Check = Callable[[Recipe | Path], Answer]
+P, A, E, C = participant_trial(), arm_trial(), effects_trial(), counts_trial()
+PERSON, ARM, SITE, INTEND, VISITED = range(5)
+
+
+def person_cells(column: int, text: str, *rows: int) -> Recipe:
+    """The participant trial with the text in this column of these rows of the file."""
+    lines = str(P.files["people.csv"]).splitlines()
+    for row in rows:
+        cells = lines[row - 1].split(",")
+        cells[column] = text
+        lines[row - 1] = ",".join(cells)
+    return P.having("people.csv", "\n".join(lines) + "\n")
+
+
+def arm_row(old: str, new: str) -> Recipe:
+    return A.but(old, new, "table.csv")
+
+
+def effect_row(old: str, new: str) -> Recipe:
+    return E.but(old, new, "printed.csv")
+
+
+PEOPLE = [
+    ("text in numbers", person_cells(INTEND, "four", 5), "row 5", ["not a number", "missing_codes"]),
+    ("text in many rows", person_cells(INTEND, "four", 5, 6, 7, 8, 9, 10, 11), "row 5",
+     ["rows 5, 6, 7, 8, 9 and 2 more", "not a number"]),
+    ("outside the scale", person_cells(INTEND, "9", 5, 7), "row 5",
+     ["rows 5 and 7", "scale", "missing_codes"]),
+    ("missing code", person_cells(INTEND, "-99", 5), "row 5", ["scale", "missing_codes"]),
+    ("neither yes nor no", person_cells(VISITED, "2", 5), "row 5",
+     ["binary outcome", "acted_values"]),
+    ("arm not declared", person_cells(ARM, "placebo", 5, 6), "row 5",
+     ["rows 5 and 6", "arm", "declare the arm", "recode"]),
+    ("no id", person_cells(PERSON, "", 5), "row 5", ["every participant needs an id"]),
+    ("no arm", person_cells(ARM, "", 5), "row 5", ["every participant needs an arm"]),
+    ("same participant twice", person_cells(PERSON, "P001", 5), "row 2",
+     ["rows 2 and 5", "more than once", "keep one"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipe", "row", "words"), [c[1:] for c in PEOPLE], ids=[c[0] for c in PEOPLE]
+)
+def test_a_row_of_a_participant(read: Check, recipe: Recipe, row: str, words: list[str]) -> None:
+    answer = read(recipe)
+    assert answer.exit_code == exits.SET_ASIDE
+    answer.says(f"[people.csv, {row}, column", *words)
+    answer.does_not_say("P001", "P004", "four", "placebo", "-99")
+
+
+@pytest.mark.xfail(strict=True, reason="names the field `value`, which the file does not have")
+def test_a_participant_fault_names_the_column_of_the_file(read: Check) -> None:
+    read(person_cells(INTEND, "four", 5)).says("column intend")
+
+
+@pytest.mark.xfail(strict=True, reason="faults of different outcomes become one finding")
+def test_faults_of_two_outcomes_are_two_findings(read: Check) -> None:
+    lines = str(person_cells(INTEND, "four", 5).files["people.csv"]).splitlines()
+    lines[6] = lines[6][:-1] + "perhaps"
+    answer = read(P.having("people.csv", "\n".join(lines) + "\n"))
+    answer.does_not_say("rows 5 and 7")
+
+
+ARMS = [
+    ("text in numbers", arm_row("3.9,1.4", "3.9,wide"), 2, "column sd", ["not a number"]),
+    ("SD of zero", arm_row("3.9,1.4", "3.9,0"), 2, "column sd", ["greater than 0"]),
+    ("SD below zero", arm_row("3.9,1.4", "3.9,-1"), 2, "column sd", ["greater than 0"]),
+    ("no SD", arm_row("3.9,1.4", "3.9,"), 2, "column mean, sd", ["give mean and sd"]),
+    ("impossible SD", arm_row("3.9,1.4", "3.9,4.4"), 2, "column sd",
+     ["possible on the declared scale", "cannot occur"]),
+    ("mean outside the scale", arm_row("3.9,1.4", "9.9,1.4"), 2, "column mean", ["declared scale"]),
+    ("more events than persons", arm_row("48,,,12", "48,,,49"), 4, "column events, n",
+     ["not more than the group", "which of the two numbers"]),
+    ("events below zero", arm_row("48,,,12", "48,,,-1"), 4, "column events", ["at least 0"]),
+    ("one person", arm_row("intention,50", "intention,1"), 2, "column n", ["at least 2"]),
+    ("infinite", arm_row("intention,50", "intention,inf"), 2, "column n", ["not a number"]),
+    ("arm not declared", arm_row("letter,intention", "leter,intention"), 3, "column arm",
+     ["declare the arm under `arms:`", "recode"]),
+    ("outcome not declared", arm_row("letter,intention", "letter,intent"), 3, "column outcome",
+     ["declare the outcome under `outcomes:`", "recode"]),
+    ("same row twice",
+     arm_row("control,visit,48,,,12\n", "control,visit,48,,,12\ncontrol,visit,48,,,13\n"), 4,
+     "column", ["rows 4 and 5", "more than once", "keep one"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipe", "row", "column", "words"), [c[1:] for c in ARMS], ids=[c[0] for c in ARMS]
+)
+def test_a_row_of_arm_numbers(
+    read: Check, recipe: Recipe, row: int, column: str, words: list[str]
+) -> None:
+    answer = read(recipe)
+    assert answer.exit_code == exits.SET_ASIDE
+    answer.says(f"[table.csv, row {row}, {column}", *words)
+
+
+EFFECTS = [
+    ("limits not in order", effect_row("0.90,3.60", "3.60,0.90"), 3, ["below the upper one"]),
+    ("value outside its limits", effect_row("1.80,0.90", "5.80,0.90"), 3, ["between its confidence"]),
+    ("logarithm for a ratio", effect_row("1.80,0.90,3.60", "-0.2,-0.7,0.3"), 3,
+     ["above 0", "not its logarithm"]),
+    ("unknown statistic", effect_row("d,0.42", "cohen,0.42"), 2, ["use one of d, g, smd"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipe", "row", "words"), [c[1:] for c in EFFECTS], ids=[c[0] for c in EFFECTS]
+)
+def test_a_printed_effect(read: Check, recipe: Recipe, row: int, words: list[str]) -> None:
+    answer = read(recipe)
+    assert answer.exit_code == exits.SET_ASIDE
+    answer.says(f"[printed.csv, row {row}, column", *words)
+
+
+UNUSABLE = [
+    ("difference without SD", effect_row("d,0.42", "md,0.42"), 2, "needs the standard deviation"),
+    ("d without n", effect_row("d,0.42,0.06,0.78,60,61", "d,0.42,,,,"), 2, "needs n of both groups"),
+    ("d without value", effect_row("d,0.42,0.06,0.78", "d,,,"), 2, "needs a value"),
+    ("OR without interval", effect_row("1.80,0.90,3.60", "1.80,,"), 3, "needs its confidence interval"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipe", "row", "words"), [c[1:] for c in UNUSABLE], ids=[c[0] for c in UNUSABLE]
+)
+def test_an_effect_that_cannot_be_made(check: Check, recipe: Recipe, row: int, words: str) -> None:
+    answer = check(recipe)
+    assert answer.exit_code == exits.OK
+    answer.says(f"WARNING effects_trial [printed.csv, row {row}]", words, "add what is missing",
+                "0 of 1 effects usable")  # fmt: skip
+
+
+def test_an_implausible_effect_is_held(check: Check) -> None:
+    answer = check(effect_row("0.42,0.06,0.78", "4.2,3.6,4.8"))
+    assert answer.exit_code == exits.SET_ASIDE
+    answer.says("HOLD", "g = 4.17 on intention", "waiver with name and reason")
+
+
+@pytest.mark.xfail(strict=True, reason="a held effect is counted as usable")
+def test_a_held_effect_is_not_called_usable(check: Check) -> None:
+    check(effect_row("0.42,0.06,0.78", "4.2,3.6,4.8")).does_not_say("intention: 1 of 1 effects")
+
+
+COUNTS = [
+    ("below zero", "20,30,10,40", "-20,30,10,40", "column inclined_actors", "at least 0"),
+    ("empty", "20,30,10,40", "20,,10,40", "column inclined_abstainers", "is empty"),
+    ("all zero", "20,30,10,40", "0,0,0,0", "column inclined_actors", "at least 2 persons"),
+    ("arm not declared", "control,20", "contrl,20", "column arm", "declare the arm"),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column", "words"), [c[1:] for c in COUNTS], ids=[c[0] for c in COUNTS]
+)
+def test_a_row_of_counts(read: Check, old: str, new: str, column: str, words: str) -> None:
+    answer = read(C.but(old, new, "counts.csv"))
+    assert answer.exit_code == exits.SET_ASIDE
+    answer.says(f"[counts.csv, row 2, {column}", words)
+
+
+def test_all_faults_of_a_table_are_told_at_once(read: Check) -> None:
+    recipe = arm_row("3.9,1.4", "3.9,-1").but("48,,,12", "48,,,49", "table.csv")
+    recipe = recipe.but("letter,intention,52", "leter,intention,1", "table.csv")
+    recipe = recipe.but("letter,visit,49", "letter,vizit,forty", "table.csv")
+    answer = read(recipe)
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 6)
+    answer.says("row 2, column sd", "row 3, column arm", "row 3, column n", "row 4, column events",
+                "row 5, column n", "row 5, column outcome")  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", [(1, 2), (3, 4)], ids=["only intention", "only behavior"])
+def test_one_construct_is_enough(check: Check, kept: tuple[int, int]) -> None:
+    lines = str(A.files["table.csv"]).splitlines()
+    table = "\n".join([lines[0], *[lines[i] for i in kept]]) + "\n"
+    answer = check(A.having("table.csv", table))
+    assert answer.exit_code == exits.OK
+    answer.says(f"{'intention' if 1 in kept else 'behavior'}: 1 of 1 effects usable")
+    answer.does_not_say("pairs of upstream construct")
+
+
+def test_a_fault_leaves_the_other_rows_in_use(check: Check) -> None:
+    answer = check(person_cells(INTEND, "four", 5))
+    assert answer.exit_code == exits.SET_ASIDE
+    answer.says("intention: 1 of 1 effects usable", "set data aside", "run this check again")
+
+
+@pytest.mark.xfail(strict=True, reason="1 findings")
+def test_one_finding_is_one_finding(check: Check) -> None:
+    check(person_cells(INTEND, "four", 5)).does_not_say("1 findings")
+
+
+@pytest.mark.xfail(
+    strict=True, reason="says that nothing is wrong, and that no row gives an effect"
+)
+def test_rows_of_one_arm_only_give_no_effect_and_say_why(check: Check) -> None:
+    lines = str(A.files["table.csv"]).splitlines()
+    answer = check(A.having("table.csv", f"{lines[0]}\n{lines[1]}\n"))
+    answer.does_not_say("Nothing is wrong")
+    answer.says("letter")
+
+
+WELL = [
+    ("it is not so that", person_cells(INTEND, "9", 5)),
+    ("is outside >", arm_row("3.9,1.4", "3.9,0")),
+    ("collection_id", person_cells(PERSON, "P001", 5)),
+    ("row 62 of the file do not", P.having("people.csv", str(P.files["people.csv"]) + "P999,c")),
+]
+
+
+@pytest.mark.xfail(strict=True, reason="reads badly aloud")
+@pytest.mark.parametrize(("words", "recipe"), WELL, ids=[c[0] for c in WELL])
+def test_messages_read_well(read: Check, words: str, recipe: Recipe) -> None:
+    read(recipe).does_not_say(words)
+
+
+@pytest.mark.xfail(strict=True, reason="one fault makes a second finding with another fix")
+@pytest.mark.parametrize(
+    "recipe",
+    [arm_row("3.9,1.4", "three,1.4"), person_cells(VISITED, "yes", 5), person_cells(ARM, "", 5),
+     effect_row("0.90,3.60", "3.60,0.90")],
+    ids=["text as mean", "yes for 1", "no arm", "limits swapped"],
+)  # fmt: skip
+def test_one_fault_is_one_finding(read: Check, recipe: Recipe) -> None:
+    assert read(recipe).faults == 1

@@ -1,0 +1,114 @@
+"""Folders of a project below a temporary folder, and one refresh of the shipped trials."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dashboard.release import ReleaseFiles, open_release
+from pipelines.command_line import main
+from pipelines.refresh import RefreshResult, refresh
+from pipelines.settings import Settings, load_settings
+from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
+from tests.conftest import ROOT
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder with trials, store and releases."""
+
+    root: Path
+
+    @property
+    def trials(self) -> Path:
+        return self.root / "trials"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def releases(self) -> Path:
+        return self.root / "releases"
+
+    def add(self, *recipes: Recipe) -> None:
+        for recipe in recipes:
+            recipe.write(self.trials)
+
+    def settings(self, **given: object) -> Settings:
+        environment = {f"IBGAP_{name.upper()}": str(value) for name, value in given.items()}
+        return load_settings(self.root, environment)
+
+    def refresh(self, **given: object) -> RefreshResult:
+        return refresh(self.settings(**given))
+
+    def release(self) -> ReleaseFiles:
+        return open_release(self.releases)
+
+    def command(self, *arguments: object) -> Result:
+        """`ibgap` in this process."""
+        environment = {"IBGAP_HOME": str(self.root)}
+        return CliRunner().invoke(main, [str(a) for a in arguments], env=environment)
+
+    def process(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A Python process of its own with these arguments."""
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=self.root, capture_output=True, text=True,
+            env=self.environment(**environment), timeout=120, check=False,
+        )  # fmt: skip
+
+    def environment(self, **given: str) -> dict[str, str]:
+        own = {n: v for n, v in os.environ.items() if not n.startswith(("IBGAP_", "DAGSTER"))}
+        return own | {"IBGAP_HOME": str(self.root), "PYTHONPATH": str(ROOT)} | given
+
+
+def _home(root: Path, *recipes: Recipe) -> Home:
+    root.mkdir(parents=True, exist_ok=True)
+    home = Home(root)
+    home.trials.mkdir()
+    home.add(*recipes)
+    return home
+
+
+@pytest.fixture
+def make_home(tmp_path: Path) -> Callable[..., Home]:
+    """Makes project folders with these trials."""
+
+    def make(*recipes: Recipe, name: str = "home") -> Home:
+        return _home(tmp_path / name, *recipes)
+
+    return make
+
+
+@pytest.fixture
+def home(make_home: Callable[..., Home]) -> Home:
+    """A project without trials."""
+    return make_home()
+
+
+FOUR = (participant_trial(), arm_trial(), effects_trial(), counts_trial())
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Four small trials, one of each kind of data, refreshed once; tests only read it."""
+    home = _home(tmp_path_factory.mktemp("small"), *FOUR)
+    home.refresh()
+    return home
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The shipped trials, refreshed once; tests only read it."""
+    root = tmp_path_factory.mktemp("shipped")
+    (root / "trials").symlink_to(ROOT / "trials")
+    home = Home(root)
+    home.refresh()
+    yield home

@@ -129,26 +129,36 @@ def log_likelihood(
     return float(value - 0.5 * k * math.log(2.0 * math.pi))
 
 
-def _score(tau2: float, yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
-    """Twice the derivative of the log-likelihood with respect to tau2."""
-    wi = 1.0 / (vi + tau2)
-    fit = weighted_fit(yi, wi, design)
-    residuals = yi - design @ fit.beta
-    trace = _trace_p(wi, design) if restricted else float(wi.sum())
-    return float((wi**2 * residuals**2).sum()) - trace
+def _scores(tau2: Floats, yi: Floats, vi: Floats, design: Floats, restricted: bool) -> Floats:
+    """Twice the derivative of the log-likelihood at each of g values of tau2."""
+    wi = 1.0 / (vi[None, :] + tau2[:, None])
+    information = np.einsum("gk,kp,kq->gpq", wi, design, design)
+    xwy = np.einsum("gk,kp,k->gp", wi, design, yi)
+    beta = np.linalg.solve(information, xwy[:, :, None])[:, :, 0]
+    weighted = wi * (yi[None, :] - beta @ design.T)
+    trace = wi.sum(axis=1)
+    if restricted:
+        squares = np.einsum("gk,kp,kq->gpq", wi**2, design, design)
+        trace = trace - np.einsum("gpq,gqp->g", np.linalg.inv(information), squares)
+    return np.asarray((weighted**2).sum(axis=1) - trace)
 
 
 def _tau2_likelihood(yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
-    """Global maximum: every sign change of the score on a grid is refined and compared."""
+    """Global maximum: every fall of the score through 0 on a grid is refined and compared."""
     top = _largest_plausible(yi, vi, design)
-    bottom = 1e-4 * float(vi.min())
-    grid = [0.0, *np.geomspace(min(bottom, top / 10), top, _GRID_POINTS).tolist()]
-    scores = [_score(tau2, yi, vi, design, restricted) for tau2 in grid]
-    candidates = [0.0] + [
-        find_root(lambda t: _score(t, yi, vi, design, restricted), grid[i], grid[i + 1])
-        for i in range(len(grid) - 1)
-        if scores[i] > 0.0 >= scores[i + 1]
-    ]
+    bottom = min(1e-4 * float(vi.min()), top / 10.0)
+    grid = np.concatenate([[0.0], np.geomspace(bottom, top, _GRID_POINTS)])
+    scores = _scores(grid, yi, vi, design, restricted)
+
+    def score(tau2: float) -> float:
+        return float(_scores(np.array([tau2]), yi, vi, design, restricted)[0])
+
+    falls = np.flatnonzero((scores[:-1] > 0.0) & (scores[1:] <= 0.0))
+    candidates = [find_root(score, float(grid[i]), float(grid[i + 1])) for i in falls]
+    if scores[0] <= 0.0 or not candidates:
+        candidates.append(0.0)
+    if len(candidates) == 1:
+        return candidates[0]
     return max(candidates, key=lambda t: log_likelihood(t, yi, vi, design, restricted=restricted))
 
 

@@ -36,6 +36,7 @@ from validations.manifest.vocabulary import DisclosureProfile
 from validations.records import RECORD_SCHEMAS
 from validations.schema import RowRule
 from validations.screening import Screened, screen
+from validations.trial_rules import trial_findings
 
 STAGING_VERSION = "1"
 
@@ -286,11 +287,14 @@ def compute_effects(
 ) -> pd.DataFrame:
     """Effects with their findings; held effects leave the pools until they are waived."""
     manifests = Staged(store, trials).manifests
-    made = effect_tables.make_effects(read_outcomes(store), settings)
+    outcomes = read_outcomes(store)
+    made = effect_tables.make_effects(outcomes, settings)
     waivers = [
         (m.id, w.rule, w.subject, w.by, w.reason) for m in manifests.values() for w in m.waivers
     ]
-    findings = apply_waivers(effect_tables.findings_of_effects(made), waivers)
+    findings = apply_waivers(
+        trial_findings(outcomes, made[made["measure"] == "SMD"], manifests), waivers
+    )
     effects = effect_tables.apply_holds(made, findings)
     store.write("effects/effects", effects)
     store.write("effects/findings", findings_frame(findings))

@@ -14,8 +14,6 @@ from markupsafe import Markup
 
 Accent = Literal["intention", "behavior", "gap"]
 
-Accent = Literal["intention", "behavior", "gap"]
-
 
 @dataclass(frozen=True)
 class Paragraph:

@@ -1,7 +1,61 @@
-"""The self-contained report of a release."""
+"""The self-contained report of a release: one HTML file without scripts or requests."""
 
+from __future__ import annotations
+
+from functools import cache
 from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from analysis.figures import FIGURE_CSS
+from dashboard import report_context as context
+from dashboard import report_gap as gap
+from dashboard import report_sources as sources
+from dashboard.blocks import Section
+from dashboard.report_synthesis import Synthesis, answer_section, forest_section
+from dashboard.view import MAIN, ReleaseView
+
+TITLE = "The intention-behavior gap across intervention trials"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_report(folder: Path) -> str:
-    return "<!doctype html><title>report</title>"
+    """The report of a release folder that has its tables and release.json.
+
+    Every number is read from the published tables, except the trials' composite effects and the
+    regions of the gap plot, which are recomputed from the published effects and covariances.
+    """
+    view = ReleaseView(folder)
+    return _template().render(
+        title=TITLE,
+        facts=sources.release_line(view),
+        made_from=sources.made_from(view),
+        sections=report_sections(view),
+        figure_css=FIGURE_CSS,
+    )
+
+
+def report_sections(view: ReleaseView) -> list[Section]:
+    """Sections in the order of the report; the ones without content are left out."""
+    main = Synthesis(view, MAIN)
+    found = [
+        answer_section(main), forest_section(main), gap.gap_section(main),
+        gap.sensitivity_section(main), context.action_section(view),
+        context.surrogacy_section(main), context.moderators_section(view, MAIN),
+        context.small_study_section(view, MAIN), context.constructs_section(main),
+        *(context.other_section(view, name) for name in view.syntheses),
+        context.correlations_section(view), context.barriers_section(view),
+        sources.trials_section(view), sources.findings_section(view),
+        sources.methods_section(view), sources.citations_section(view),
+        sources.glossary_section(),
+    ]  # fmt: skip
+    return [section for section in found if section is not None]
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("report.html")

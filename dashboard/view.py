@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.figures.text import as_float
 from dashboard.release import ReleaseFiles
 
 MAIN = "main"
@@ -113,5 +114,10 @@ def capital(text: str) -> str:
 
 def plural(count: float, one: str, many: str = "") -> str:
     """`1 trial`, `14 trials`; a missing count is 0."""
-    found = 0 if count != count else int(count)
-    return f"{found:,} {one if found == 1 else many or one + 's'}"
+    found = int(_zero(count))
+
+
+def count(value: object) -> float:
+    """A count with 0 for a missing one."""
+    found = as_float(value)
+    return 0.0 if math.isnan(found) else found

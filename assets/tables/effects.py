@@ -32,7 +32,7 @@ from analysis.effect_sizes.reported import (
 )
 from analysis.errors import ConversionError, EstimationError
 from assets.tables.settings import AnalysisSettings
-from validations.findings import Finding, Severity
+from validations.findings import Finding
 
 CARRIED = [
     "outcome_row_id",
@@ -244,49 +244,6 @@ def _from_reported(outcomes: pd.DataFrame, settings: AnalysisSettings) -> pd.Dat
         rows["formula"] = [one.formula + end for (_, one), end in zip(chosen, suffix, strict=True)]
         parts.append(rows)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def findings_of_effects(effects: pd.DataFrame) -> list[Finding]:
-    """Effects that could not be made, and implausibly large ones (the latter are held)."""
-    findings = []
-    common = effects[effects["measure"] == COMMON_SCALE]
-    for row in common[common["yi"].isna()].to_dict("records"):
-        findings.append(
-            Finding(
-                row["trial_id"],
-                "effect_not_computable",
-                Severity.WARNING,
-                f"no effect on {row['outcome_label']} ({row['comparison_id']}): {row['reason']}",
-                "add what is missing to the data file if the report has it",
-                row["file"],
-                _first_row(row["rows"]),
-                subject=row["outcome_row_id"],
-            )
-        )
-    large = common[(common["yi"].abs() > 2.0) & common["yi"].notna()]
-    for row in large.to_dict("records"):
-        hold = abs(row["yi"]) > 3.0
-        findings.append(
-            Finding(
-                row["trial_id"],
-                "effect_implausibly_large",
-                Severity.HOLD if hold else Severity.WARNING,
-                f"g = {row['yi']:.2f} on {row['outcome_label']} is larger than almost any effect "
-                "of an intervention; standard errors entered as SDs look like this",
-                "check the SDs and units; if it is right, add a waiver with name and reason"
-                if hold
-                else "check the SDs and units",
-                row["file"],
-                _first_row(row["rows"]),
-                subject=row["outcome_row_id"],
-            )
-        )
-    return findings
-
-
-def _first_row(rows: object) -> int | None:
-    digits = str(rows).split(";")[0].split("-")[0].strip()
-    return int(digits) if digits.isdigit() else None
 
 
 def apply_holds(effects: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:

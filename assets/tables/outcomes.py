@@ -138,7 +138,8 @@ def _from_participants(facts: ParticipantFacts | None, row: dict[str, object]) -
     out: dict[str, object] = {}
     key = (str(row["intervention_arm"]), str(row["comparator_arm"]), str(row["outcome_id"]))
     if key in facts.adjusted:
-        out["adjusted_difference"], out["sd_pooled"], out["covariate_r"] = facts.adjusted[key]
+        names = ("adjusted_difference", "sd_pooled", "covariate_r", "n1", "n2")
+        out |= dict(zip(names, facts.adjusted[key], strict=True))
     if key[2] in facts.design_effects:
         out["design_effect"] = facts.design_effects[key[2]]
     return out

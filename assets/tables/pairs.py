@@ -118,14 +118,16 @@ class CorrelationBook:
         trial = str(first["trial_id"])
         facts = self.facts.get(trial)
         key = (str(up["outcome_id"]), str(behavior["outcome_id"]))
+        # Correlations of scores; an outcome for which lower is better turns the sign.
+        sign = 1.0 if up["turned"] == behavior["turned"] else -1.0
         if facts is not None and key in facts.within_arm:
             r, n, variance = facts.within_arm[key]
-            return WithinArm(r, CorrelationOrigin.PARTICIPANT_DATA.value, float(n), variance)
-        declared = self._declared(self.manifests[str(first["collection_id"])], first, key)
+            return WithinArm(sign * r, CorrelationOrigin.PARTICIPANT_DATA.value, float(n), variance)
+        declared = self._declared(self.manifests[str(first["collection_id"])], first, key, sign)
         return declared or WithinArm(assumed, CorrelationOrigin.ASSUMED.value)
 
     def _declared(
-        self, manifest: TrialManifest, row: Record, key: tuple[str, str]
+        self, manifest: TrialManifest, row: Record, key: tuple[str, str], sign: float
     ) -> WithinArm | None:
         for pair in manifest.pairs:
             given = pair.correlation
@@ -141,7 +143,7 @@ class CorrelationBook:
             n1, n2 = (float(row[name]) if pd.notna(row[name]) else 0.0 for name in ("n1", "n2"))
             n = given.n if given.n is not None else n1 + n2
             variance = (1.0 - r**2) ** 2 / (n - 3.0) if n > 3 else float("nan")
-            return WithinArm(r, given.origin.value, n, variance)
+            return WithinArm(sign * r, given.origin.value, n, variance)
         return None
 
 
@@ -328,6 +330,7 @@ def make_pairs(
                 if not wrong:
                     paired.add(comparison)
                     within = book.within_arm(up, behavior, assumed)
+                    findings += _doubtful_direction(up, behavior, within)
                     rows.append(_pair_row(up, behavior, within, float(trial.covariance[i, j])))
         findings += [f for c, found in faults.items() if c not in paired for f in found]
     return pd.DataFrame(rows, columns=PAIR_COLUMNS), findings
@@ -370,6 +373,24 @@ def _pair_faults(up: Record, behavior: Record, *, explicit: bool) -> list[Findin
             )
         ]
     return []
+
+
+def _doubtful_direction(up: Record, behavior: Record, within: WithinArm) -> list[Finding]:
+    """A clearly negative within-arm correlation suggests a wrongly declared direction."""
+    known = within.origin != CorrelationOrigin.ASSUMED.value and within.n > 3
+    if not known or within.r > -2.0 / float(np.sqrt(within.n)):
+        return []
+    return [
+        Finding(
+            str(up["trial_id"]),
+            "direction_doubtful",
+            Severity.WARNING,
+            f"{up['outcome_label']} and {behavior['outcome_label']} correlate negatively within "
+            f"arms (r = {within.r:.2f}) although both are declared as wanted",
+            "check `higher_is_better` of both outcomes",
+            str(up["file"]),
+        )
+    ]
 
 
 def _pair_row(up: Record, behavior: Record, within: WithinArm, covariance: float) -> Record:

@@ -34,13 +34,14 @@ class ParticipantFacts:
     """Aggregates of one trial's participant rows.
 
     correlations: pairs of effects -> correlation of the estimates. within_arm: (upstream,
-    behavior) -> (r, n, variance). adjusted: effect -> (difference, pooled SD, multiple R).
+    behavior) -> (r, n, variance). adjusted: effect -> (difference, pooled SD, multiple R, n of
+    the intervention and of the comparator arm with a baseline value).
     design_effects: outcome -> design effect. counts: rows of the action-control table.
     """
 
     correlations: dict[tuple[EffectKey, EffectKey], float] = field(default_factory=dict)
     within_arm: dict[tuple[str, str], tuple[float, int, float]] = field(default_factory=dict)
-    adjusted: dict[EffectKey, tuple[float, float, float]] = field(default_factory=dict)
+    adjusted: dict[EffectKey, tuple[float, float, float, int, int]] = field(default_factory=dict)
     design_effects: dict[str, float] = field(default_factory=dict)
     counts: list[dict[str, object]] = field(default_factory=list)
 
@@ -60,7 +61,7 @@ class ParticipantFacts:
         return cls(
             {(tuple(row[:3]), tuple(row[3:6])): row[6] for row in data["correlations"]},
             {(row[0], row[1]): (row[2], row[3], row[4]) for row in data["within_arm"]},
-            {tuple(row[:3]): (row[3], row[4], row[5]) for row in data["adjusted"]},
+            {tuple(row[:3]): tuple(row[3:]) for row in data["adjusted"]},
             dict(data["design_effects"]),
             list(data["counts"]),
         )
@@ -147,8 +148,8 @@ def _effect_correlations(
 
 def _adjusted(
     values: np.ndarray, treated: np.ndarray, covariate: np.ndarray
-) -> tuple[float, float, float]:
-    """ANCOVA difference, pooled raw SD and within-arm multiple correlation."""
+) -> tuple[float, float, float, int, int]:
+    """ANCOVA difference, pooled raw SD, within-arm multiple correlation and both n."""
     x = np.column_stack([np.ones_like(values), treated.astype(float), covariate])
     coefficients, *_ = np.linalg.lstsq(x, values, rcond=None)
     centered = np.where(treated, values - values[treated].mean(), values - values[~treated].mean())
@@ -157,7 +158,7 @@ def _adjusted(
     )
     sd = float(np.sqrt((centered**2).sum() / (values.size - 2)))
     r = float(np.corrcoef(centered, covariate_centered)[0, 1])
-    return float(coefficients[1]), sd, r
+    return float(coefficients[1]), sd, r, int(treated.sum()), int((~treated).sum())
 
 
 def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, rows: pd.DataFrame) -> None:

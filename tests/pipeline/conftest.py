@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,8 +13,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from assets.store import TableStore
 from dashboard.release import ReleaseFiles, open_release
 from pipelines.command_line import main
+from pipelines.project import Project
+from pipelines.publisher import Publisher, Release
 from pipelines.refresh import RefreshResult, refresh
 from pipelines.settings import Settings, load_settings
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
@@ -48,6 +52,12 @@ class Home:
 
     def refresh(self, **given: object) -> RefreshResult:
         return refresh(self.settings(**given))
+
+    def publish(self) -> Release:
+        """Publish what the store holds, without a run."""
+        settings = self.settings()
+        publisher = Publisher(self.releases, lambda folder: "<!doctype html><title>x</title>")
+        return publisher.publish(TableStore(self.store), Project(settings))
 
     def release(self) -> ReleaseFiles:
         return open_release(self.releases)
@@ -93,6 +103,7 @@ def home(make_home: Callable[..., Home]) -> Home:
     return make_home()
 
 
+EPOCH = "1700000000"
 FOUR = (participant_trial(), arm_trial(), effects_trial(), counts_trial())
 
 
@@ -100,8 +111,17 @@ FOUR = (participant_trial(), arm_trial(), effects_trial(), counts_trial())
 def small(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Four small trials, one of each kind of data, refreshed once; tests only read it."""
     home = _home(tmp_path_factory.mktemp("small"), *FOUR)
-    home.refresh()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+        home.refresh()
     return home
+
+
+@pytest.fixture
+def copy_of_small(small: Home, tmp_path: Path) -> Home:
+    """The four small trials with store and release, to be changed."""
+    shutil.copytree(small.root, tmp_path / "copy", symlinks=True)
+    return Home(tmp_path / "copy")
 
 
 @pytest.fixture(scope="session")

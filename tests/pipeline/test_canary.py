@@ -1,0 +1,176 @@
+"""Recognizable values of participants are planted and looked for in everything a run leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipelines import exits, refresh
+from tests.builders import Recipe, participant_trial
+
+from .conftest import Home
+
+IDS = [f"CANARY-ID-77{i:02d}" for i in range(60)]
+SECRETS = {
+    "ids": "CANARY-ID-", "score outside the scale": "77.31", "score inside the scale": "3.97531",
+    "free text": "CANARYFREETEXT", "arm": "CANARYARM", "text in a number": "CANARYNUMBER",
+    "cluster": "CANARYCLUSTER", "text in a yes/no": "CANARYYES",
+}  # fmt: skip
+
+
+def canary_trial() -> Recipe:
+    """A cluster trial whose file is full of what must not leave the restricted store."""
+    recipe = participant_trial("canary_trial").but("type: parallel", "type: cluster")
+    recipe = recipe.but("arm: group\n", "arm: group\n      cluster: site\n")
+    lines = str(recipe.files["people.csv"]).splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    for i, row in enumerate(rows):
+        row[0] = IDS[i]
+        row[2] = f"CANARYCLUSTER{row[2]}"
+        row.append(f"CANARYFREETEXT I am number {i}")
+    for i, score in ((3, "77.31"), (4, "3.97531"), (5, "3.97531"), (6, "CANARYNUMBER")):
+        rows[i][3] = score
+    rows[7][1] = "CANARYARM"
+    rows[8][4] = "CANARYYES"
+    rows[10][0] = rows[9][0]  # the same participant twice
+    text = [lines[0] + ",remarks"] + [",".join(row) for row in rows]
+    return recipe.having("people.csv", "\n".join(text) + "\n")
+
+
+def leaks(data: bytes) -> list[str]:
+    """What of the secrets is in the bytes, also as UTF-16."""
+    return [
+        name for name, secret in SECRETS.items()
+        if secret.encode() in data or secret.encode("utf-16-le") in data
+    ]  # fmt: skip
+
+
+def leaks_below(folder: Path) -> dict[str, list[str]]:
+    """Files below a folder with a secret in their bytes or, for Parquet, in their cells."""
+    found = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        data = path.read_bytes()
+        if path.suffix == ".parquet":
+            data += pd.read_parquet(path).to_csv(float_format="%.17g").encode()
+            data += repr(path.name).encode()
+        if leaks(data):
+            found[str(path.relative_to(folder))] = leaks(data)
+    return found
+
+
+@dataclass(frozen=True)
+class Run:
+    home: Home
+    dagster_home: Path
+    said: bytes
+    exit_code: int
+
+
+def _run(home: Home, dagster_home: Path, patch: pytest.MonkeyPatch) -> Run:
+    dagster_home.mkdir()
+    (dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    patch.setenv("DAGSTER_HOME", str(dagster_home))
+    result = home.command("refresh")
+    return Run(home, dagster_home, result.output.encode(), result.exit_code)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    home = Home(tmp_path_factory.mktemp("canary"))
+    home.add(canary_trial())
+    with pytest.MonkeyPatch.context() as patch:
+        yield _run(home, home.root / "dagster", patch)
+
+
+def test_the_canaries_sing(ran: Run) -> None:
+    """The search finds them where they are, so finding none elsewhere means something."""
+    found = leaks((ran.home.trials / "canary_trial" / "people.csv").read_bytes())
+    assert set(found) == set(SECRETS)
+    assert ran.exit_code == exits.SET_ASIDE
+
+
+def test_the_check_shows_no_value(ran: Run) -> None:
+    for arguments in (["--json"], []):
+        result = ran.home.command("trial", "check", ran.home.trials / "canary_trial", *arguments)
+        assert result.exit_code == exits.SET_ASIDE
+        assert leaks(result.output.encode()) == []
+
+
+def test_nothing_printed_or_published_has_a_value(ran: Run) -> None:
+    assert leaks(ran.said) == []
+    assert leaks_below(ran.home.releases) == {}
+    findings = ran.home.release().table("findings")
+    assert {"number_readable", "value_within_scale", "arm_declared", "row_unique"} <= set(
+        findings["rule_id"]
+    )
+
+
+def test_the_event_log_of_dagster_has_no_value(ran: Run) -> None:
+    assert list(ran.dagster_home.rglob("*.db"))
+    assert leaks_below(ran.dagster_home) == {}
+
+
+def test_no_command_or_export_shows_a_value(ran: Run, tmp_path: Path) -> None:
+    effects = json.loads(ran.home.command("effects", "--all-scales", "--json").output)
+    said = [ran.home.command(*c).output for c in (["gap"], ["pool"], ["effects"], ["findings"])]
+    said += [ran.home.command("explain", e["effect_id"]).output for e in effects]
+    for form in ("csv", "parquet", "xlsx", "metapsy", "metafor"):
+        made = ran.home.command("export", "--format", form, "--to", tmp_path / form)
+        assert made.exit_code == exits.OK, made.output
+    assert leaks("\n".join(said).encode()) == []
+    assert leaks_below(tmp_path) == {}
+    for sheet in pd.read_excel(next((tmp_path / "xlsx").iterdir()), sheet_name=None).values():
+        assert leaks(sheet.to_csv().encode()) == []
+
+
+def test_the_restricted_store_has_pseudonyms_and_mapped_columns_only(ran: Run) -> None:
+    found = leaks_below(ran.home.store)
+    named = {secret for secrets in found.values() for secret in secrets}
+    assert "ids" not in named and "free text" not in named
+    assert (ran.home.store.stat().st_mode & 0o777) == 0o700
+    assert ((ran.home.store / "pseudonym.key").stat().st_mode & 0o777) == 0o600
+
+
+def test_pseudonyms_differ_between_stores(ran: Run, tmp_path: Path) -> None:
+    from assets.sources.staging import stage_trial
+
+    folder = ran.home.trials / "canary_trial"
+    first, second = (stage_trial(folder, key).records["participant_rows"] for key in (b"1", b"2"))
+    assert not set(first["participant"]) & set(second["participant"])
+    assert set(first["participant"].str.len()) == {24}
+
+
+def test_a_failed_run_shows_no_value(
+    make_home: Callable[..., Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step raises with values in its message and in its chain, as a library would."""
+    from assets import steps
+
+    def fail(store: object, *arguments: object) -> None:
+        rows = store.read("screened/participant_rows")  # type: ignore[attr-defined]
+        try:
+            raise KeyError(f"CANARYNUMBER {IDS[0]} {rows.to_string()}")
+        except KeyError:
+            raise ValueError(f"could not convert CANARYARM 77.31 3.97531 {IDS[1]}") from None
+
+    monkeypatch.setattr(steps, "summarize_participants", fail)
+    home = make_home(canary_trial())
+    run = _run(home, home.root / "dagster", monkeypatch)
+    assert run.exit_code == exits.NO_RELEASE
+    assert b"participant_summaries" in run.said and b"ValueError" in run.said
+    assert leaks(run.said) == []
+    assert not home.releases.exists() or leaks_below(home.releases) == {}
+    assert leaks_below(run.dagster_home) == {}
+
+
+def test_the_reason_of_a_failed_run_has_no_message_of_a_library() -> None:
+    """`refresh` names the step and the class of the error; messages may carry values."""
+    import inspect
+
+    source = inspect.getsource(refresh._why)
+    assert source.count(".message") == 1 and "ReleaseAuditError" in source

@@ -1,0 +1,199 @@
+"""Rules across rows: what a trial's numbers say about each other.
+
+Each rule takes the effects (with their outcome rows' numbers) and the manifests and returns
+findings. A hold keeps the effect out of the pools until a named person waives it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from validations.findings import Finding, Severity
+from validations.manifest.model import ParticipantSource, TrialManifest
+from validations.manifest.vocabulary import DesignType
+
+Record = dict[Any, Any]
+
+LARGE_EFFECT, HELD_EFFECT = 2.0, 3.0
+LARGEST_ASYMMETRY = 0.10
+LARGE_LOSS, LARGE_DIFFERENCE_OF_LOSS = 0.20, 0.10
+
+
+def trial_findings(
+    outcomes: pd.DataFrame, effects: pd.DataFrame, manifests: Mapping[str, TrialManifest]
+) -> list[Finding]:
+    """Every rule of this module. outcomes: outcome rows. effects: one row per outcome row on the
+    common scale, with `yi`, `turned` and `reason`."""
+    found = effects.drop_duplicates("outcome_row_id").set_index("outcome_row_id")
+    out: list[Finding] = []
+    for row in outcomes.to_dict("records"):
+        if row["outcome_row_id"] not in found.index:
+            continue
+        effect = found.loc[row["outcome_row_id"]]
+        manifest = manifests[row["collection_id"]]
+        out += _not_computable(row, effect)
+        out += _implausibly_large(row, effect)
+        out += _asymmetric_interval(row)
+        out += _contradicted_direction(row, effect)
+        out += _clustering(row, manifest)
+        out += _randomized(row, manifest)
+    return out
+
+
+def _finding(
+    row: Record, rule: str, severity: Severity, message: str, fix: str, *, about: bool = True
+) -> list[Finding]:
+    return [
+        Finding(
+            str(row["trial_id"]),
+            rule,
+            severity,
+            message,
+            fix,
+            str(row["file"]),
+            _first_row(row["rows"]),
+            subject=str(row["outcome_row_id"]) if about else "",
+        )
+    ]
+
+
+def _first_row(rows: object) -> int | None:
+    digits = str(rows).split(";")[0].split("-")[0].strip()
+    return int(digits) if digits.isdigit() else None
+
+
+def _name(row: Record) -> str:
+    return f"{row['outcome_label']} ({row['comparison_id']})"
+
+
+def _not_computable(row: Record, effect: Any) -> list[Finding]:
+    if pd.notna(effect["yi"]):
+        return []
+    return _finding(
+        row,
+        "effect_not_computable",
+        Severity.WARNING,
+        f"no effect on {_name(row)}: {effect['reason']}",
+        "add what is missing to the data file if the report has it",
+    )
+
+
+def _implausibly_large(row: Record, effect: Any) -> list[Finding]:
+    size = abs(float(effect["yi"]))
+    if not size > LARGE_EFFECT:
+        return []
+    held = size > HELD_EFFECT
+    advice = "check the SDs and units"
+    return _finding(
+        row,
+        "effect_implausibly_large",
+        Severity.HOLD if held else Severity.WARNING,
+        f"g = {effect['yi']:.2f} on {row['outcome_label']} is larger than almost any effect of an "
+        "intervention; standard errors entered as SDs look like this",
+        f"{advice}; if it is right, add a waiver with name and reason" if held else advice,
+    )
+
+
+def _asymmetric_interval(row: Record) -> list[Finding]:
+    """The value should lie in the middle of its interval, on the log scale for ratios."""
+    value, low, high = (row[f"reported_{n}"] for n in ("value", "ci_lb", "ci_ub"))
+    if any(pd.isna(x) for x in (value, low, high)) or row["reported_statistic"] == "p":
+        return []
+    if row["reported_statistic"] in ("OR", "RR"):
+        if min(value, low, high) <= 0:
+            return []
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    off = abs(value - (low + high) / 2.0) / (high - low)
+    # A value of two decimals can be off the middle by half a unit of the last one on each side.
+    if off <= LARGEST_ASYMMETRY or abs(value - (low + high) / 2.0) <= 0.0101:
+        return []
+    return _finding(
+        row,
+        "interval_not_symmetric",
+        Severity.HOLD,
+        f"the value of {_name(row)} lies {off:.0%} of the interval's width off its middle"
+        + (" on the log scale" if row["reported_statistic"] in ("OR", "RR") else ""),
+        "check value and limits against the report; one of the three is probably misprinted",
+    )
+
+
+def _contradicted_direction(row: Record, effect: Any) -> list[Finding]:
+    """A printed direction must agree with the sign and the declared direction."""
+    signed = row["reported_statistic"] not in ("F", "p", "")
+    if row["favors"] not in ("intervention", "comparator") or not signed or pd.isna(effect["yi"]):
+        return []
+    expected = 1.0 if row["favors"] == "intervention" else -1.0
+    if effect["yi"] * expected >= 0:
+        return []
+    return _finding(
+        row,
+        "direction_contradicted",
+        Severity.HOLD,
+        f"the report says that {_name(row)} favors the {row['favors']}, but the sign and "
+        f"`higher_is_better: {str(bool(row['higher_is_better'])).lower()}` say otherwise",
+        "correct higher_is_better, the sign, or favors (`reversed` turns the sign)",
+    )
+
+
+def _clustering(row: Record, manifest: TrialManifest) -> list[Finding]:
+    design = manifest.design
+    if design.type is not DesignType.CLUSTER or design.clustering_already_adjusted:
+        return []
+    if row["design_effect"] > 1.0 or (design.icc is not None and design.mean_cluster_size):
+        return []
+    if (
+        row["basis"] == "participant_rows"
+        and row["design_effect"] == 1.0
+        and _has_clusters(manifest)
+    ):
+        return []
+    return _finding(
+        row,
+        "clustering_unaccounted",
+        Severity.HOLD,
+        f"{_name(row)} comes from a cluster trial without cluster ids, ICC or adjusted numbers; its "
+        "variance would be too small",
+        "give design.icc with design.mean_cluster_size, a cluster column, or "
+        "clustering_already_adjusted: true",
+    )
+
+
+def _has_clusters(manifest: TrialManifest) -> bool:
+    sources = [s for s in manifest.sources if isinstance(s, ParticipantSource)]
+    return any(source.columns.cluster for source in sources)
+
+
+def _randomized(row: Record, manifest: TrialManifest) -> list[Finding]:
+    """Analyzed against randomized, where the manifest says how many were randomized."""
+    randomized = {arm.id: arm.n_randomized for arm in manifest.arms}
+    loss: dict[str, float] = {}
+    out: list[Finding] = []
+    for arm, n in ((row["intervention_arm"], row["n1"]), (row["comparator_arm"], row["n2"])):
+        total = randomized.get(str(arm))
+        if not total or pd.isna(n):
+            continue
+        if n > total:
+            out += _finding(
+                row,
+                "analyzed_more_than_randomized",
+                Severity.HOLD,
+                f"{_name(row)}: more persons analyzed than randomized in arm {arm}",
+                "check both numbers and whether persons or clusters were counted",
+            )
+        loss[str(arm)] = 1.0 - float(n) / total
+    if len(loss) == 2 and not out:
+        one, two = loss.values()
+        if max(one, two) > LARGE_LOSS or abs(one - two) > LARGE_DIFFERENCE_OF_LOSS:
+            out += _finding(
+                row,
+                "attrition",
+                Severity.WARNING,
+                f"{_name(row)}: {one:.0%} and {two:.0%} of those randomized are not analyzed "
+                f"({abs(one - two) * 100:.0f} points apart)",
+                "say in the trial's risk of bias how missing outcomes were handled",
+            )
+    return out

@@ -42,13 +42,13 @@ def _screened(kind: str) -> dg.AssetsDefinition:
 
 
 screened_records = [_screened(kind) for kind in RECORD_SCHEMAS]
-_participants = next(a for a in screened_records if a.key.path[-1] == "screened_participant_rows")
+_by_kind = dict(zip(RECORD_SCHEMAS, screened_records, strict=True))
 
 
 @dg.asset(
     key_prefix="core",
     group_name="core",
-    deps=[_participants],
+    deps=[_by_kind["participant_rows"], _by_kind["intention_by_action"]],
     kinds={"pandas"},
     required_resource_keys=_NEEDS,
     description="Aggregates of participant rows: numbers per arm, joint correlations, adjusted "
@@ -64,7 +64,7 @@ def participant_summaries(context: dg.AssetExecutionContext) -> dg.MaterializeRe
 @dg.asset(
     key_prefix="core",
     group_name="core",
-    deps=[_participants],
+    deps=[_by_kind["participant_rows"]],
     kinds={"pingouin"},
     required_resource_keys=_NEEDS,
     description="Independent checks on participant rows: cross-check of g, assumptions, scale "

@@ -20,7 +20,11 @@ from assets.tables import arms as arm_tables
 from assets.tables import effects as effect_tables
 from assets.tables import outcomes as outcome_tables
 from assets.tables import pairs as pair_tables
-from assets.tables.participants import ParticipantFacts, participant_facts
+from assets.tables.participants import (
+    ParticipantFacts,
+    facts_from_counts,
+    participant_facts,
+)
 from assets.tables.settings import AnalysisSettings
 from assets.tables.stack import Stack
 from validations.disclosure import protect_action_counts
@@ -215,6 +219,10 @@ def summarize_participants(
         str(trial): participant_facts(manifests[str(trial)], part, settings.intender_rule)
         for trial, part in rows.groupby("trial_id")
     }
+    counts = store.read("screened/intention_by_action")
+    for trial, part in counts.groupby("trial_id"):
+        manifest = manifests[str(part["collection_id"].iloc[0])]
+        facts.setdefault(str(trial), facts_from_counts(manifest, part, settings.intender_rule))
     store.write("participants/arm_statistics", statistics)
     store.write_json("participants/facts", {t: f.to_dict() for t, f in facts.items()})
     return {"trials": len(facts), "arm_statistics": len(statistics)}

@@ -67,8 +67,8 @@ def _effects(s: Mapping[str, Any]) -> str:
         f"{_said(_VARIANCES, s, 'smd_variance')}, signed so that positive values are as the "
         "intervention intends. Log odds ratios of binary outcomes were converted with "
         f"{_said(_CONVERSIONS, s, 'odds_to_smd')} ({_said(_ZERO_CELLS, s, 'zero_cells')}), and "
-        "also pooled on their natural scales. Intention and behavior are separate outcomes; attitude, "
-        "motivation, readiness and other constructs never count as intention."
+        "also pooled on their natural scales. Intention and behavior are separate outcomes; "
+        "attitude, motivation, readiness and other constructs never count as intention."
     )
 
 
@@ -76,8 +76,8 @@ def _pooling(s: Mapping[str, Any]) -> str:
     level = f"{100 * float(s.get('level', 0.95)):.4g}%"
     return (
         "Several effects of one trial on one outcome were combined to a precision-weighted "
-        "composite using their sampling covariances. Composites were pooled with random effects; the "
-        f"between-trial variance was estimated by {_said(_ESTIMATORS, s, 'tau2_method')}, with "
+        "composite using their sampling covariances. Composites were pooled with random effects; "
+        f"the between-trial variance was estimated by {_said(_ESTIMATORS, s, 'tau2_method')}, with "
         f"{_said(_INTERVALS, s, 'ci_method')} at {level}, Q-profile intervals for \u03c4\u00b2, "
         f"and prediction intervals from {_said(_PREDICTION, s, 'pi_method')}. Where trials have "
         "several effects, a correlated-and-hierarchical-effects model with CR2 variances is shown "

@@ -10,8 +10,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from analysis.figures import FIGURE_CSS
 from dashboard import report_context as context
 from dashboard import report_gap as gap
+from dashboard import report_others as others
 from dashboard import report_sources as sources
+from dashboard import report_trials as trials
 from dashboard.blocks import Section
+from dashboard.report_action import action_section
 from dashboard.report_synthesis import Synthesis, answer_section, forest_section
 from dashboard.view import MAIN, ReleaseView
 
@@ -40,12 +43,12 @@ def report_sections(view: ReleaseView) -> list[Section]:
     main = Synthesis(view, MAIN)
     found = [
         answer_section(main), forest_section(main), gap.gap_section(main),
-        gap.sensitivity_section(main), context.action_section(view),
+        gap.sensitivity_section(main), action_section(view),
         context.surrogacy_section(main), context.moderators_section(view, MAIN),
-        context.small_study_section(view, MAIN), context.constructs_section(main),
-        *(context.other_section(view, name) for name in view.syntheses),
-        context.correlations_section(view), context.barriers_section(view),
-        sources.trials_section(view), sources.findings_section(view),
+        context.small_study_section(view, MAIN), others.constructs_section(main),
+        *(others.other_section(view, name) for name in view.syntheses),
+        others.correlations_section(view), others.barriers_section(view),
+        trials.trials_section(view), trials.findings_section(view),
         sources.methods_section(view), sources.citations_section(view),
         sources.glossary_section(),
     ]  # fmt: skip

@@ -102,8 +102,8 @@ def moderator_blocks(view: ReleaseView, synthesis: str) -> list[Block]:
     )
     blocks.append(
         Paragraph(
-            f"{plural(count, 'comparison')} without adjustment for multiplicity; differences between "
-            "trials are observational even when every trial is randomized.",
+            f"{plural(count, 'comparison')} without adjustment for multiplicity; differences "
+            "between trials are observational even when every trial is randomized.",
             "note",
         )
     )

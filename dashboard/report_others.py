@@ -11,7 +11,7 @@ from dashboard.report_figures import forest_figure
 from dashboard.report_gap import gap_blocks, grid_blocks, leave_one_out_blocks
 from dashboard.report_synthesis import FULL_FOREST, Synthesis, pooled_blocks
 from dashboard.view import ReleaseView, capital, plural, words
-from dashboard.wording import gap_basis, gap_sentence, is_ok, pooled_sentence
+from dashboard.wording import ci_name, gap_basis, gap_sentence, is_ok, pooled_sentence
 
 
 def other_section(view: ReleaseView, name: str) -> Section:
@@ -70,8 +70,8 @@ def constructs_section(one: Synthesis) -> Section | None:
         return None
     blocks: list[Block] = [
         Paragraph(
-            f"These constructs are neither {words(one.upstream)} nor behavior. They are pooled under "
-            "their own names and enter no gap."
+            f"These constructs are neither {words(one.upstream)} nor behavior. They are pooled "
+            "under their own names and enter no gap."
         )
     ]
     blocks += [Paragraph(pooled_sentence(r, c)) for c, r in others.items()]
@@ -85,7 +85,8 @@ def correlations_section(view: ReleaseView) -> Section | None:
         return None
     blocks: list[Block] = [
         Paragraph(
-            "These are correlations between persons, not effects of interventions, and enter no gap."
+            "These are correlations between persons, not effects of interventions; "
+            "they enter no gap."
         )
     ]
     for name in dict.fromkeys(r["synthesis"] for r in rows):

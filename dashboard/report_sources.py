@@ -5,24 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from typing import Any
 
 from analysis.figures.text import number, percent, whole
 from dashboard.blocks import (
     Block,
-    Cell,
     Citation,
     Citations,
-    Column,
-    Details,
-    Heading,
     Paragraph,
     Section,
-    Table,
     Terms,
-    columns,
 )
-from dashboard.view import ReleaseView, capital, count, plural, words
+from dashboard.view import ReleaseView, capital, counted, plural, words
 from dashboard.wording import ESTIMANDS
 
 _KINDS = {
@@ -39,7 +32,7 @@ _DOI = re.compile(r"10\.\d{4,9}/[^\s<>\"'{}|\\^`]+")
 def made_from(view: ReleaseView) -> str:
     """What the release was made from, in counts."""
     trials = view.rows("trials")
-    used = [t for t in trials if count(t["k_in_pool"]) > 0]
+    used = [t for t in trials if counted(t["k_in_pool"]) > 0]
     effects = view.rows("effects")
     pooled = sum(e["in_pool"] is True for e in effects)
     checks = view.record.get("checks") or {}
@@ -59,36 +52,6 @@ def made_from(view: ReleaseView) -> str:
     return text
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 def methods_section(view: ReleaseView) -> Section:
     """A methods paragraph from the settings of the release, and the software."""
     from dashboard.methods import methods_paragraphs
@@ -100,8 +63,8 @@ def methods_section(view: ReleaseView) -> Section:
         blocks.append(
             Paragraph(
                 f"Software: {listed}. Seed {view.record.get('seed', 'none')}; content hash "
-                f"{str(view.record.get('content_hash', ''))[:16]}. The release can be recomputed from "
-                "the inputs listed in its record."
+                f"{str(view.record.get('content_hash', ''))[:16]}. The release can be recomputed "
+                "from the inputs listed in its record."
             )
         )
     return Section("methods", "Methods", tuple(blocks))

@@ -16,7 +16,7 @@ from dashboard.blocks import (
     Table,
     columns,
 )
-from dashboard.view import MAIN, ReleaseView, Row, capital, count, plural, words
+from dashboard.view import MAIN, ReleaseView, Row, capital, counted, plural, words
 
 _SEVERITIES = ("error", "hold", "warning", "info")
 _SHOWN_FINDINGS = 300
@@ -27,7 +27,7 @@ def trials_section(view: ReleaseView) -> Section:
     trials = view.rows("trials")
     names = sorted({t["synthesis"] for t in trials}, key=lambda n: (n != MAIN, n))
     blocks: list[Block] = [_flow_table(trials, names)]
-    unused = [t for t in trials if count(t["k_in_pool"]) == 0]
+    unused = [t for t in trials if counted(t["k_in_pool"]) == 0]
     experimental = [t for t in unused if t["design"] not in ("correlational", "coding")]
     if experimental:
         blocks += [Heading("Not used in any pool"), _unused_table(view, experimental)]
@@ -108,7 +108,7 @@ def _trial_table(caption: str, trials: list[Row]) -> Table:
         tuple(
             (
                 t["label"] or t["trial_id"],
-                f"{t['year']:.0f}" if count(t["year"]) else "\u2013",
+                f"{t['year']:.0f}" if counted(t["year"]) else "\u2013",
                 t["country"],
                 words(t["topic"]),
                 _design(t),
@@ -140,8 +140,8 @@ def findings_section(view: ReleaseView) -> Section:
     )
     blocks: list[Block] = [
         Paragraph(
-            f"The checks found {said}. A hold keeps the effect out of the pools until somebody waives "
-            "it by name and reason."
+            f"The checks found {said}. A hold keeps the effect out of the pools until somebody "
+            "waives it by name and reason."
             if said
             else "The checks found nothing."
         )
@@ -170,10 +170,10 @@ def findings_section(view: ReleaseView) -> Section:
 
 
 def _finding_cells(view: ReleaseView, row: Row) -> tuple[str | Cell, ...]:
-    places = [row["file"], f"row {row['row']:.0f}" if count(row["row"]) else "", row["column"]]
+    places = [row["file"], f"row {row['row']:.0f}" if counted(row["row"]) else "", row["column"]]
     place = Cell(", ".join(p for p in places if p) or "\u2013", row["subject"])
     found = row["message"]
-    if count(row["count"]) > 1 and row["rule_id"] != "rows_filtered":
+    if counted(row["count"]) > 1 and row["rule_id"] != "rows_filtered":
         found += f" ({plural(row['count'], 'row')})"
     waived = Cell(row["waived_by"], row["waiver_reason"]) if row["waived_by"] else "\u2013"
     state = row["severity"] if row["status"] == "open" else f"{row['severity']}, {row['status']}"

@@ -112,12 +112,13 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def plural(count: float, one: str, many: str = "") -> str:
-    """`1 trial`, `14 trials`; a missing count is 0."""
-    found = int(_zero(count))
-
-
-def count(value: object) -> float:
-    """A count with 0 for a missing one."""
+def counted(value: object) -> int:
+    """A count, 0 when it is missing."""
     found = as_float(value)
-    return 0.0 if math.isnan(found) else found
+    return 0 if math.isnan(found) else int(found)
+
+
+def plural(count: object, one: str, many: str = "") -> str:
+    """`1 trial`, `14 trials`; a missing count is 0."""
+    found = counted(count)
+    return f"{found:,} {one if found == 1 else many or one + 's'}"

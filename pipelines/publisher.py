@@ -23,7 +23,7 @@ import pandas as pd
 
 from assets.steps import Staged, disclosure_profiles
 from assets.store import TableStore
-from validations.disclosure import protect_table
+from validations.disclosure import protect_pools, protect_table
 from validations.tables import SCHEMA_VERSION, TABLES, conform
 
 CURRENT = "current"
@@ -162,7 +162,9 @@ _STORED = {
     "findings": "context/findings",
     "rejected_rows": "context/rejected_rows",
 }
+_POOLS = ("pooled_effects", "moderator_effects")
 _PROTECTED = (
+    "trials",
     "arms",
     "intention_outcomes",
     "behavior_outcomes",
@@ -184,6 +186,8 @@ def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.Dat
         frame = store.read(_STORED.get(name, f"synthesis/{name}"))
         if name in _PROTECTED:
             frame = protect_table(frame, name, profiles)
+        if name in _POOLS:
+            frame = protect_pools(frame, profiles)
         out[name] = conform(frame, name)
     return out
 

@@ -21,6 +21,7 @@ ROUND_TO = {DisclosureProfile.ROUNDED: 5, DisclosureProfile.BASIC: 1}
 EFFECT_DECIMALS = 3
 
 _COUNTS = {
+    "trials": ["n_analyzed"],
     "arms": ["n_analyzed"],
     "intention_outcomes": ["n1", "n2"],
     "behavior_outcomes": ["n1", "n2"],
@@ -91,6 +92,17 @@ def protect_table(
         if not rows.any():
             continue
         _protect_rows(out, rows, name, profile)
+    return out
+
+
+def protect_pools(frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]) -> pd.DataFrame:
+    """A pool of one trial is that trial's effect: round it as such where a profile rounds."""
+    if not any(profile in REDACT_UP_TO for profile in profiles.values()):
+        return frame
+    out = frame.copy()
+    alone = (out["k_trials"] == 1).to_numpy()
+    numbers = [c for c in out.columns if pd.api.types.is_float_dtype(out[c])]
+    out.loc[alone, numbers] = out.loc[alone, numbers].round(EFFECT_DECIMALS)
     return out
 
 

@@ -155,8 +155,8 @@ def _clustering(row: Record, manifest: TrialManifest) -> list[Finding]:
         row,
         "clustering_unaccounted",
         Severity.HOLD,
-        f"{_name(row)} comes from a cluster trial without cluster ids, ICC or adjusted numbers; its "
-        "variance would be too small",
+        f"{_name(row)} comes from a cluster trial without cluster ids, ICC or adjusted numbers; "
+        "its variance would be too small",
         "give design.icc with design.mean_cluster_size, a cluster column, or "
         "clustering_already_adjusted: true",
     )

@@ -59,7 +59,10 @@ def action_counts(
 ) -> pd.DataFrame:
     """Intended-by-acted counts per trial and arm, from participant rows and from count tables."""
     rows: list[dict[str, object]] = []
+    counted = set(records["trial_id"]) if len(records) else set()
     for trial_id, one in facts.items():
+        if trial_id in counted:
+            continue
         rows += [
             {"trial_id": trial_id, "collection_id": trial_id, "basis": "participant_rows"} | row
             for row in one.counts
@@ -202,7 +205,6 @@ def _pooled_action(
         "arm_group": group,
         "k": intend.k,
         "k_used": intend.k_used,
-        "n": float(cells.sum()),
         "p_act_given_intend": intend.share,
         "p_act_given_intend_ci_lb": intend.ci_lb,
         "p_act_given_intend_ci_ub": intend.ci_ub,

@@ -96,7 +96,7 @@ def _from_arms(
         named = dict(zip(keys, key, strict=True))
         manifest = manifests[named["collection_id"]]
         by_arm = {str(arm["arm"]): arm for arm in group.to_dict("records")}
-        for intervention, comparator in _comparisons(manifest, by_arm):
+        for intervention, comparator in comparisons_of(manifest):
             if intervention not in by_arm or comparator not in by_arm:
                 continue
             one, two = by_arm[intervention], by_arm[comparator]
@@ -122,14 +122,6 @@ def _from_arms(
             row |= _from_participants(facts.get(str(named["trial_id"])), row)
             rows.append(row)
     return pd.DataFrame(rows, columns=_CORE)
-
-
-def _comparisons(
-    manifest: TrialManifest, by_arm: dict[str, dict[str, object]]
-) -> list[tuple[str, str]]:
-    if manifest.arms:
-        return comparisons_of(manifest)
-    return [("intervention", "comparator")]
 
 
 def _from_participants(facts: ParticipantFacts | None, row: dict[str, object]) -> dict[str, object]:

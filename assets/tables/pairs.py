@@ -54,6 +54,8 @@ PAIR_COLUMNS = [
     "difference",
     "difference_vi",
 ]
+_EXACT = {"participant_rows", "intention_by_action"}
+"""Kinds of data that give the joint distribution of the outcomes."""
 _TACT = ("target", "action", "context", "time")
 Record = dict[str, Any]
 Outcomes = dict[str, Record]
@@ -116,7 +118,7 @@ class CorrelationBook:
             return WithinArm(within, CorrelationOrigin.ASSUMED.value)
         up, behavior = (first, second) if second["construct"] == "behavior" else (second, first)
         trial = str(first["trial_id"])
-        facts = self.facts.get(trial)
+        facts = self.facts.get(trial) if {up["basis"], behavior["basis"]} <= _EXACT else None
         key = (str(up["outcome_id"]), str(behavior["outcome_id"]))
         # Correlations of scores; an outcome for which lower is better turns the sign.
         sign = 1.0 if up["turned"] == behavior["turned"] else -1.0
@@ -222,7 +224,7 @@ def _estimate_correlation(
     assumed: float,
 ) -> tuple[float, str]:
     facts = book.facts.get(str(first["trial_id"]))
-    if facts is not None and first["basis"] == second["basis"] == "participant_rows":
+    if facts is not None and {first["basis"], second["basis"]} <= _EXACT:
         key1, key2 = (
             (str(r["intervention_arm"]), str(r["comparator_arm"]), str(r["outcome_id"]))
             for r in (first, second)

@@ -75,7 +75,10 @@ def wide_table(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def comparisons_of(manifest: TrialManifest) -> list[tuple[str, str]]:
-    """Declared comparisons, else every intervention arm against every comparator arm."""
+    """Declared comparisons, else every intervention arm against every comparator arm; in a
+    review without declared arms `intervention` against `comparator`."""
+    if not manifest.arms:
+        return [("intervention", "comparator")]
     if manifest.comparisons:
         return [(c.intervention, c.comparator) for c in manifest.comparisons]
     tested = [arm.id for arm in manifest.arms if arm.role not in COMPARATORS]
@@ -104,6 +107,43 @@ def participant_facts(
             if is_pair:
                 _pair_facts(facts, manifest, upstream, behavior, wide, arms, intender_rule)
     return facts
+
+
+def facts_from_counts(
+    manifest: TrialManifest, records: pd.DataFrame, intender_rule: str
+) -> ParticipantFacts:
+    """The same aggregates from intended-by-acted counts of one trial, which are participant rows
+    of two yes/no outcomes in short."""
+    parts, person = [], 0
+    cells = {
+        "inclined_actors": (1.0, 1.0),
+        "inclined_abstainers": (1.0, 0.0),
+        "disinclined_actors": (0.0, 1.0),
+        "disinclined_abstainers": (0.0, 0.0),
+    }
+    for record in records.to_dict("records"):
+        for cell, values in cells.items():
+            n = round(float(record[cell]))
+            ids = np.arange(person, person + n)
+            person += n
+            for outcome, value in zip(
+                (record["intention"], record["behavior"]), values, strict=True
+            ):
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "participant": ids,
+                            "row": ids,
+                            "arm": record["arm"],
+                            "outcome": outcome,
+                            "value": value,
+                            "baseline": np.nan,
+                            "cluster": None,
+                        }
+                    )
+                )
+    rows = pd.concat(parts, ignore_index=True).drop_duplicates(["participant", "outcome"])
+    return participant_facts(manifest, rows, intender_rule)
 
 
 def _effect_correlations(
@@ -200,7 +240,7 @@ def _pair_facts(
     if intends is None:
         return
     both = np.isfinite(first) & np.isfinite(second)
-    for label in [a.id for a in manifest.arms]:
+    for label in dict.fromkeys(arm):
         rows = both & (arm == label)
         if not rows.any():
             continue

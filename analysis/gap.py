@@ -114,10 +114,12 @@ def fit_joint(
     behavior: str = "behavior",
     method: str = "REML",
     level: float = 0.95,
+    near: JointModel | None = None,
 ) -> JointModel:
     """Fit the joint random-effects model of upstream and behavior effects.
 
-    yi, v, trial: as in `make_blocks`. outcome: `upstream` or `behavior` for each effect.
+    yi, v, trial: as in `make_blocks`. outcome: `upstream` or `behavior` for each effect. near: a
+    model of almost the same data to start from.
     Tau is unstructured when at least 3 trials report both outcomes, else diagonal (noted).
     A variance between effects of one outcome within a trial is added for outcomes of which
     some trial has several effects (correlated-and-hierarchical effects model).
@@ -131,7 +133,13 @@ def fit_joint(
             )
     blocks = make_blocks(yi, v, trial, outcome, outcome_names=[upstream, behavior])
     structure, notes = _structure(blocks)
-    fit = fit_multivariate(blocks, structure=structure, within="replicated", method=method)
+    fit = fit_multivariate(
+        blocks,
+        structure=structure,
+        within="replicated",
+        method=method,
+        near=near.fit if near is not None else None,
+    )
     robust = robust_covariance(fit, "CR2") if blocks.clusters > 1 else None
     k_upstream, k_behavior = (int(n) for n in blocks.trials_per_outcome)
     return JointModel(

@@ -264,6 +264,16 @@ class _Parametrization:
             columns.append((elements(theta + shift) - elements(theta - shift)) / (2 * step[i]))
         return np.array(columns).T
 
+    def locate(self, tau: Floats, omega: Floats) -> Floats:
+        """Parameters of (about) this point, for UN and simpler diagonal structures."""
+        if self.structure == "UN":
+            lifted = tau + 1e-4 * (np.trace(tau) / self.q + 1e-3) * np.eye(self.q)
+            t = np.linalg.cholesky(lifted)[self.lower]
+        else:
+            t = np.sqrt(np.diag(tau))[: self.n_tau]
+        firsts = [int(np.argmax(self.within == n)) for n in range(self.n_omega)]
+        return np.concatenate([t, np.sqrt(omega[firsts]) + 1e-3])
+
     def starts(self, scale: float) -> list[Floats]:
         out = []
         for size, share in ((0.5, 0.0), (0.5, 0.8), (1.5, 0.5), (0.1, 0.0), (0.5, -0.5)):
@@ -287,11 +297,13 @@ def fit_multivariate(
     structure: str = "UN",
     within: str = "none",
     method: str = "REML",
+    near: MultivariateFit | None = None,
 ) -> MultivariateFit:
     """Fit by REML or ML from several starting points and keep the highest likelihood.
 
     blocks: from `make_blocks`. structure: of Tau (`STRUCTURES`). within: `none`, `common` or
-    `per_outcome` variance between effects of one outcome in one trial.
+    `per_outcome` variance between effects of one outcome in one trial. near: the fit of almost
+    the same data with the same structure (one trial left out, say), to start from.
     Steps: quasi-Newton on a Cholesky parametrization (so that Tau stays a covariance matrix)
     with the analytic gradient, on effects scaled to unit size, then Newton steps to a relative
     gradient below 1e-8. Harville (1977, JASA 72:320) for the restricted likelihood.
@@ -314,7 +326,11 @@ def fit_multivariate(
         score, _, _ = _element_derivatives(scaled, pieces, taus, omegas, restricted, second=False)
         return -pieces.loglik, -(parametrization.jacobian(theta).T @ score)
 
-    theta = _maximize(objective, parametrization.starts(1.0)) if names else np.zeros(0)
+    starts = parametrization.starts(1.0)
+    if near is not None and near.structure == structure and structure in ("UN", "DIAG", "ID"):
+        best = min(starts, key=lambda start: objective(start)[0])
+        starts = [parametrization.locate(near.tau / unit, near.omega / unit), best]
+    theta = _maximize(objective, starts) if names else np.zeros(0)
     tau, omega = parametrization.expand(theta)
     left = float(np.abs(objective(theta)[1]).max()) if theta.size else 0.0
     tau, omega = _clear_zeros(tau) * unit, np.where(omega < _ZERO, 0.0, omega) * unit

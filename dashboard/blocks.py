@@ -61,12 +61,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, one sentence that says what it shows, and its values."""
+    """A figure, one sentence that says what it shows, and its values.
+
+    guide: sentences on how to read it; with them the text stands beside the figure on wide pages.
+    """
 
     svg: Markup
     summary: str
     values: tuple[Table, ...]
     label: str
+    guide: tuple[str, ...] = ()
     kind: ClassVar[str] = "figure"
 
 

@@ -9,7 +9,7 @@ from analysis.figures.text import number, percent, whole
 from dashboard.blocks import Block, Cell, Details, Paragraph, Section, Table, columns
 from dashboard.report_figures import action_figure
 from dashboard.view import ReleaseView, Row, capital, plural, words
-from dashboard.wording import reason_of
+from dashboard.wording import ci_name, reason_of
 
 _SHARES = (
     "share_inclined_actors",
@@ -29,7 +29,9 @@ def action_section(view: ReleaseView) -> Section:
         text = "No trial gives counts of who intended and who acted, so this cannot be said."
         return Section("action", title, (Paragraph(text),))
     first, rest = _first_pairs(arms)
-    blocks: list[Block] = [Paragraph(_action_sentence(r)) for r in pooled if _has_share(r)]
+    blocks: list[Block] = [
+        Paragraph(_action_sentence(r, view.level)) for r in pooled if _has_share(r)
+    ]
     shown = _bars(view, pooled, first)
     blocks.append(action_figure(shown, _action_table(view, pooled + first), "action"))
     if rest:
@@ -47,13 +49,15 @@ def _has_share(row: Row) -> bool:
     return math.isfinite(row["p_act_given_intend"])
 
 
-def _action_sentence(row: Row) -> str:
-    low, high = (percent(row[f"p_act_given_intend_ci_{end}"]) for end in ("lb", "ub"))
+def _action_sentence(row: Row, level: float) -> str:
+    low, high = (row[f"p_act_given_intend_ci_{end}"] for end in ("lb", "ub"))
+    vague = " The interval says next to nothing: the trials are few and differ."
     return (
         f"Pooled over {plural(row['k_used'], 'trial')}, {percent(row['p_act_given_intend'])} of "
-        f"those in {row['arm_group']} arms who intended to act did act (CI {low} to {high}): an "
-        f"action-control gap of {percent(row['action_control_gap'])}. Of those who did not intend, "
-        f"{percent(row['p_act_given_no_intend'])} acted."
+        f"those in {row['arm_group']} arms who intended to act did act ({ci_name(level)} "
+        f"{percent(low)} to {percent(high)}): an action-control gap of "
+        f"{percent(row['action_control_gap'])}. Of those who did not intend, "
+        f"{percent(row['p_act_given_no_intend'])} acted.{vague if high - low > 0.9 else ''}"
     )
 
 

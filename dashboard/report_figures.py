@@ -198,7 +198,31 @@ def gap_figure(
         ),
         "No trial has both outcomes.",
     )  # fmt: skip
-    return Figure(Markup(draw_gap_plot(plot, figure_id)), summary, (values,), plot.title)
+    svg = Markup(draw_gap_plot(plot, figure_id))
+    return Figure(svg, summary, (values,), plot.title, _gap_guide(plot, up, surrogacy))
+
+
+def _gap_guide(plot: GapPlot, up: str, surrogacy: Row | None) -> tuple[str, ...]:
+    """How to read the gap plot, and why a part of it is missing."""
+    out = [
+        "Each trial with both outcomes is a point. On the dashed diagonal an intervention moved "
+        f"both outcomes alike; below it {up} moved more, above it behavior did."
+    ]
+    if plot.confidence is None:
+        out.append("There is no pooled point: the joint model is not estimable.")
+    elif plot.prediction is None:
+        out.append(
+            "No region of a new setting is drawn: it needs at least 3 trials with both outcomes."
+        )
+    if plot.line is not None:
+        out.append(
+            "The solid line is the trial-level line of the joint model, not a regression through "
+            "the points; the section on prediction gives its uncertainty."
+        )
+    elif surrogacy is not None:
+        state = str(surrogacy["reason"]).rstrip(".") or words(surrogacy["status"])
+        out.append(f"No trial-level line is drawn: {state}.")
+    return tuple(out)
 
 
 def _value(effect: TrialEffect | None) -> float:
@@ -271,7 +295,12 @@ def grid_figure(rows: list[Row], primary: float, level: float, figure_id: str) -
         tuple((number(p.correlation, 1), number(p.estimate), interval(p.ci_lb, p.ci_ub))
               for p in points),
     )  # fmt: skip
-    return Figure(Markup(draw_grid_ribbon(ribbon, figure_id)), summary, (table,), ribbon.title)
+    guide = (
+        "The line joins the estimates, the ribbon their confidence intervals. Correlations known "
+        "from data stay as they are; only assumed ones vary.",
+    )
+    svg = Markup(draw_grid_ribbon(ribbon, figure_id))
+    return Figure(svg, summary, (table,), ribbon.title, guide)
 
 
 def action_figure(bars: ActionBars, values: Table, figure_id: str) -> Figure:

@@ -11,6 +11,7 @@ from dashboard.report_figures import gap_figure, grid_figure
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import Row, plural, words
 from dashboard.wording import (
+    ESTIMANDS,
     ci_name,
     estimand_meaning,
     estimand_name,
@@ -50,8 +51,14 @@ def _gap_table(caption: str, rows: list[Row], one: Synthesis) -> Table:
         f"Estimand | Estimate | Interval ({100 * one.view.level:.4g}%) | p | No gap | In words",
         wide=("In words",),
     )
+    known, subsets = list(ESTIMANDS), list(dict.fromkeys(r["subset"] for r in rows))
+    rows = sorted(rows, key=lambda r: (subsets.index(r["subset"]), _position(r, known)))
     return Table(caption, head, tuple(_gap_cells(r, one.upstream) for r in rows),
                  "No trial has usable effects.")  # fmt: skip
+
+
+def _position(row: Row, known: list[str]) -> int:
+    return known.index(row["estimand"]) if row["estimand"] in known else len(known)
 
 
 def _gap_cells(row: Row, upstream: str) -> tuple[str | Cell, ...]:
@@ -61,9 +68,9 @@ def _gap_cells(row: Row, upstream: str) -> tuple[str | Cell, ...]:
     share = estimand.startswith("probability")
     value = percent(row["estimate"]) if share else number(row["estimate"])
     kind = {"prediction": "prediction", "none": ""}.get(row["interval_kind"], "confidence")
-    method = _method_words(str(row["method"]))
+    how = ", ".join(part for part in (kind, _method_words(str(row["method"]))) if part)
     return (
-        Cell(estimand_name(estimand), about), value, Cell(set_of(row), f"{kind} {method}".strip()),
+        Cell(estimand_name(estimand), about), value, Cell(set_of(row), how),
         p_value(row["pvalue"]), no_gap_value(estimand), gap_in_words(row, upstream),
     )  # fmt: skip
 
@@ -106,7 +113,6 @@ def grid_blocks(one: Synthesis) -> list[Block]:
     )  # fmt: skip
     table = Table("Gap over the assumed within-arm correlation", head, rows)
     return [
-        Paragraph("Correlations known from data stay as they are; only assumed ones vary."),
         figure, Details("All estimates over the grid", (table,)),
     ]  # fmt: skip
 

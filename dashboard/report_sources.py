@@ -81,7 +81,7 @@ def citations_section(view: ReleaseView) -> Section:
         label = (
             row["label"]
             if sizes[collection] == 1
-            else (f"{words(collection)} ({plural(sizes[collection], 'trial')})")
+            else (f"{collection} ({plural(sizes[collection], 'trial')})")
         )
         seen[collection] = Citation(
             label, row["citation"], safe_doi(row["doi"]), row["license"], row["source"]

@@ -70,7 +70,6 @@ def answer_section(one: Synthesis) -> Section:
     difference = one.primary_gap()
     cards = [_pooled_card(one, one.upstream), _pooled_card(one, "behavior"), _gap_card(one)]
     blocks: list[Block] = [Cards(tuple(cards))]
-    blocks.append(Paragraph(gap_sentence(difference, one.upstream)))
     if difference is not None and is_ok(difference):
         blocks.append(Paragraph(_joint_note(difference, one.upstream), "note"))
         if difference["share_of_pairs_assumed"] > 0:

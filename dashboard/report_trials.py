@@ -171,13 +171,13 @@ def findings_section(view: ReleaseView) -> Section:
 
 def _finding_cells(view: ReleaseView, row: Row) -> tuple[str | Cell, ...]:
     places = [row["file"], f"row {row['row']:.0f}" if counted(row["row"]) else "", row["column"]]
-    place = Cell(", ".join(p for p in places if p) or "\u2013", row["subject"])
+    place = ", ".join(p for p in places if p) or row["subject"] or "\u2013"
     found = row["message"]
     if counted(row["count"]) > 1 and row["rule_id"] != "rows_filtered":
         found += f" ({plural(row['count'], 'row')})"
     waived = Cell(row["waived_by"], row["waiver_reason"]) if row["waived_by"] else "\u2013"
     state = row["severity"] if row["status"] == "open" else f"{row['severity']}, {row['status']}"
-    trial = Cell(view.trial_label(row["trial_id"]), row["rule_id"])
+    trial = Cell(view.trial_label(row["trial_id"]), words(row["rule_id"]))
     return (trial, state, place, found, row["fix"] or "\u2013", waived)
 
 

@@ -187,5 +187,5 @@ def _shortfall(row: Row, upstream: str) -> str:
     elif row["ci_ub"] < 0:
         verdict = f"Behavior rose less than the {up} effect carries"
     else:
-        verdict = f"Behavior rose about as the {up} effect carries, within the error"
+        verdict = f"Behavior is not shown to rise more or less than the {up} effect carries"
     return f"{verdict} (within-arm correlation {b.replace('_', ' ')})."

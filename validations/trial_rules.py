@@ -19,7 +19,8 @@ from validations.manifest.vocabulary import DesignType
 Record = dict[Any, Any]
 
 LARGE_EFFECT, HELD_EFFECT = 2.0, 3.0
-LARGEST_ASYMMETRY = 0.10
+SMALL_ASYMMETRY, LARGEST_ASYMMETRY = 0.02, 0.10
+ROUNDING = 0.005
 LARGE_LOSS, LARGE_DIFFERENCE_OF_LOSS = 0.20, 0.10
 
 
@@ -99,24 +100,26 @@ def _implausibly_large(row: Record, effect: Any) -> list[Finding]:
 
 
 def _asymmetric_interval(row: Record) -> list[Finding]:
-    """The value should lie in the middle of its interval, on the log scale for ratios."""
+    """The value should lie in the middle of its interval, on the log scale for ratios: a doubt
+    beyond what two printed decimals explain, a hold from a tenth of the width on."""
     value, low, high = (row[f"reported_{n}"] for n in ("value", "ci_lb", "ci_ub"))
     if any(pd.isna(x) for x in (value, low, high)) or row["reported_statistic"] == "p":
         return []
-    if row["reported_statistic"] in ("OR", "RR"):
-        if min(value, low, high) <= 0:
-            return []
+    ratio = row["reported_statistic"] in ("OR", "RR")
+    if ratio and min(value, low, high) <= 0:
+        return []
+    rounding = [ROUNDING / x if ratio else ROUNDING for x in (value, low, high)]
+    if ratio:
         value, low, high = math.log(value), math.log(low), math.log(high)
-    off = abs(value - (low + high) / 2.0) / (high - low)
-    # A value of two decimals can be off the middle by half a unit of the last one on each side.
-    if off <= LARGEST_ASYMMETRY or abs(value - (low + high) / 2.0) <= 0.0101:
+    distance, width = abs(value - (low + high) / 2.0), high - low
+    if distance <= max(rounding[0] + (rounding[1] + rounding[2]) / 2.0, SMALL_ASYMMETRY * width):
         return []
     return _finding(
         row,
         "interval_not_symmetric",
-        Severity.HOLD,
-        f"the value of {_name(row)} lies {off:.0%} of the interval's width off its middle"
-        + (" on the log scale" if row["reported_statistic"] in ("OR", "RR") else ""),
+        Severity.HOLD if distance > LARGEST_ASYMMETRY * width else Severity.WARNING,
+        f"the value of {_name(row)} lies {distance / width:.0%} of the interval's width off its "
+        "middle" + (" on the log scale" if ratio else ""),
         "check value and limits against the report; one of the three is probably misprinted",
     )
 

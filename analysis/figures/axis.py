@@ -32,8 +32,8 @@ class Axis:
 
     @property
     def ticks(self) -> list[float]:
-        """Ticks at least about 40 px apart."""
-        room = max(2, int(abs(self.stop - self.start) // 42))
+        """Ticks at least about 35 px apart."""
+        room = max(2, int(abs(self.stop - self.start) // 34))
         return round_ticks(self.lower, self.upper, room)
 
 
@@ -45,9 +45,10 @@ def round_step(span: float, count: int) -> float:
     return float(factor * power)
 
 
-def round_ticks(lower: float, upper: float, count: int) -> list[float]:
-    """Round numbers inside [lower, upper]."""
-    step = round_step(upper - lower, count)
+def round_ticks(lower: float, upper: float, count: int, span: float = 0.0) -> list[float]:
+    """Round numbers inside [lower, upper]. span: the one that `count` ticks are for, by default
+    the range itself; axes that share it share the step."""
+    step = round_step(span or upper - lower, count)
     first, last = math.ceil(lower / step - 1e-9), math.floor(upper / step + 1e-9)
     return [i * step for i in range(first, last + 1)]
 

@@ -20,10 +20,11 @@ from analysis.figures.text import (
 
 ROW = 20.0
 _HEAD = 46.0
-_PLOT = 210.0
-_GUTTER = 20.0
-_WEIGHT = 64.0
-_LABEL_LIMIT = 250.0
+_PLOT = 172.0
+_GUTTER = 14.0
+_BETWEEN = 22.0
+_WEIGHT = 62.0
+_LABEL_LIMIT = 232.0
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,9 @@ def _make_layout(forest: Forest) -> _Layout:
               for p in forest.panels if isinstance(p.pooled, ForestPooled)]  # fmt: skip
     texts.append(f"g [{forest.level:.0%} CI]")
     column = max(text_width(text) for text in texts) + 4.0
-    step = _PLOT + _GUTTER + column + _WEIGHT + 26.0
+    step = _PLOT + _GUTTER + column + _WEIGHT + _BETWEEN
     panel_x = tuple(label_width + i * step for i in range(len(forest.panels)))
-    right = label_width + len(forest.panels) * step - 26.0
+    right = label_width + len(forest.panels) * step - _BETWEEN
     extras = [forest.extra_header, forest.extra_pooled, *(row.extra for row in forest.rows)]
     extra = max(text_width(text) for text in extras)
     extra_x = right + (extra + 30.0 if extra else 0.0)

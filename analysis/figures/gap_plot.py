@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from analysis.figures.axis import Axis, covering_range, tick_label
+from analysis.figures.axis import Axis, covering_range, round_ticks, tick_label
 from analysis.figures.marks import span, upright
 from analysis.figures.model import GapPlot, GapPoint, Region
 from analysis.figures.svg import (
@@ -23,9 +23,8 @@ from analysis.figures.svg import (
 )
 from analysis.figures.text import interval_words, number, text_width, truncate
 
-_SIZE = 440.0
+_LONGEST, _SHORTEST = 460.0, 300.0
 _LEFT, _TOP = 74.0, 16.0
-_WIDTH = _LEFT + _SIZE + 26.0
 _LEGEND = 22.0
 _LABEL = 150.0
 
@@ -40,7 +39,8 @@ def draw_gap_plot(plot: GapPlot, figure_id: str = "gap", *, standalone: bool = F
     """
     x_axis, y_axis = _axes(plot)
     clip = f"{safe_id(figure_id)}-area"
-    area = element("clipPath", box(_LEFT, _TOP, _SIZE, _SIZE), id=clip)
+    bottom, right = y_axis.start, x_axis.stop
+    area = element("clipPath", box(_LEFT, _TOP, right - _LEFT, bottom - _TOP), id=clip)
     inside = [
         _regions(plot, x_axis, y_axis),
         _identity(x_axis, y_axis),
@@ -48,22 +48,23 @@ def draw_gap_plot(plot: GapPlot, figure_id: str = "gap", *, standalone: bool = F
     ]
     body = [
         element("defs", area), _grid(plot, x_axis, y_axis),
-        group(*inside, clip_path=f"url(#{clip})"), _hints(plot),
+        group(*inside, clip_path=f"url(#{clip})"), _hints(plot, right, bottom),
         *(_point(plot, point, x_axis, y_axis) for point in plot.points),
         _pooled(plot, x_axis, y_axis), _names(plot, x_axis, y_axis),
     ]  # fmt: skip
     if not plot.points:
-        body.append(label(_LEFT + _SIZE / 2, _TOP + 60.0, plot.empty, anchor="middle",
+        body.append(label((_LEFT + right) / 2, _TOP + 60.0, plot.empty, anchor="middle",
                           cls="halo"))  # fmt: skip
     legend = _legend(plot)
-    height = _TOP + _SIZE + 62.0 + _LEGEND * len(legend)
+    height = bottom + 62.0 + _LEGEND * len(legend)
     body += [
         group(item, transform=f"translate({coordinate(_LEFT)} "
-              f"{coordinate(_TOP + _SIZE + 66.0 + i * _LEGEND)})")
+              f"{coordinate(bottom + 66.0 + i * _LEGEND)})")
         for i, item in enumerate(legend)
     ]  # fmt: skip
+    width = max(right + 26.0, _LEFT + 330.0)
     return document(
-        figure_id, plot.title, plot.description, _WIDTH, height, *body, standalone=standalone
+        figure_id, plot.title, plot.description, width, height, *body, standalone=standalone
     )
 
 
@@ -82,46 +83,71 @@ def ellipse(region: Region, steps: int = 96) -> list[tuple[float, float]]:
 
 
 def _axes(plot: GapPlot) -> tuple[Axis, Axis]:
-    """One range for both axes, so that equal effects lie on the diagonal."""
-    core = [v for p in plot.points for v in (p.x, p.y)]
-    core += list(plot.pooled or ())
+    """Axes of the same scale, so that equal effects lie on a line of 45 degrees."""
+    (x1, x2), (y1, y2) = (_range(plot, side) for side in (0, 1))
+    scale = _LONGEST / max(x2 - x1, y2 - y1)
+    x1, x2 = _at_least(x1, x2, _SHORTEST / scale)
+    y1, y2 = _at_least(y1, y2, _SHORTEST / scale)
+    width, height = (x2 - x1) * scale, (y2 - y1) * scale
+    return Axis(x1, x2, _LEFT, _LEFT + width), Axis(y1, y2, _TOP + height, _TOP)
+
+
+def _range(plot: GapPlot, side: int) -> tuple[float, float]:
+    """Range of one axis. side: 0 for x, 1 for y."""
+    core = [(p.x, p.y)[side] for p in plot.points]
+    core += [plot.pooled[side]] if plot.pooled is not None else []
     if plot.confidence is not None:
-        core += [v for xy in ellipse(plot.confidence) for v in xy]
-    limits = [v for p in plot.points for v in (p.x_lb, p.x_ub, p.y_lb, p.y_ub)]
+        core += [xy[side] for xy in ellipse(plot.confidence)]
+    limits = [v for p in plot.points for v in ((p.x_lb, p.x_ub), (p.y_lb, p.y_ub))[side]]
     if plot.prediction is not None:
-        limits += [v for xy in ellipse(plot.prediction) for v in xy]
-    lower, upper = covering_range(core, limits, stretch=0.5)
-    return (Axis(lower, upper, _LEFT, _LEFT + _SIZE),
-            Axis(lower, upper, _TOP + _SIZE, _TOP))  # fmt: skip
+        limits += [xy[side] for xy in ellipse(plot.prediction)]
+    return covering_range(core, limits, stretch=0.5)
+
+
+def _at_least(lower: float, upper: float, span: float) -> tuple[float, float]:
+    """The range widened on both sides to `span`."""
+    more = max(0.0, span - (upper - lower)) / 2.0
+    return lower - more, upper + more
 
 
 def _grid(plot: GapPlot, x_axis: Axis, y_axis: Axis) -> str:
-    bottom, right = _TOP + _SIZE, _LEFT + _SIZE
-    out = []
-    for tick in x_axis.ticks:
-        x, y = x_axis.at(tick), y_axis.at(tick)
-        style = "zero" if abs(tick) < 1e-9 else "rule"
-        out += [line(x, _TOP, x, bottom, cls=style), line(_LEFT, y, right, y, cls=style)]
-        text = tick_label(tick, x_axis.ticks)
-        out += [label(x, bottom + 18.0, text, anchor="middle"),
-                label(_LEFT - 8.0, y + 4.5, text, anchor="end")]  # fmt: skip
-    out += [
-        line(_LEFT, bottom, right, bottom, cls="axis"),
-        line(_LEFT, _TOP, _LEFT, bottom, cls="axis"),
-    ]
-    middle = _TOP + _SIZE / 2.0
-    side = label(20.0, middle, plot.y_label, anchor="middle", cls="bold tone",
-                 transform=f"rotate(-90 20 {coordinate(middle)})")  # fmt: skip
-    below = label(_LEFT + _SIZE / 2.0, bottom + 40.0, plot.x_label, anchor="middle",
-                  cls="bold tone")  # fmt: skip
-    return "".join(out) + group(side, cls="tone-behavior") + group(below, cls=f"tone-{plot.x_tone}")
+    bottom, right = y_axis.start, x_axis.stop
+    span = max(x_axis.upper - x_axis.lower, y_axis.upper - y_axis.lower)
+    out = ""
+    ticks = round_ticks(x_axis.lower, x_axis.upper, 9, span)
+    for tick in ticks:
+        x = x_axis.at(tick)
+        out += line(x, _TOP, x, bottom, cls=_rule(tick))
+        out += label(x, bottom + 18.0, tick_label(tick, ticks), anchor="middle")
+    ticks = round_ticks(y_axis.lower, y_axis.upper, 9, span)
+    for tick in ticks:
+        y = y_axis.at(tick)
+        out += line(_LEFT, y, right, y, cls=_rule(tick))
+        out += label(_LEFT - 8.0, y + 4.5, tick_label(tick, ticks), anchor="end")
+    out += line(_LEFT, bottom, right, bottom, cls="axis")
+    out += line(_LEFT, _TOP, _LEFT, bottom, cls="axis")
+    return out + _axis_names(plot, right, bottom)
 
 
-def _hints(plot: GapPlot) -> str:
-    return label(_LEFT + 10.0, _TOP + 20.0, f"\u2196 {plot.above}", cls="muted halo") + label(
-        _LEFT + _SIZE - 10.0, _TOP + _SIZE - 12.0, f"{plot.below} \u2198", anchor="end",
-        cls="muted halo",
-    )  # fmt: skip
+def _rule(tick: float) -> str:
+    return "zero" if abs(tick) < 1e-9 else "rule"
+
+
+def _axis_names(plot: GapPlot, right: float, bottom: float) -> str:
+    middle = (_TOP + bottom) / 2.0
+    turn = f"rotate(-90 20 {coordinate(middle)})"
+    side = label(20.0, middle, plot.y_label, anchor="middle", cls="bold tone", transform=turn)
+    center = (_LEFT + right) / 2.0
+    below = label(center, bottom + 40.0, plot.x_label, anchor="middle", cls="bold tone")
+    return group(side, cls="tone-behavior") + group(below, cls=f"tone-{plot.x_tone}")
+
+
+def _hints(plot: GapPlot, right: float, bottom: float) -> str:
+    """What it means to lie above or below the line of equal effects."""
+    above, below = f"\u2196 {plot.above}", f"{plot.below} \u2198"
+    return label(_LEFT + 10.0, _TOP + 20.0, above, cls="muted halo") + label(
+        right - 10.0, bottom - 12.0, below, anchor="end", cls="muted halo"
+    )
 
 
 def _path(
@@ -154,9 +180,8 @@ def _regions(plot: GapPlot, x_axis: Axis, y_axis: Axis) -> str:
 
 
 def _identity(x_axis: Axis, y_axis: Axis) -> str:
-    (x1, y1), (x2, y2) = _path(
-        [(x_axis.lower, x_axis.lower), (x_axis.upper, x_axis.upper)], x_axis, y_axis
-    )
+    low, high = min(x_axis.lower, y_axis.lower), max(x_axis.upper, y_axis.upper)
+    (x1, y1), (x2, y2) = _path([(low, low), (high, high)], x_axis, y_axis)
     return line(x1, y1, x2, y2, cls="identity")
 
 
@@ -204,7 +229,7 @@ def _names(plot: GapPlot, x_axis: Axis, y_axis: Axis) -> str:
         for left, baseline in ((x + 8, y - 5), (x - 8 - width, y - 5), (x + 8, y + 14),
                                (x - 8 - width, y + 14)):  # fmt: skip
             spot = (left, baseline - 11, left + width, baseline + 3)
-            fits = spot[0] > _LEFT + 2 and spot[2] < _LEFT + _SIZE - 2
+            fits = spot[0] > _LEFT + 2 and spot[2] < x_axis.stop - 2
             if fits and not any(_meet(spot, other) for other in taken):
                 taken.append(spot)
                 out += label(left, baseline, text, cls="small halo", name=point.label)

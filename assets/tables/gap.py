@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import EstimationError
-from analysis.gap import GapEstimate, JointModel, fit_joint, gap_estimates, missing_estimate
+from analysis.gap import (
+    GapEstimate,
+    JointModel,
+    difference,
+    fit_joint,
+    gap_estimates,
+    missing_estimate,
+    transmission_ratio,
+)
 from analysis.pooling import fit_random_effects
 from analysis.surrogacy import trial_level_surrogacy
 from assets.tables.settings import AnalysisSettings
@@ -124,8 +132,13 @@ def within_arm_slope(pairs: pd.DataFrame, synthesis: str, settings: AnalysisSett
     return Slope(r, (1.0 - r**2) ** 2 * fit.se**2, f"{fit.k} trials ({origins})")
 
 
-def joint_model(stack: Stack, upstream: str, settings: AnalysisSettings) -> JointModel:
-    """The joint model of the upstream construct and behavior of a stack of trials."""
+def joint_model(
+    stack: Stack, upstream: str, settings: AnalysisSettings, near: JointModel | None = None
+) -> JointModel:
+    """The joint model of the upstream construct and behavior of a stack of trials.
+
+    near: the model of almost the same stack, to start from.
+    """
     part = stack.select(having("construct", upstream, "behavior"))
     if not part.trials:
         raise EstimationError(f"no trial has a usable effect on {upstream} or behavior")
@@ -137,6 +150,7 @@ def joint_model(stack: Stack, upstream: str, settings: AnalysisSettings) -> Join
         upstream=upstream,
         method="REML",
         level=settings.level,
+        near=near,
     )
 
 
@@ -247,70 +261,96 @@ def surrogacy_table(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SURROGACY_COLUMNS)
 
 
+MOST_TRIALS_LEFT_OUT = 100
+
+
 def sensitivity_table(
     stack_at: Callable[[float], Stack], settings: AnalysisSettings
 ) -> pd.DataFrame:
     """The gap over the assumed correlation, and with each trial left out in turn.
 
     stack_at: makes the stack of all trials for an assumed correlation; correlations that are
-    known stay as they are.
+    known stay as they are. Syntheses of more than `MOST_TRIALS_LEFT_OUT` trials get one row that
+    says why no trial was left out.
     """
     rows: list[dict[str, object]] = []
     for rho in settings.correlation_grid:
         stack = stack_at(rho)
         for name in syntheses(stack) if stack.trials else []:
-            group = of_synthesis(stack, name)
-            rows += _sensitivity_rows(group, name, "assumed_correlation", f"{rho:g}", settings)
+            about = _about(of_synthesis(stack, name), "assumed_correlation", f"{rho:g}")
+            rows += _sensitivity_rows(of_synthesis(stack, name), about, settings)[0]
     stack = stack_at(settings.assumed_correlation)
     for name in syntheses(stack) if stack.trials else []:
-        group = of_synthesis(stack, name)
-        trials = group.trials
-        for i, left in enumerate(trials if 2 < len(trials) <= 60 else []):
-            rest = Stack(trials[:i] + trials[i + 1 :])
-            label = str(left["trial_id"])
-            rows += _sensitivity_rows(rest, name, "leave_one_trial_out", label, settings)
+        rows += _left_out(of_synthesis(stack, name), settings)
     return pd.DataFrame(rows, columns=SENSITIVITY_COLUMNS)
 
 
-def _sensitivity_rows(
-    stack: Stack, name: str, analysis: str, value: str, settings: AnalysisSettings
-) -> list[dict[str, object]]:
-    upstream = upstream_of(stack)
-    identity = {
-        "synthesis": name,
-        "upstream_construct": upstream,
+def _about(stack: Stack, analysis: str, value: str) -> dict[str, object]:
+    return {
+        "synthesis": stack.trials[0]["synthesis"],
+        "upstream_construct": upstream_of(stack),
         "analysis": analysis,
         "value": value,
     }
-    try:
-        model = joint_model(stack, upstream, settings)
-    except EstimationError as error:
+
+
+def _left_out(group: Stack, settings: AnalysisSettings) -> list[dict[str, object]]:
+    trials = group.trials
+    if len(trials) < 3:
+        return []
+    if len(trials) > MOST_TRIALS_LEFT_OUT:
         return [
-            identity
+            _about(group, "leave_one_trial_out", "")
             | {
                 "estimand": "difference",
-                "status": "not_estimable",
-                "reason": str(error),
+                "status": "not_computed",
+                "reason": f"{len(trials)} trials; done for up to {MOST_TRIALS_LEFT_OUT}",
                 "interval_kind": "none",
                 "method": "none",
             }
         ]
-    wanted = ("difference", "transmission_ratio")
-    return [
-        identity
-        | {
-            "estimand": e.estimand,
-            "estimate": e.estimate,
-            "se": e.se,
-            "df": e.df,
-            "ci_lb": e.ci_lb,
-            "ci_ub": e.ci_ub,
-            "interval_kind": e.interval_kind,
-            "method": e.method,
-            "k_paired": model.k_paired,
-            "status": e.status,
-            "reason": e.reason,
+    _, whole = _sensitivity_rows(group, {}, settings)
+    rows: list[dict[str, object]] = []
+    for i, left in enumerate(trials):
+        about = _about(group, "leave_one_trial_out", str(left["trial_id"]))
+        rest = Stack(trials[:i] + trials[i + 1 :])
+        rows += _sensitivity_rows(rest, about, settings, whole)[0]
+    return rows
+
+
+def _sensitivity_rows(
+    stack: Stack,
+    about: dict[str, object],
+    settings: AnalysisSettings,
+    near: JointModel | None = None,
+) -> tuple[list[dict[str, object]], JointModel | None]:
+    """Difference and ratio of one stack, and the model they come from (None without one)."""
+    try:
+        model = joint_model(stack, upstream_of(stack), settings, near)
+    except EstimationError as error:
+        missing = {
+            "estimand": "difference",
+            "status": "not_estimable",
+            "reason": str(error),
+            "interval_kind": "none",
+            "method": "none",
         }
-        for e in gap_estimates(model)
-        if e.estimand in wanted
+        return [about | missing], None
+    method = "CR2" if model.robust is not None else "model"
+    fields = (
+        "estimand",
+        "estimate",
+        "se",
+        "df",
+        "ci_lb",
+        "ci_ub",
+        "interval_kind",
+        "method",
+        "status",
+        "reason",
+    )
+    rows = [
+        about | {"k_paired": model.k_paired} | {name: getattr(e, name) for name in fields}
+        for e in (difference(model, method), transmission_ratio(model, method))
     ]
+    return rows, model

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from assets import steps
 from assets.store import TableStore
 from dashboard.release import ReleaseFiles, open_release
 from pipelines.command_line import main
@@ -85,6 +86,30 @@ def _home(root: Path, *recipes: Recipe) -> Home:
     home.trials.mkdir()
     home.add(*recipes)
     return home
+
+
+def run_steps(home: Home) -> None:
+    """The steps of a refresh and its publishing, without Dagster."""
+    store, settings = TableStore(home.store), home.settings().analysis
+    store.prepare()
+    store.write_json("settings", {"disclosure": home.settings().disclosure})
+    names = sorted(p.name for p in home.trials.iterdir())
+    for name in names:
+        steps.stage(store, home.trials / name)
+    for kind in steps.RECORD_SCHEMAS:
+        steps.screen_records(store, names, kind)
+    steps.summarize_participants(store, names, settings)
+    steps.check_participants(store, names)
+    steps.assemble_outcomes(store, names)
+    for construct in ("intention", "behavior", "upstream"):
+        steps.write_outcome_table(store, construct)
+    steps.compute_effects(store, names, settings)
+    steps.pair_effects(store, names, settings)
+    for table in steps.SYNTHESIS_TABLES:
+        steps.synthesize(store, names, settings, table)
+    steps.describe_trials(store, names)
+    steps.collect_findings(store, names)
+    home.publish()
 
 
 @pytest.fixture

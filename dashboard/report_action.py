@@ -35,6 +35,13 @@ def action_section(view: ReleaseView) -> Section:
     shown = _bars(view, pooled, first)
     blocks.append(action_figure(shown, _action_table(view, pooled + first), "action"))
     if rest:
+        blocks.append(
+            Paragraph(
+                "Trials with several pairs of outcomes are drawn by the first; the pooled rows "
+                "rest on the mean over the pairs of a trial.",
+                "note",
+            )
+        )
         table = _action_table(view, rest)
         blocks.append(Details("Other intentions and behaviors of these trials", (table,)))
     splits = [r for r in rows if r["row_kind"] == "split"]
@@ -62,7 +69,7 @@ def _action_sentence(row: Row, level: float) -> str:
 
 
 def _first_pairs(arms: list[Row]) -> tuple[list[Row], list[Row]]:
-    """Rows of the first pair of outcomes of each trial (the pooled one), and the other rows."""
+    """Rows of the first pair of outcomes of each trial, and the other rows."""
     chosen: dict[str, tuple[str, str]] = {}
     for row in arms:
         chosen.setdefault(row["trial_id"], (row["intention"], row["behavior"]))

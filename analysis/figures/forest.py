@@ -102,6 +102,7 @@ def _range(forest: Forest) -> tuple[float, float]:
             core.append(panel.pooled.estimate)
             if not forest.rows:
                 core += [panel.pooled.ci_lb, panel.pooled.ci_ub]
+                core += [panel.pooled.pi_lb, panel.pooled.pi_ub]
             limits += [panel.pooled.ci_lb, panel.pooled.ci_ub]
             limits += [panel.pooled.pi_lb, panel.pooled.pi_ub]
     return covering_range(core, limits)

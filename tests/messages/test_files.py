@@ -38,46 +38,90 @@ def _named(name: str, content: bytes, file_format: str = "") -> Recipe:
 
 FILES = [
     ("missing", P.without("people.csv"), ["'people.csv' is not in the trial folder", "none"]),
-    ("misnamed", P.without("people.csv").having("People2.csv", CSV),
-     ["is not in the trial folder", "files in the folder: People2.csv"]),
+    (
+        "misnamed",
+        P.without("people.csv").having("People2.csv", CSV),
+        ["is not in the trial folder", "files in the folder: People2.csv"],
+    ),
     ("empty", P.having("people.csv", b""), ["the file is empty", "export it again"]),
     ("blank lines", P.having("people.csv", b"\n \n"), ["the file is empty"]),
-    ("header only", P.having("people.csv", CSV.splitlines()[0] + "\n"),
-     ["a header but no rows", "with its data"]),
-    ("cut inside a quote", P.having("people.csv", CSV + 'P999,control,S1,"4'),
-     ["ends inside a quoted cell", "truncated", "export it again"]),
-    ("cut inside a row", P.having("people.csv", CSV + "P999,cont"),
-     ["row 62", "5 cells", "truncated"]),
-    ("ragged", P.having("people.csv", CSV.replace("\nP003,", "\nP003,extra,")),
-     ["row 4", "5 cells", "quote cells"]),
-    ("utf-16", P.having("people.csv", CSV.encode("utf-16")),
-     ["not utf-8 text", "set format.encoding", "utf-16"]),
-    ("latin-1", P.having("people.csv", CSV.replace("S1", "Zürich").encode("latin-1")),
-     ["not utf-8 text (row", "set format.encoding"]),
-    ("no such encoding",
-     P.but("    file: people.csv\n", "    file: people.csv\n    format: {encoding: utf-9}\n"),
-     ["no encoding called 'utf-9'", "utf-8, latin-1 or cp1252"]),
+    (
+        "header only",
+        P.having("people.csv", CSV.splitlines()[0] + "\n"),
+        ["a header but no rows", "with its data"],
+    ),
+    (
+        "cut inside a quote",
+        P.having("people.csv", CSV + 'P999,control,S1,"4'),
+        ["ends inside a quoted cell", "truncated", "export it again"],
+    ),
+    (
+        "cut inside a row",
+        P.having("people.csv", CSV + "P999,cont"),
+        ["row 62", "5 cells", "truncated"],
+    ),
+    (
+        "ragged",
+        P.having("people.csv", CSV.replace("\nP003,", "\nP003,extra,")),
+        ["row 4", "5 cells", "quote cells"],
+    ),
+    (
+        "utf-16",
+        P.having("people.csv", CSV.encode("utf-16")),
+        ["not utf-8 text", "set format.encoding", "utf-16"],
+    ),
+    (
+        "latin-1",
+        P.having("people.csv", CSV.replace("S1", "Zürich").encode("latin-1")),
+        ["not utf-8 text (row", "set format.encoding"],
+    ),
+    (
+        "no such encoding",
+        P.but("    file: people.csv\n", "    file: people.csv\n    format: {encoding: utf-9}\n"),
+        ["no encoding called 'utf-9'", "utf-8, latin-1 or cp1252"],
+    ),
     ("binary", P.having("people.csv", bytes(range(9)) * 99), ["binary data", "not text"]),
-    ("spreadsheet named csv", P.having("people.csv", _spreadsheet()),
-     ["a spreadsheet or zip archive, not text", "its own extension"]),
+    (
+        "spreadsheet named csv",
+        P.having("people.csv", _spreadsheet()),
+        ["a spreadsheet or zip archive, not text", "its own extension"],
+    ),
     ("PDF named csv", P.having("people.csv", b"%PDF-1.7 x"), ["a PDF, not text"]),
     ("kind unknown", _named("people.pdf", b"%PDF-1.7 x"), ["files ending in .pdf", ".csv, .dta"]),
-    ("cut spreadsheet", _named("people.xlsx", _spreadsheet()[:2000]),
-     ["spreadsheet cannot be opened", "truncated", "save it again"]),
+    (
+        "cut spreadsheet",
+        _named("people.xlsx", _spreadsheet()[:2000]),
+        ["spreadsheet cannot be opened", "truncated", "save it again"],
+    ),
     ("csv named xlsx", _named("people.xlsx", CSV.encode()), ["spreadsheet cannot be opened"]),
-    ("no such sheet", _named("people.xlsx", _spreadsheet(), "{sheet: Data}"),
-     ["no sheet called 'Data'", "sheets: Sheet1"]),
+    (
+        "no such sheet",
+        _named("people.xlsx", _spreadsheet(), "{sheet: Data}"),
+        ["no sheet called 'Data'", "sheets: Sheet1"],
+    ),
     ("text named sav", _named("people.sav", CSV.encode()), ["cannot be opened", "damaged"]),
     ("cut parquet", _named("people.parquet", b"PAR1 and no more"), ["cannot be opened"]),
-    ("no such header row", A.but("file: table.csv", "file: table.csv\n    format: {header_row: 20}"),
-     ["no header in row 20", "header_row"]),
-    ("column twice", P.but("site,intend,visited", "site,intend,intend", "people.csv"),
-     ["the column 'intend' stands twice", "rename one of them"]),
-    ("semicolons", P.having("people.csv", CSV.replace(",", ";")),
-     ["separated by semicolons, not by commas", 'format.delimiter: ";"', "decimal"]),
-    ("tabs", A.having("table.csv", str(A.files["table.csv"]).replace(",", "\t")),
-     ["separated by tabs, not by commas", "format.delimiter"]),
-]  # fmt: skip
+    (
+        "no such header row",
+        A.but("file: table.csv", "file: table.csv\n    format: {header_row: 20}"),
+        ["no header in row 20", "header_row"],
+    ),
+    (
+        "column twice",
+        P.but("site,intend,visited", "site,intend,intend", "people.csv"),
+        ["the column 'intend' stands twice", "rename one of them"],
+    ),
+    (
+        "semicolons",
+        P.having("people.csv", CSV.replace(",", ";")),
+        ["separated by semicolons, not by commas", 'format.delimiter: ";"', "decimal"],
+    ),
+    (
+        "tabs",
+        A.having("table.csv", str(A.files["table.csv"]).replace(",", "\t")),
+        ["separated by tabs, not by commas", "format.delimiter"],
+    ),
+]
 
 
 @pytest.mark.parametrize(("recipe", "words"), [c[1:] for c in FILES], ids=[c[0] for c in FILES])
@@ -125,10 +169,14 @@ def test_all_missing_columns_are_told_at_once_with_the_nearest_name(read: Check)
     answer = read(recipe)
     assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 2)
     answer.says(
-        "[people.csv, column grp]", "the column 'grp' (for arm)", "did you mean 'group'?",
-        "[people.csv, column vsited]", "(for outcome visit)", "did you mean 'visited'?",
+        "[people.csv, column grp]",
+        "the column 'grp' (for arm)",
+        "did you mean 'group'?",
+        "[people.csv, column vsited]",
+        "(for outcome visit)",
+        "did you mean 'visited'?",
         "columns: person, group, site, intend, visited",
-    )  # fmt: skip
+    )
 
 
 def test_faults_of_several_files_are_told_at_once(read: Check) -> None:

@@ -43,15 +43,28 @@ def test_no_folder(check: Check, tmp_path: Path) -> None:
 
 
 YAML = [
-    ("unclosed list", P.but("  type: parallel\n", "  type: [parallel\n"), "line 7", "not usable yaml"),
+    (
+        "unclosed list",
+        P.but("  type: parallel\n", "  type: [parallel\n"),
+        "line 7",
+        "not usable yaml",
+    ),
     ("tab", P.but("  type: parallel\n", "\ttype: parallel\n"), "line 6", "\\t"),
     ("tag", P.but("label: Small 2024", "label: !!python/object:os.system x"), "line 3", "tag"),
     ("own tag", P.but("label: Small 2024", "label: !date 2024"), "line 3", "!date"),
-    ("alias", P.but("label: Small 2024", "label: &a S").but("topic: help_seeking", "topic: *a"),
-     "line 4", "alias"),
-    ("duplicate key", P.but("topic: help_seeking\n", "topic: help_seeking\ntopic: other\n"),
-     "line 5", "'topic' stands twice"),
-]  # fmt: skip
+    (
+        "alias",
+        P.but("label: Small 2024", "label: &a S").but("topic: help_seeking", "topic: *a"),
+        "line 4",
+        "alias",
+    ),
+    (
+        "duplicate key",
+        P.but("topic: help_seeking\n", "topic: help_seeking\ntopic: other\n"),
+        "line 5",
+        "'topic' stands twice",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -80,13 +93,23 @@ def test_a_manifest_that_is_not_utf8(check: Check, tmp_path: Path) -> None:
 
 KEYS = [
     ("top", P.but("topic: help_seeking", "topick: help_seeking"), "topick", "'topic'", 1),
-    ("columns", P.but("      participant: person", "      particpant: person"), "particpant",
-     "'participant'", 2),
+    (
+        "columns",
+        P.but("      participant: person", "      particpant: person"),
+        "particpant",
+        "'participant'",
+        2,
+    ),
     ("outcome", P.but("    column: visited", "    colum: visited"), "colum", "'column'", 1),
-    ("format", P.but("    file: people.csv\n", "    file: people.csv\n    format: {delimeter: ';'}\n"),
-     "delimeter", "'delimiter'", 1),
+    (
+        "format",
+        P.but("    file: people.csv\n", "    file: people.csv\n    format: {delimeter: ';'}\n"),
+        "delimeter",
+        "'delimiter'",
+        1,
+    ),
     ("source", P.but("    file: people.csv", "    flie: people.csv"), "flie", "'file'", 2),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -103,24 +126,44 @@ def test_an_unknown_key_is_told_its_nearest_name(
 @pytest.mark.xfail(strict=True, reason="keys are looked up in the first kind of source only")
 @pytest.mark.parametrize(
     ("recipe", "right"),
-    [(A.but("sd: sd, events: events", "sdd: sd, events: events"), "'sd'"),
-     (counts_trial().but("inclined_actors: yes_yes", "inclined_actor: yes_yes"), "'inclined_actors'")],
+    [
+        (A.but("sd: sd, events: events", "sdd: sd, events: events"), "'sd'"),
+        (
+            counts_trial().but("inclined_actors: yes_yes", "inclined_actor: yes_yes"),
+            "'inclined_actors'",
+        ),
+    ],
     ids=["block", "counts"],
-)  # fmt: skip
+)
 def test_an_unknown_key_of_any_kind_of_source(check: Check, recipe: Recipe, right: str) -> None:
     check(recipe).says("is not a known key", f"did you mean {right}?")
 
 
 MISSING = [
     ("label", P.but("label: Small 2024\n", ""), "label is missing", "Author et al. year"),
-    ("construct", P.but("    construct: behavior\n", ""), "construct is missing", "what it measures"),
-    ("direction", A.but("    higher_is_better: true\n    timepoint: {weeks: 12}",
-                        "    timepoint: {weeks: 12}"),
-     "higher_is_better is missing", "direction"),
+    (
+        "construct",
+        P.but("    construct: behavior\n", ""),
+        "construct is missing",
+        "what it measures",
+    ),
+    (
+        "direction",
+        A.but(
+            "    higher_is_better: true\n    timepoint: {weeks: 12}", "    timepoint: {weeks: 12}"
+        ),
+        "higher_is_better is missing",
+        "direction",
+    ),
     ("provenance", P.but(PROVENANCE, ""), "provenance is missing", "add provenance"),
-    ("license", P.but("  license: CC0\n", ""), "provenance.license is missing", "license of the data"),
+    (
+        "license",
+        P.but("  license: CC0\n", ""),
+        "provenance.license is missing",
+        "license of the data",
+    ),
     ("scale", P.but("    scale: {type: binary}\n", ""), "scale is missing", "add scale"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +182,19 @@ WRONG = [
     ("weeks", P.but("weeks: 12", "weeks: twelve"), "timepoint.weeks", "number"),
     ("id", P.but("id: small_trial", "id: Small Trial"), "'Small Trial'", "lower-case letters"),
     ("scale", P.but("min: 1, max: 7", "min: 7, max: 1"), "min is not below its max", "lowest"),
-    ("two comparators", P.but("role: experimental", "role: control"), "role of an intervention",
-     "experimental"),
-    ("no comparator", P.but("role: usual_care", "role: experimental"), "role of a comparator",
-     "usual_care"),
-]  # fmt: skip
+    (
+        "two comparators",
+        P.but("role: experimental", "role: control"),
+        "role of an intervention",
+        "experimental",
+    ),
+    (
+        "no comparator",
+        P.but("role: usual_care", "role: experimental"),
+        "role of a comparator",
+        "usual_care",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -158,11 +209,13 @@ def test_a_wrong_value(check: Check, recipe: Recipe, found: str, right: str) -> 
 @pytest.mark.xfail(strict=True, reason="words of pydantic instead of words for people")
 @pytest.mark.parametrize(
     "recipe",
-    [P.but("construct: behavior", "construct: behaviour"),
-     A.but("kind: arm_summaries", "kind: arm_sumaries"),
-     A.but("    kind: arm_summaries\n", "")],
+    [
+        P.but("construct: behavior", "construct: behaviour"),
+        A.but("kind: arm_summaries", "kind: arm_sumaries"),
+        A.but("    kind: arm_summaries\n", ""),
+    ],
     ids=["behaviour", "misspelled kind", "no kind"],
-)  # fmt: skip
+)
 def test_a_wrong_word_reads_well(check: Check, recipe: Recipe) -> None:
     answer = check(recipe)
     answer.does_not_say("discriminator", "input tag", "input should be")
@@ -175,10 +228,19 @@ def test_id_and_folder_differ(check: Check, tmp_path: Path) -> None:
 
 
 REFERENCES = [
-    ("arm", "comparisons:\n  - {intervention: leter, comparator: control}\n", "'leter'", "'letter'"),
-    ("outcome", "pairs:\n  - {upstream: intentions, behavior: visit}\n", "'intentions'",
-     "'intention'"),
-]  # fmt: skip
+    (
+        "arm",
+        "comparisons:\n  - {intervention: leter, comparator: control}\n",
+        "'leter'",
+        "'letter'",
+    ),
+    (
+        "outcome",
+        "pairs:\n  - {upstream: intentions, behavior: visit}\n",
+        "'intentions'",
+        "'intention'",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -250,6 +312,8 @@ def test_findings_as_json(check: Check, command: Callable[..., Answer], tmp_path
     assert answer.exit_code == exits.SET_ASIDE
     (finding,) = json.loads(answer.text)
     assert (finding["rule_id"], finding["file"], finding["row"]) == (
-        "manifest_unknown_key", "trial.yaml", 4,
-    )  # fmt: skip
+        "manifest_unknown_key",
+        "trial.yaml",
+        4,
+    )
     assert finding["fix"] == "did you mean 'topic'?"

@@ -36,21 +36,46 @@ def effect_row(old: str, new: str) -> Recipe:
 
 
 PEOPLE = [
-    ("text in numbers", person_cells(INTEND, "four", 5), "row 5", ["not a number", "missing_codes"]),
-    ("text in many rows", person_cells(INTEND, "four", 5, 6, 7, 8, 9, 10, 11), "row 5",
-     ["rows 5, 6, 7, 8, 9 and 2 more", "not a number"]),
-    ("outside the scale", person_cells(INTEND, "9", 5, 7), "row 5",
-     ["rows 5 and 7", "scale", "missing_codes"]),
+    (
+        "text in numbers",
+        person_cells(INTEND, "four", 5),
+        "row 5",
+        ["not a number", "missing_codes"],
+    ),
+    (
+        "text in many rows",
+        person_cells(INTEND, "four", 5, 6, 7, 8, 9, 10, 11),
+        "row 5",
+        ["rows 5, 6, 7, 8, 9 and 2 more", "not a number"],
+    ),
+    (
+        "outside the scale",
+        person_cells(INTEND, "9", 5, 7),
+        "row 5",
+        ["rows 5 and 7", "scale", "missing_codes"],
+    ),
     ("missing code", person_cells(INTEND, "-99", 5), "row 5", ["scale", "missing_codes"]),
-    ("neither yes nor no", person_cells(VISITED, "2", 5), "row 5",
-     ["binary outcome", "acted_values"]),
-    ("arm not declared", person_cells(ARM, "placebo", 5, 6), "row 5",
-     ["rows 5 and 6", "arm", "declare the arm", "recode"]),
+    (
+        "neither yes nor no",
+        person_cells(VISITED, "2", 5),
+        "row 5",
+        ["binary outcome", "acted_values"],
+    ),
+    (
+        "arm not declared",
+        person_cells(ARM, "placebo", 5, 6),
+        "row 5",
+        ["rows 5 and 6", "arm", "declare the arm", "recode"],
+    ),
     ("no id", person_cells(PERSON, "", 5), "row 5", ["every participant needs an id"]),
     ("no arm", person_cells(ARM, "", 5), "row 5", ["every participant needs an arm"]),
-    ("same participant twice", person_cells(PERSON, "P001", 5), "row 2",
-     ["rows 2 and 5", "more than once", "keep one"]),
-]  # fmt: skip
+    (
+        "same participant twice",
+        person_cells(PERSON, "P001", 5),
+        "row 2",
+        ["rows 2 and 5", "more than once", "keep one"],
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -81,22 +106,46 @@ ARMS = [
     ("SD of zero", arm_row("3.9,1.4", "3.9,0"), 2, "column sd", ["greater than 0"]),
     ("SD below zero", arm_row("3.9,1.4", "3.9,-1"), 2, "column sd", ["greater than 0"]),
     ("no SD", arm_row("3.9,1.4", "3.9,"), 2, "column mean, sd", ["give mean and sd"]),
-    ("impossible SD", arm_row("3.9,1.4", "3.9,4.4"), 2, "column sd",
-     ["possible on the declared scale", "cannot occur"]),
+    (
+        "impossible SD",
+        arm_row("3.9,1.4", "3.9,4.4"),
+        2,
+        "column sd",
+        ["possible on the declared scale", "cannot occur"],
+    ),
     ("mean outside the scale", arm_row("3.9,1.4", "9.9,1.4"), 2, "column mean", ["declared scale"]),
-    ("more events than persons", arm_row("48,,,12", "48,,,49"), 4, "column events, n",
-     ["not more than the group", "which of the two numbers"]),
+    (
+        "more events than persons",
+        arm_row("48,,,12", "48,,,49"),
+        4,
+        "column events, n",
+        ["not more than the group", "which of the two numbers"],
+    ),
     ("events below zero", arm_row("48,,,12", "48,,,-1"), 4, "column events", ["at least 0"]),
     ("one person", arm_row("intention,50", "intention,1"), 2, "column n", ["at least 2"]),
     ("infinite", arm_row("intention,50", "intention,inf"), 2, "column n", ["not a number"]),
-    ("arm not declared", arm_row("letter,intention", "leter,intention"), 3, "column arm",
-     ["declare the arm under `arms:`", "recode"]),
-    ("outcome not declared", arm_row("letter,intention", "letter,intent"), 3, "column outcome",
-     ["declare the outcome under `outcomes:`", "recode"]),
-    ("same row twice",
-     arm_row("control,visit,48,,,12\n", "control,visit,48,,,12\ncontrol,visit,48,,,13\n"), 4,
-     "column", ["rows 4 and 5", "more than once", "keep one"]),
-]  # fmt: skip
+    (
+        "arm not declared",
+        arm_row("letter,intention", "leter,intention"),
+        3,
+        "column arm",
+        ["declare the arm under `arms:`", "recode"],
+    ),
+    (
+        "outcome not declared",
+        arm_row("letter,intention", "letter,intent"),
+        3,
+        "column outcome",
+        ["declare the outcome under `outcomes:`", "recode"],
+    ),
+    (
+        "same row twice",
+        arm_row("control,visit,48,,,12\n", "control,visit,48,,,12\ncontrol,visit,48,,,13\n"),
+        4,
+        "column",
+        ["rows 4 and 5", "more than once", "keep one"],
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -112,11 +161,20 @@ def test_a_row_of_arm_numbers(
 
 EFFECTS = [
     ("limits not in order", effect_row("0.90,3.60", "3.60,0.90"), 3, ["below the upper one"]),
-    ("value outside its limits", effect_row("1.80,0.90", "5.80,0.90"), 3, ["between its confidence"]),
-    ("logarithm for a ratio", effect_row("1.80,0.90,3.60", "-0.2,-0.7,0.3"), 3,
-     ["above 0", "not its logarithm"]),
+    (
+        "value outside its limits",
+        effect_row("1.80,0.90", "5.80,0.90"),
+        3,
+        ["between its confidence"],
+    ),
+    (
+        "logarithm for a ratio",
+        effect_row("1.80,0.90,3.60", "-0.2,-0.7,0.3"),
+        3,
+        ["above 0", "not its logarithm"],
+    ),
     ("unknown statistic", effect_row("d,0.42", "cohen,0.42"), 2, ["use one of d, g, smd"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -130,10 +188,20 @@ def test_a_printed_effect(read: Check, recipe: Recipe, row: int, words: list[str
 
 UNUSABLE = [
     ("difference without SD", effect_row("d,0.42", "md,0.42"), 2, "needs the standard deviation"),
-    ("d without n", effect_row("d,0.42,0.06,0.78,60,61", "d,0.42,,,,"), 2, "needs n of both groups"),
+    (
+        "d without n",
+        effect_row("d,0.42,0.06,0.78,60,61", "d,0.42,,,,"),
+        2,
+        "needs n of both groups",
+    ),
     ("d without value", effect_row("d,0.42,0.06,0.78", "d,,,"), 2, "needs a value"),
-    ("OR without interval", effect_row("1.80,0.90,3.60", "1.80,,"), 3, "needs its confidence interval"),
-]  # fmt: skip
+    (
+        "OR without interval",
+        effect_row("1.80,0.90,3.60", "1.80,,"),
+        3,
+        "needs its confidence interval",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +210,12 @@ UNUSABLE = [
 def test_an_effect_that_cannot_be_made(check: Check, recipe: Recipe, row: int, words: str) -> None:
     answer = check(recipe)
     assert answer.exit_code == exits.OK
-    answer.says(f"WARNING effects_trial [printed.csv, row {row}]", words, "add what is missing",
-                "0 of 1 effects usable")  # fmt: skip
+    answer.says(
+        f"WARNING effects_trial [printed.csv, row {row}]",
+        words,
+        "add what is missing",
+        "0 of 1 effects usable",
+    )
 
 
 def test_an_implausible_effect_is_held(check: Check) -> None:
@@ -180,8 +252,14 @@ def test_all_faults_of_a_table_are_told_at_once(read: Check) -> None:
     recipe = recipe.but("letter,visit,49", "letter,vizit,forty", "table.csv")
     answer = read(recipe)
     assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 6)
-    answer.says("row 2, column sd", "row 3, column arm", "row 3, column n", "row 4, column events",
-                "row 5, column n", "row 5, column outcome")  # fmt: skip
+    answer.says(
+        "row 2, column sd",
+        "row 3, column arm",
+        "row 3, column n",
+        "row 4, column events",
+        "row 5, column n",
+        "row 5, column outcome",
+    )
 
 
 @pytest.mark.parametrize("kept", [(1, 2), (3, 4)], ids=["only intention", "only behavior"])
@@ -232,9 +310,13 @@ def test_messages_read_well(read: Check, words: str, recipe: Recipe) -> None:
 @pytest.mark.xfail(strict=True, reason="one fault makes a second finding with another fix")
 @pytest.mark.parametrize(
     "recipe",
-    [arm_row("3.9,1.4", "three,1.4"), person_cells(VISITED, "yes", 5), person_cells(ARM, "", 5),
-     effect_row("0.90,3.60", "3.60,0.90")],
+    [
+        arm_row("3.9,1.4", "three,1.4"),
+        person_cells(VISITED, "yes", 5),
+        person_cells(ARM, "", 5),
+        effect_row("0.90,3.60", "3.60,0.90"),
+    ],
     ids=["text as mean", "yes for 1", "no arm", "limits swapped"],
-)  # fmt: skip
+)
 def test_one_fault_is_one_finding(read: Check, recipe: Recipe) -> None:
     assert read(recipe).faults == 1

@@ -132,7 +132,9 @@ def test_a_truncated_record_is_named_to_the_reader(copy_of_small: Home) -> None:
     path = (copy_of_small.releases / "current").resolve() / "release.json"
     path.write_text(path.read_text()[:100])
     result = copy_of_small.command("gap")
-    export = copy_of_small.command("export", "--format", "metafor", "--to", copy_of_small.root / "x")
+    export = copy_of_small.command(
+        "export", "--format", "metafor", "--to", copy_of_small.root / "x"
+    )
     assert (result.exit_code, export.exit_code) == (exits.NO_RELEASE, exits.NO_RELEASE)
 
 
@@ -145,7 +147,9 @@ def test_old_releases_are_removed_when_asked(copy_of_small: Home) -> None:
     from pipelines.publisher import Publisher
 
     for name in ("20200101-000000-aaaaaaaaaa", "20210101-000000-bbbbbbbbbb"):
-        shutil.copytree((copy_of_small.releases / "current").resolve(), copy_of_small.releases / name)
+        shutil.copytree(
+            (copy_of_small.releases / "current").resolve(), copy_of_small.releases / name
+        )
     newest = (copy_of_small.releases / "current").resolve().name
     Publisher(copy_of_small.releases, None)._prune(2, newest)
     left = sorted(p.name for p in copy_of_small.releases.iterdir())

@@ -115,7 +115,7 @@ def refreshed(drafted: Home) -> Iterator[Home]:
          ('    column: "ATTENDED"\n    scale: {type: continuous}',
           '    column: "ATTENDED"\n    scale: {type: binary, acted_values: [attended], '
           "not_acted_values: [did not attend]}"))  # fmt: skip
-    words = '{Plans to see a doctor: intention, Saw a doctor: behavior}'
+    words = "{Plans to see a doctor: intention, Saw a doctor: behavior}"
     # The second sheet with its header in row 3, as the stranger has it.
     spreadsheet(home.trials / "leaflet" / "leaflet.xlsx", sheet_first=False)
     _complete_table(home, "leaflet", '    file: "leaflet.xlsx"\n',
@@ -141,7 +141,9 @@ def _complete_table(
     text = path.read_text(encoding="utf-8")
     start, end = text.index("arms:"), text.index("sources:")
     tested, control = arms
-    roles = f"arms:\n  - {{id: {tested}, role: experimental}}\n  - {{id: {control}, role: control}}\n"
+    roles = (
+        f"arms:\n  - {{id: {tested}, role: experimental}}\n  - {{id: {control}, role: control}}\n"
+    )
     text = text[:start] + roles + text[end:]
     start, end = text.index("    blocks:"), text.index("outcomes:")
     fields = zip(("arm", "outcome", "n", "mean", "sd", "events"), columns, strict=True)
@@ -176,7 +178,7 @@ def test_codes_and_labels_of_spss(refreshed: Home, tmp_path: Path) -> None:
     attended = rows[rows["outcome"] == "attended"]
     acted = frame.loc[frame["ATTENDED"] < 3, "ATTENDED"]
     assert list(attended["value"]) == ["1" if v == 2 else "0" for v in acted]
-    assert list(intention["row"][:4]) == [2, 3, 4, 7]
+    assert list(intention["row"][:4]) == [1, 2, 3, 6]  # cases, as SPSS counts them
 
 
 def test_numbers_of_the_tables(refreshed: Home) -> None:

@@ -29,7 +29,7 @@ INTENDER_RULES = {
     "R1": "a yes to a yes/no intention",
     "R2": "above the midpoint of the scale",
     "R3": "at or above the midpoint of the scale",
-    "R4": "in the top third of the scale",
+    "R4": "within a sixth of the scale from its top (6 and 7 on 1 to 7)",
     "R5": "as the study itself classified",
 }
 """How a score becomes intends / does not intend. A median split is refused: it depends on the

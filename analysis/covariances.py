@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.arrays import Floats
 from analysis.distributions import bivariate_normal_cdf, normal_pdf, normal_quantile
 from analysis.errors import EstimationError
+from analysis.rootfinding import find_root
 
 CORRELATION_ORIGINS = {
     "participant_data": "computed from participant rows",
@@ -154,6 +155,28 @@ def phi_from_latent(correlation: float, p1: float, p2: float) -> float:
         raise EstimationError("the shares with the event must lie strictly between 0 and 1")
     both = bivariate_normal_cdf(normal_quantile(p1), normal_quantile(p2), correlation)
     return (both - p1 * p2) / math.sqrt(p1 * (1 - p1) * p2 * (1 - p2))
+
+
+LARGEST_LATENT = 0.99
+
+
+def latent_from_point_biserial(correlation: float, share: float) -> float:
+    """The inverse of `point_biserial_from_latent` (the biserial correlation), at most .99."""
+    z = normal_quantile(share)
+    factor = math.sqrt(share * (1.0 - share)) / float(normal_pdf(z))
+    return float(np.clip(correlation * factor, -LARGEST_LATENT, LARGEST_LATENT))
+
+
+def latent_from_phi(phi: float, p1: float, p2: float) -> float:
+    """The inverse of `phi_from_latent` (the tetrachoric correlation), within -.99 to .99."""
+
+    def excess(latent: float) -> float:
+        return phi_from_latent(latent, p1, p2) - phi
+
+    low, high = -LARGEST_LATENT, LARGEST_LATENT
+    if excess(low) >= 0.0:
+        return low
+    return high if excess(high) <= 0.0 else find_root(excess, low, high)
 
 
 def pooled_sd_covariance(g: ArrayLike, n_control: float, n_total: float) -> NDArray[np.float64]:

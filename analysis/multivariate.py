@@ -311,12 +311,12 @@ def fit_multivariate(
     """
     if structure not in STRUCTURES or within not in WITHIN or method not in ("REML", "ML"):
         raise EstimationError(f"unknown model: {structure=}, {within=}, {method=}")
-    if blocks.k <= blocks.p:
-        raise EstimationError(f"{blocks.p} coefficients need more effects than {blocks.k}")
     q, restricted = len(blocks.outcome_names), method == "REML"
     index = _within_index(blocks, within)
     parametrization = _Parametrization(q, structure, index)
     taus, omegas, names = _directions(q, structure, index)
+    if blocks.k < blocks.p + bool(names):
+        raise EstimationError(f"{blocks.p} coefficients need more effects than {blocks.k}")
     unit = _typical_size(blocks)
     scaled = _rescale(blocks, unit)
 

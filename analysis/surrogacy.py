@@ -47,9 +47,9 @@ class Surrogacy:
     reason: str
 
 
-def _none(k: int, status: str, reason: str) -> Surrogacy:
+def _none(k: int, target: float, status: str, reason: str) -> Surrogacy:
     nan = math.nan
-    return Surrogacy(k, nan, nan, nan, nan, nan, nan, nan, nan, nan, 0.0, status, reason)
+    return Surrogacy(k, nan, nan, nan, nan, nan, nan, nan, nan, nan, target, status, reason)
 
 
 def _delta_se(gradient: list[float], covariance: np.ndarray) -> float:
@@ -70,11 +70,13 @@ def trial_level_surrogacy(
     """
     fit, k = model.fit, model.k_paired
     if fit.structure != "UN":
-        return _none(k, "not_estimable", f"needs at least 3 trials with both outcomes, found {k}")
+        reason = f"needs at least 3 trials with both outcomes, found {k}"
+        return _none(k, target, "not_estimable", reason)
     tau_i, tau_b, cov = float(fit.tau[0, 0]), float(fit.tau[1, 1]), float(fit.tau[0, 1])
     if any(note.startswith("tau2[0]") for note in fit.notes):
         return _none(
             k,
+            target,
             "boundary",
             "upstream effects do not vary between trials beyond sampling error, "
             "so no line can be read off them",

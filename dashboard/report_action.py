@@ -33,7 +33,7 @@ def action_section(view: ReleaseView) -> Section:
         Paragraph(_action_sentence(r, view.level)) for r in pooled if _has_share(r)
     ]
     shown = _bars(view, pooled, first)
-    blocks.append(action_figure(shown, _action_table(view, pooled + first), "action"))
+    blocks.append(action_figure(shown, _action_table(view, pooled + first), "action-bars"))
     if rest:
         blocks.append(
             Paragraph(

@@ -27,7 +27,9 @@ from dashboard.wording import (
 def gap_section(one: Synthesis) -> Section:
     """Gap plot and every estimand in numbers and words."""
     up = words(one.upstream)
-    figure = gap_figure(one.effects, one.primary_gap(), one.surrogacy, f"gap-{one.name}")
+    figure = gap_figure(
+        one.effects, one.primary_gap(), one.surrogacy, f"gap-{one.view.anchor(one.name)}"
+    )
     blocks: list[Block] = [figure, Heading("Estimates of the gap"), *gap_blocks(one)]
     return Section("gap", f"The gap between {up} and behavior", tuple(blocks))
 
@@ -102,7 +104,9 @@ def grid_blocks(one: Synthesis) -> list[Block]:
     if not grid:
         return [Paragraph("There is nothing to vary: no gap estimate.", "note")]
     primary = float(one.view.settings.get("assumed_correlation", math.nan))
-    figure = grid_figure(_robust(grid), primary, one.view.level, f"grid-{one.name}")
+    figure = grid_figure(
+        _robust(grid), primary, one.view.level, f"grid-{one.view.anchor(one.name)}"
+    )
     head = columns(f"Estimand | Correlation | Estimate | {ci_name(one.view.level)} | Method",
                    texts=("Method",))  # fmt: skip
     rows = tuple(

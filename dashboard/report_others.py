@@ -40,7 +40,7 @@ def other_section(view: ReleaseView, name: str) -> Section:
     ]
     blocks += [Details(title, tuple(inner)) for title, inner in more]
     title = f"{capital(words(name))}: {up} and behavior"
-    return Section(f"synthesis-{name}", title, tuple(blocks))
+    return Section(f"synthesis-{view.anchor(name)}", title, tuple(blocks))
 
 
 def _other_forest(one: Synthesis) -> list[Block]:
@@ -51,7 +51,7 @@ def _other_forest(one: Synthesis) -> list[Block]:
         one.pooled,
         one.primary_gap(),
         capital(words(one.name)),
-        f"forest-{one.name}",
+        f"forest-{one.view.anchor(one.name)}",
         pooled_only=many,
     )
     if not many:

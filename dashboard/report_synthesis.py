@@ -138,7 +138,12 @@ def forest_section(one: Synthesis) -> Section:
     many = count > FULL_FOREST
     name = "Main synthesis" if one.name == MAIN else capital(words(one.name))
     figure = forest_figure(
-        one.effects, one.pooled, one.primary_gap(), name, f"forest-{one.name}", pooled_only=many
+        one.effects,
+        one.pooled,
+        one.primary_gap(),
+        name,
+        f"forest-{one.view.anchor(one.name)}",
+        pooled_only=many,
     )
     blocks: list[Block] = []
     if many:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.figures.svg import safe_id
 from analysis.figures.text import as_float
 from dashboard.release import ReleaseFiles
 
@@ -58,6 +59,13 @@ class ReleaseView:
         for table in ("pooled_effects", "gap_estimates", "effects"):
             names |= set(self.table(table)["synthesis"])
         return sorted(names - {MAIN, ""})
+
+    def anchor(self, synthesis: str) -> str:
+        """The synthesis as part of an id: unique, whatever its name."""
+        kept = safe_id(synthesis)
+        if kept == synthesis:
+            return kept
+        return f"{kept}-{self.syntheses.index(synthesis) if synthesis in self.syntheses else 0}"
 
     def upstream(self, synthesis: str) -> str:
         """The construct that is set against behavior in a synthesis; main is intention."""

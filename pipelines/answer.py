@@ -12,7 +12,7 @@ from pipelines.text_tables import align, interval, number, p_value, whole
 _GAP_NAMES = {
     "difference": "difference",
     "transmission_ratio": "transmission ratio",
-    "mediation_shortfall": "mediation shortfall",
+    "mediation_shortfall": "behavior beyond mediation",
     "predictive_gap": "difference in a new setting",
     "probability_upstream_rises_behavior_does_not": "P({upstream} rises, behavior does not)",
 }
@@ -93,9 +93,10 @@ def sentence(estimates: pd.DataFrame, upstream: str) -> str:
     if row["status"] != "ok":
         return f"There is no gap estimate: {row['reason']}."
     paired = int(row["k_paired"])
+    measured = int(row["k_upstream"])
     basis = (
-        f"{int(row['k_upstream'])} trials measured {upstream}, {int(row['k_behavior'])} behavior, "
-        f"{paired} both"
+        f"{measured} {'trial' if measured == 1 else 'trials'} measured {upstream}, "
+        f"{int(row['k_behavior'])} behavior, {paired} both"
     )
     low, high = row["ci_lb"], row["ci_ub"]
     if low > 0:

@@ -102,7 +102,8 @@ def report_text(check: FolderCheck) -> str:
         lines += [f"{check.folder.name} gives: " + "; ".join(check.summary)]
     if check.sets_aside:
         count = sum(finding.blocks for finding in check.findings)
-        lines.append(f"{count} findings set data aside. Mend them, then run this check again.")
+        some = "1 finding sets" if count == 1 else f"{count} findings set"
+        lines.append(f"{some} data aside. Mend the cause, then run this check again.")
     elif not check.findings:
         lines.append("Nothing is wrong. Next: ibgap refresh")
     else:

@@ -73,7 +73,8 @@ def refresh(as_json: bool) -> None:
 
     \b
     Example:  ibgap refresh
-    Exit codes: 0 all used, 4 something was set aside, 3 no release made, 5 another refresh runs.
+    Exit codes: 0 nothing set aside by an error or hold, 4 something was, 3 no release made,
+    5 another refresh runs.
     """
     from pipelines.project import NoTrialsError, ProgressLine
     from pipelines.refresh import RefreshBusyError, RefreshFailedError
@@ -330,7 +331,7 @@ def explain(release: Any, effect_id: str) -> None:
     """Trace an effect to its formula, numbers, file rows, rules and pools.
 
     \b
-    Example:  ibgap explain burger2022_vaccination:benefits_vs_control:vaccinated@20w:SMD
+    Example:  ibgap explain burger2022_vaccination:benefits_vs_control:vaccinated@15w:SMD
     """
     from pipelines.explain import UnknownEffectError
     from pipelines.explain import explain as trace

@@ -100,7 +100,7 @@ def _data_section(effect: dict[str, Any], outcome: dict[str, Any]) -> str:
             if _known(outcome.get(key))
         ]
         if parts:
-            lines.append(f"  {arm:<12}{', '.join(parts)}")
+            lines.append(f"  {arm:<14}{', '.join(parts)}")
     printed = [
         f"{key.removeprefix('reported_')} {number(value, 4)}"
         for key, value in outcome.items()

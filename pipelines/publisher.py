@@ -162,7 +162,7 @@ _STORED = {
     "findings": "context/findings",
     "rejected_rows": "context/rejected_rows",
 }
-_POOLS = ("pooled_effects", "moderator_effects")
+_POOLS = ("pooled_effects", "moderator_effects", "sensitivity")
 _PROTECTED = (
     "trials",
     "arms",
@@ -196,7 +196,11 @@ def _inputs(store: TableStore, trials: list[str]) -> list[dict[str, Any]]:
     """Files of every trial with their hashes."""
     staged = Staged(store, trials)
     return [
-        {"trial": trial, "fingerprint": summary["fingerprint"], "files": summary["files"]}
+        {
+            "trial": trial,
+            "fingerprint": summary["fingerprint"],
+            "files": [{"file": f["file"], "sha256": f["sha256"]} for f in summary["files"]],
+        }
         for trial, summary in sorted(staged.summaries.items())
     ]
 

@@ -115,7 +115,7 @@ def _convert(name: str, value: Any, default: Any) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    from analysis.action_control import INTENDER_RULES
+    """Refuse what is impossible, and the choices that need one homogeneous set of effects."""
     from analysis.effect_sizes import SMD_VARIANCES, ZERO_CELL_POLICIES
     from analysis.effect_sizes.binary import ODDS_TO_SMD
     from analysis.heterogeneity import TAU2_METHODS
@@ -129,10 +129,10 @@ def _check(settings: Settings) -> None:
         ("tau2_method", a.tau2_method, TAU2_METHODS),
         ("ci_method", a.ci_method, CI_METHODS),
         ("pi_method", a.pi_method, PREDICTION_METHODS),
-        ("smd_variance", a.smd_variance, SMD_VARIANCES),
+        ("smd_variance", a.smd_variance, tuple(n for n in SMD_VARIANCES if n != "AV")),
         ("odds_to_smd", a.odds_to_smd, ODDS_TO_SMD),
-        ("zero_cells", a.zero_cells, ZERO_CELL_POLICIES),
-        ("intender_rule", a.intender_rule, INTENDER_RULES),
+        ("zero_cells", a.zero_cells, tuple(n for n in ZERO_CELL_POLICIES if n != "if0all")),
+        ("intender_rule", a.intender_rule, ("R2", "R3", "R4")),
     ):
         if value not in known:
             raise SettingsError(

@@ -1,8 +1,8 @@
 """Disclosure rules for everything derived from participant rows, before it is published.
 
 Profiles: `rounded` (default) redacts counts of 7 or fewer and rounds the others to the nearest
-5; `basic` redacts counts below 5; `none` and `published` leave counts as they are (the first
-needs a setting, the second a reason in the manifest). Effects of trials under a rounding
+5; `basic` redacts counts below 5; `none` and `published` leave counts as they are; a
+manifest that asks for any profile gives its reason. Effects of trials under a rounding
 profile are published with three decimals, so that exact counts cannot be solved from them;
 pooled numbers are not rounded.
 """
@@ -42,6 +42,7 @@ _EFFECT_NUMBERS = {
         "behavior_vi",
         "covariance",
         "rho_within_arm",
+        "rho_latent",
         "rho_variance",
         "correlation_of_estimates",
         "difference",
@@ -96,11 +97,14 @@ def protect_table(
 
 
 def protect_pools(frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]) -> pd.DataFrame:
-    """A pool of one trial is that trial's effect: round it as such where a profile rounds."""
+    """Round what gives one trial's effect away where a profile rounds: pools of one trial, and the
+    results with one trial left out."""
     if not any(profile in REDACT_UP_TO for profile in profiles.values()):
         return frame
     out = frame.copy()
-    alone = (out["k_trials"] == 1).to_numpy()
+    alone = (
+        (out["k_trials"] == 1).to_numpy() if "k_trials" in out else np.ones(len(out), dtype=bool)
+    )
     numbers = [c for c in out.columns if pd.api.types.is_float_dtype(out[c])]
     out.loc[alone, numbers] = out.loc[alone, numbers].round(EFFECT_DECIMALS)
     return out
@@ -118,7 +122,9 @@ def _protect_rows(
     for column in _COUNTS.get(name, []):
         out.loc[rows, column] = protected(column)
     for column in _EFFECT_NUMBERS.get(name, []):
-        out.loc[rows, column] = pd.to_numeric(out.loc[rows, column]).round(EFFECT_DECIMALS)
+        # A mean of whole scores with three decimals can be turned back into a sum and an n.
+        decimals = 2 if column[:-1] in ("m", "sd") else EFFECT_DECIMALS
+        out.loc[rows, column] = pd.to_numeric(out.loc[rows, column]).round(decimals)
     # A difference of shares times the group size is a count.
     if name == "effects":
         small = rows & (out["measure"] == "RD").to_numpy()

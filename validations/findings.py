@@ -6,6 +6,7 @@ rule expected and what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -110,25 +111,53 @@ def name_rows(rows: Sequence[int]) -> str:
     return f"rows {', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def apply_waivers(
-    findings: Iterable[Finding], waivers: Iterable[tuple[str, str, str, str, str]]
-) -> list[Finding]:
-    """Mark holds that a named person waived: (trial_id, rule_id, subject, by, reason) each.
+Waived = tuple[str, str, str, str, str]
+"""trial_id, rule_id, subject, by, reason."""
 
-    An error cannot be waived: what it names does not exist. An empty subject waives the rule
-    for the whole trial.
+
+def _outcome_of(subject: str) -> str:
+    """Outcome id in an outcome row id (trial:comparison:outcome.instrument@time#number)."""
+    return re.split(r"[.@#]", subject.split(":", 2)[-1])[0]
+
+
+def _covers(waiver: Waived, finding: Finding) -> bool:
+    trial_id, rule_id, subject, _, _ = waiver
+    same_trial = finding.trial_id == trial_id or finding.trial_id.startswith(f"{trial_id}/")
+    named = not subject or subject in (finding.subject, _outcome_of(finding.subject))
+    return same_trial and finding.rule_id == rule_id and named
+
+
+def apply_waivers(findings: Iterable[Finding], waivers: Iterable[Waived]) -> list[Finding]:
+    """Mark holds that a named person waived.
+
+    An error cannot be waived: what it names does not exist. The subject is an outcome id or an
+    outcome row id; an empty one waives the rule for the whole trial. A waiver that covers no
+    finding becomes a finding itself.
     """
     known = list(waivers)
+    used: set[int] = set()
     out = []
     for finding in findings:
-        for trial_id, rule_id, subject, by, reason in known:
-            same_trial = finding.trial_id == trial_id or finding.trial_id.startswith(f"{trial_id}/")
-            if (
-                finding.severity is Severity.HOLD
-                and same_trial
-                and finding.rule_id == rule_id
-                and (not subject or subject in finding.subject.split("/"))
-            ):
-                finding = replace(finding, status="waived", waived_by=by, waiver_reason=reason)
+        for number, waiver in enumerate(known):
+            if not _covers(waiver, finding):
+                continue
+            used.add(number)
+            if finding.severity is Severity.HOLD:
+                finding = replace(
+                    finding, status="waived", waived_by=waiver[3], waiver_reason=waiver[4]
+                )
         out.append(finding)
+    for number, (trial_id, rule_id, subject, by, _) in enumerate(known):
+        if number not in used:
+            about = f" on {subject}" if subject else ""
+            out.append(
+                Finding(
+                    trial_id,
+                    "waiver_unused",
+                    Severity.WARNING,
+                    f"the waiver of {rule_id}{about} by {by} covers no finding",
+                    "remove it, or correct its rule and subject",
+                    "trial.yaml",
+                )
+            )
     return out

@@ -27,13 +27,13 @@ def _count(name: str, description: str, *, required: bool = False, at_least: flo
 
 _ARM_DECLARED = RowRule(
     "arm_declared",
-    "the arm is one of the arms of the manifest",
+    "the arm is not one of the arms of the manifest",
     "declare the arm under `arms:` or translate its text under `recode:`",
     ("arm",),
 )
 _OUTCOME_DECLARED = RowRule(
     "outcome_declared",
-    "the outcome is one of the outcomes of the manifest",
+    "the outcome is not one of the outcomes of the manifest",
     "declare the outcome under `outcomes:` or translate its text under `recode:`",
     ("outcome",),
 )
@@ -74,13 +74,13 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
             _ARM_DECLARED,
             RowRule(
                 "value_within_scale",
-                "the value lies within the declared scale",
+                "the value lies outside the declared scale",
                 "correct the value or the scale; if it is a code, list it under `missing_codes:`",
                 ("value",),
             ),
             RowRule(
                 "value_yes_or_no",
-                "the value of a binary outcome is yes or no",
+                "the value of a binary outcome is neither yes nor no",
                 "list the texts under `acted_values:` and `not_acted_values:`",
                 ("value",),
             ),
@@ -134,26 +134,26 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
             _OUTCOME_DECLARED,
             RowRule(
                 "events_within_n",
-                "events are not more than the group",
+                "there are more events than participants",
                 "check which of the two numbers is wrong",
                 ("events", "n"),
             ),
             RowRule(
                 "one_kind_of_numbers",
-                "the row has mean with SD (or SE), or events",
+                "the row needs either a mean with its SD (or SE), or events",
                 "give mean and sd, or events (or percent)",
                 ("mean", "sd", "events"),
             ),
             RowRule(
                 "mean_within_scale",
-                "the mean lies within the declared scale",
+                "the mean lies outside the declared scale",
                 "check the mean and the declared scale",
                 ("mean",),
             ),
             RowRule(
                 "sd_possible_on_scale",
-                "the SD is possible on the declared scale",
-                "a larger SD cannot occur on this scale; check the SD, the mean and the scale",
+                "the SD is larger than any sample on the declared scale can have",
+                "check the SD, the mean and the scale",
                 ("sd",),
             ),
         ),
@@ -260,26 +260,26 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
         (
             RowRule(
                 "arms_declared",
-                "the arms are arms of the manifest",
+                "an arm is not one of the arms of the manifest",
                 "declare them under `arms:` or translate their text under `recode:`",
                 ("intervention", "comparator"),
             ),
             _OUTCOME_DECLARED,
             RowRule(
                 "limits_in_order",
-                "the lower confidence limit is below the upper one",
+                "the lower confidence limit is not below the upper one",
                 "check the two limits",
                 ("ci_lb", "ci_ub"),
             ),
             RowRule(
                 "value_within_limits",
-                "the value lies between its confidence limits",
+                "the value does not lie between its confidence limits",
                 "check the value and the limits",
                 ("value", "ci_lb", "ci_ub"),
             ),
             RowRule(
                 "ratio_above_zero",
-                "an odds or risk ratio and its limits are above 0",
+                "an odds or risk ratio or its limit is not above 0",
                 "give the ratio itself, not its logarithm",
                 ("value", "ci_lb"),
             ),
@@ -314,7 +314,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
         (
             RowRule(
                 "variables_declared",
-                "both variables are outcomes of the manifest",
+                "a variable is not one of the outcomes of the manifest",
                 "declare them under `outcomes:` or translate their text under `recode:`",
                 ("variable_1", "variable_2"),
             ),
@@ -337,7 +337,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
             _ARM_DECLARED,
             RowRule(
                 "counts_not_all_zero",
-                "the four counts are at least 2 persons together",
+                "the four counts are fewer than 2 persons together",
                 "check the counts",
                 ("inclined_actors",),
             ),

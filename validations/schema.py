@@ -42,11 +42,11 @@ class RowRule:
     """A rule over several columns of one row.
 
     id: its name in findings. flag: boolean column that the screening computes (`ok:<id>`).
-    description: what must hold, as a sentence; fix: what to do.
+    failure: what is wrong where it is broken, as a sentence; fix: what to do.
     """
 
     id: str
-    description: str
+    failure: str
     fix: str
     columns: tuple[str, ...] = ()
 

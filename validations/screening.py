@@ -83,7 +83,7 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
     """What does not hold, and what to do."""
     for rule in schema.rules:
         if rule.id == rule_id:
-            return f"it is not so that {rule.description}", rule.fix
+            return rule.failure, rule.fix
     declared = schema.column(column) if column in schema.names else None
     fix = declared.fix if declared else ""
     if rule_id == "number_readable":

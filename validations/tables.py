@@ -118,8 +118,17 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "behavior_yi": ("number", "SMD", "behavior effect"),
     "behavior_vi": ("number", "SMD squared", "its sampling variance"),
     "lag_weeks": ("number", "weeks", "behavior minus upstream measurement"),
-    "tact_match": ("integer", "of 4", "agreement on target, action, context and time"),
+    "tact_match": (
+        "integer",
+        "of 4",
+        "agreement on target, action, context and time; unstated ones agree",
+    ),
     "rho_within_arm": ("number", "", "within-arm correlation of the two outcomes"),
+    "rho_latent": (
+        "number",
+        "",
+        "the same on the scale of the effects: binary outcomes as cuts of a latent normal",
+    ),
     "rho_n": ("number", "persons", "persons the correlation rests on"),
     "rho_variance": ("number", "", "sampling variance of the correlation"),
     "rho_origin": ("text", "", "where the correlation comes from"),
@@ -220,7 +229,7 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "moderator": ("text", "", "property of trials"),
     "barrier_dimension": ("text", "", "barrier dimension of the codebook"),
     "framework_layer": ("text", "", "layer of the framework"),
-    "level_value": ("text", "", "level of the moderator"),
+    "level_value": ("text", "", "level of the moderator, or the slope on a numeric one"),
     "f": ("number", "", "F of no difference between levels"),
     "df_num": ("number", "", "numerator df"),
     "df_denom": ("number", "", "denominator df"),
@@ -324,7 +333,7 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "pair_id",
         "pair_id trial_id collection_id study_label synthesis comparison_id upstream_construct "
         "upstream_effect_id behavior_effect_id upstream_label behavior_label upstream_yi "
-        "upstream_vi behavior_yi behavior_vi lag_weeks tact_match rho_within_arm rho_n "
+        "upstream_vi behavior_yi behavior_vi lag_weeks tact_match rho_within_arm rho_latent rho_n "
         "rho_variance rho_origin covariance correlation_of_estimates difference difference_vi "
         "withheld",
     ),

@@ -13,7 +13,12 @@ from analysis.effect_sizes.binary import (
     odds_ratio_to_smd,
     risk_difference,
 )
-from analysis.effect_sizes.correlation import correlation_to_smd, fisher_z, within_arm_correlation
+from analysis.effect_sizes.correlation import (
+    correlation_to_smd,
+    fisher_z,
+    smd_to_correlation,
+    within_arm_correlation,
+)
 from analysis.effect_sizes.reported import REPORTED_STATISTICS, smd_from_reported
 from analysis.effect_sizes.standardized import (
     SMD_VARIANCES,
@@ -39,6 +44,7 @@ __all__ = [
     "odds_ratio_to_smd",
     "risk_difference",
     "smd_from_reported",
+    "smd_to_correlation",
     "standardized_mean_difference",
     "within_arm_correlation",
 ]

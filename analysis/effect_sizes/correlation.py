@@ -32,6 +32,15 @@ def correlation_to_smd(ri: ArrayLike, n1i: ArrayLike, n2i: ArrayLike) -> Floats:
     return r * np.sqrt((m / n1 + m / n2) / (1.0 - r**2))
 
 
+def smd_to_correlation(d: ArrayLike, n1i: ArrayLike, n2i: ArrayLike) -> Floats:
+    """Point-biserial correlation of arm with outcome from Cohen's d: r = d / sqrt(d^2 + h) with
+    h as in `correlation_to_smd` (h = 4 where the group sizes are not known)."""
+    effect, n1, n2 = as_vectors(d=d, n1i=n1i, n2i=n2i)
+    m = n1 + n2 - 2.0
+    h = np.where(np.isfinite(m), m / n1 + m / n2, 4.0)
+    return effect / np.sqrt(effect**2 + h)
+
+
 def within_arm_correlation(
     r_total: ArrayLike, r_arm_intention: ArrayLike, r_arm_behavior: ArrayLike
 ) -> Floats:

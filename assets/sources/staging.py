@@ -61,6 +61,7 @@ def stage_trial(folder: Path, key: bytes) -> StagedTrial:
         staged.findings += error.findings
         return staged
     staged.manifest = manifest
+    staged.findings += _unfinished(folder.name, manifest)
     frames: dict[str, list[pd.DataFrame]] = {}
     study_values: list[pd.DataFrame] = []
     for source in manifest.sources:
@@ -88,6 +89,23 @@ def stage_trial(folder: Path, key: bytes) -> StagedTrial:
     )
     _tell_studies_apart(staged)
     return staged
+
+
+def _unfinished(trial: str, manifest: TrialManifest) -> list[Finding]:
+    """Texts of a draft that nobody completed."""
+    about = manifest.provenance
+    names = [n for n in type(about).model_fields if str(getattr(about, n)).startswith("CHECK")]
+    return [
+        Finding(
+            trial,
+            "manifest_unfinished",
+            Severity.WARNING,
+            f"provenance.{name} still says CHECK",
+            "complete it: the release prints it as the trial's source",
+            "trial.yaml",
+        )
+        for name in names
+    ]
 
 
 def _tell_studies_apart(staged: StagedTrial) -> None:
@@ -203,10 +221,13 @@ _NUMERIC_FIELDS = frozenset(
 
 
 def _number_text(text: pd.Series, source: Source) -> pd.Series:
-    """Numbers with a point; a thousands point goes where the decimal sign is a comma."""
-    if source.format.decimal == ",":
-        return text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
-    return text
+    """Numbers with a decimal point. Where the decimal sign is a comma, points that group
+    thousands go; any other point stays visible as `·`, so that the cell is not a number."""
+    if source.format.decimal != ",":
+        return text
+    grouped = text.str.match(r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$")
+    plain = text.where(~grouped, text.str.replace(".", "", regex=False))
+    return plain.str.replace(".", "·", regex=False).str.replace(",", ".", regex=False)
 
 
 def _fields(
@@ -366,15 +387,14 @@ def _outcome_values(
 
 def _study_values(manifest: TrialManifest, source: Source, raw: RawTable) -> pd.DataFrame:
     """Columns named by moderators and pair correlations, per study of this source."""
-    columns = [m.column for m in manifest.moderators if m.column and m.source in ("", source.id)]
-    columns += [
-        pair.correlation.column
-        for pair in manifest.pairs
-        if pair.correlation
-        and pair.correlation.column
-        and pair.correlation.source in ("", source.id)
-    ]
-    columns = [column for column in dict.fromkeys(columns) if column in raw.frame.columns]
+    given = [pair.correlation for pair in manifest.pairs if pair.correlation]
+    wanted = [(f"moderator {m.name}", m.column, m.source) for m in manifest.moderators]
+    wanted += [("correlation of a pair", c.column, c.source) for c in given]
+    only = len(manifest.sources) == 1
+    here = [(why, c) for why, c, where in wanted if c and where in ("", source.id)]
+    must = [(why, c) for why, c, where in wanted if c and (where == source.id or only)]
+    _require_columns(raw, source, {why: [column] for why, column in must})
+    columns = [c for c in dict.fromkeys(c for _, c in here) if c in raw.frame.columns]
     block = source.blocks[0] if isinstance(source, (ArmSource, EffectSource)) else source.columns
     study = block.mapping().get("study") if hasattr(block, "study") else None
     if not columns:

@@ -108,28 +108,34 @@ class Slope:
 
 
 def within_arm_slope(pairs: pd.DataFrame, synthesis: str, settings: AnalysisSettings) -> Slope:
-    """Pool the known within-arm correlations (one per trial, Fisher's z, REML); assumed and
-    borrowed ones do not count."""
+    """Pool the known within-arm correlations on the scale of the effects.
+
+    One value per trial (the mean over its pairs of outcomes), Fisher's z, REML; assumed and
+    borrowed correlations do not count. The variance of z is carried from the observed to the
+    latent correlation by the delta method.
+    """
     known = pairs[
         (pairs["synthesis"] == synthesis)
         & pairs["rho_origin"].isin(["participant_data", "reported_within_arm", "reported_total"])
         & (pairs["rho_n"] > 4)
-    ]
+    ].drop_duplicates(["trial_id", "upstream_label", "behavior_label"])
     if known.empty:
         return Slope(None, 0.0, "")
-    per_trial = known.groupby(["trial_id", "upstream_label", "behavior_label"]).first()
-    z = np.arctanh(per_trial["rho_within_arm"].to_numpy(dtype=float))
-    trials = per_trial.index.get_level_values("trial_id")
-    mean_z = pd.Series(z).groupby(np.asarray(trials)).mean()
-    mean_v = (
-        pd.Series(1.0 / (per_trial["rho_n"].to_numpy(dtype=float) - 3.0))
-        .groupby(np.asarray(trials))
-        .mean()
+    observed, latent = known["rho_within_arm"], known["rho_latent"]
+    stretch = (latent / observed).where(observed.abs() > 1e-6, 1.0)
+    z = pd.DataFrame(
+        {
+            "trial_id": known["trial_id"],
+            "yi": np.arctanh(latent),
+            "vi": known["rho_variance"] * stretch**2 / (1.0 - latent**2) ** 2,
+        }
     )
-    fit = fit_random_effects(mean_z, mean_v, method=settings.tau2_method)
-    r = float(np.tanh(fit.mu))
+    per_trial = z.groupby("trial_id").mean()
+    fit = fit_random_effects(per_trial["yi"], per_trial["vi"], method=settings.tau2_method)
+    slope = float(np.tanh(fit.mu))
     origins = ", ".join(sorted(set(known["rho_origin"])))
-    return Slope(r, (1.0 - r**2) ** 2 * fit.se**2, f"{fit.k} trials ({origins})")
+    trials = "1 trial" if fit.k == 1 else f"{fit.k} trials"
+    return Slope(slope, (1.0 - slope**2) ** 2 * fit.se**2, f"{trials} ({origins})")
 
 
 def joint_model(
@@ -181,6 +187,7 @@ def _gap_rows(
         "level": settings.level,
         "notes": "; ".join(model.notes),
     }
+    has_cr2 = any(e.method.startswith("CR2") for e in estimates)
     return [
         shared
         | {
@@ -196,7 +203,8 @@ def _gap_rows(
             "method": e.method,
             "status": e.status,
             "reason": e.reason,
-            "is_primary": identity["subset"] == "all" and not e.method.startswith("model"),
+            "is_primary": identity["subset"] == "all"
+            and not (has_cr2 and e.method.startswith("model")),
         }
         for e in estimates
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from analysis.composites import make_composites
 from analysis.errors import EstimationError
+from analysis.meta_regression import fit_meta_regression
 from analysis.moderators import fit_subgroups
 from analysis.small_study import SMALLEST_NUMBER_OF_STUDIES, egger_test
 from assets.tables.arms import Manifests
@@ -66,7 +68,8 @@ def moderator_values(manifests: Manifests, study_values: pd.DataFrame) -> pd.Dat
 def moderator_effects(
     stack: Stack, declared: pd.DataFrame, settings: AnalysisSettings
 ) -> pd.DataFrame:
-    """Effects by level of each categorical moderator, per synthesis and construct.
+    """Effects by level of each categorical moderator and slopes on each numeric one, per
+    synthesis and construct.
 
     Besides the declared ones, the topic and who measured the outcome are compared.
     """
@@ -79,17 +82,17 @@ def moderator_effects(
             if len(part.trials) < 3:
                 continue
             ids = [str(t["trial_id"]) for t in part.trials]
-            candidates: list[tuple[str, dict[str, str], str, str]] = [
-                ("topic", _first_value(part, "topic"), "", ""),
-                ("measured_by", _first_value(part, "measured_by"), "", ""),
+            candidates: list[tuple[str, str, dict[str, str], str, str]] = [
+                ("topic", "category", _first_value(part, "topic"), "", ""),
+                ("measured_by", "category", _first_value(part, "measured_by"), "", ""),
             ]
-            for moderator, values in declared[declared["kind"] == "category"].groupby("moderator"):
+            for (moderator, kind), values in declared.groupby(["moderator", "kind"]):
                 known = dict(zip(values["trial_id"], values["value"], strict=True))
                 dimension, layer = (
                     _common(values[c]) for c in ("barrier_dimension", "framework_layer")
                 )
-                candidates.append((str(moderator), known, dimension, layer))
-            for moderator, known, dimension, layer in candidates:
+                candidates.append((str(moderator), str(kind), known, dimension, layer))
+            for moderator, kind, known, dimension, layer in candidates:
                 levels = [known.get(i, "") for i in ids]
                 identity = {
                     "synthesis": name,
@@ -98,7 +101,8 @@ def moderator_effects(
                     "barrier_dimension": dimension,
                     "framework_layer": layer,
                 }
-                rows += _levels(part, construct, levels, identity, settings)
+                compare = _slope if kind == "number" else _levels
+                rows += compare(part, construct, levels, identity, settings)
     return pd.DataFrame(rows, columns=MODERATOR_COLUMNS)
 
 
@@ -150,6 +154,51 @@ def _levels(
             "reason": test.reason,
         }
         for level, fit in zip(test.levels, test.pooled, strict=True)
+    ]
+
+
+SLOPE = "slope per unit"
+
+
+def _slope(
+    part: Stack,
+    construct: str,
+    levels: list[str],
+    identity: dict[str, object],
+    settings: AnalysisSettings,
+) -> list[dict[str, object]]:
+    """One row with the slope of the effect on a numeric moderator (meta-regression)."""
+    numbers = pd.to_numeric(pd.Series(levels), errors="coerce").to_numpy(dtype=float)
+    known = np.isfinite(numbers)
+    if known.sum() < 3 or np.ptp(numbers[known]) == 0:
+        return []
+    composites = make_composites(part.blocks([construct]))
+    fit = fit_meta_regression(
+        composites.yi[known],
+        composites.vi[known],
+        np.column_stack([np.ones(int(known.sum())), numbers[known]]),
+        method=settings.tau2_method,
+        ci_method=settings.ci_method,
+        level=settings.level,
+    )
+    found = fit.coefficients
+    return [
+        identity
+        | {
+            "level_value": SLOPE,
+            "k_trials": fit.k,
+            "mu": float(found.estimate[1]),
+            "se": float(found.se[1]),
+            "ci_lb": float(found.ci_lb[1]),
+            "ci_ub": float(found.ci_ub[1]),
+            "tau2": fit.tau2,
+            "f": fit.qm,
+            "df_num": 1,
+            "df_denom": fit.k - 2,
+            "pvalue": fit.qm_pvalue,
+            "status": "ok",
+            "reason": "",
+        }
     ]
 
 

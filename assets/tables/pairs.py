@@ -14,11 +14,13 @@ from analysis.covariances import (
     binary_arms,
     covariance_from_correlations,
     effect_covariance,
+    latent_from_phi,
+    latent_from_point_biserial,
     phi_from_latent,
     point_biserial_from_latent,
     smd_arms,
 )
-from analysis.effect_sizes import hedges_j
+from analysis.effect_sizes import hedges_j, smd_to_correlation, within_arm_correlation
 from analysis.effect_sizes.binary import ODDS_TO_SMD
 from assets.tables.arms import Manifests
 from assets.tables.participants import ParticipantFacts
@@ -46,6 +48,7 @@ PAIR_COLUMNS = [
     "lag_weeks",
     "tact_match",
     "rho_within_arm",
+    "rho_latent",
     "rho_n",
     "rho_variance",
     "rho_origin",
@@ -125,28 +128,54 @@ class CorrelationBook:
         if facts is not None and key in facts.within_arm:
             r, n, variance = facts.within_arm[key]
             return WithinArm(sign * r, CorrelationOrigin.PARTICIPANT_DATA.value, float(n), variance)
-        declared = self._declared(self.manifests[str(first["collection_id"])], first, key, sign)
+        declared = self._declared(self.manifests[str(first["collection_id"])], up, behavior, sign)
         return declared or WithinArm(assumed, CorrelationOrigin.ASSUMED.value)
 
     def _declared(
-        self, manifest: TrialManifest, row: Record, key: tuple[str, str], sign: float
+        self, manifest: TrialManifest, up: Record, behavior: Record, sign: float
     ) -> WithinArm | None:
         for pair in manifest.pairs:
             given = pair.correlation
-            if (pair.upstream, pair.behavior) != key or given is None:
+            if (pair.upstream, pair.behavior) != (up["outcome_id"], behavior["outcome_id"]):
+                continue
+            if given is None:
                 continue
             r = given.value
             if r is None:
-                marks = (str(row.get("comparison", "")), "")
-                found = [self.columns.get((str(row["trial_id"]), m, given.column)) for m in marks]
+                marks = (str(up.get("comparison", "")), "")
+                found = [self.columns.get((str(up["trial_id"]), m, given.column)) for m in marks]
                 r = next((value for value in found if value is not None), None)
             if r is None or not -1.0 < r < 1.0:
                 continue
-            n1, n2 = (float(row[name]) if pd.notna(row[name]) else 0.0 for name in ("n1", "n2"))
+            n1, n2 = (float(up[name]) if pd.notna(up[name]) else 0.0 for name in ("n1", "n2"))
             n = given.n if given.n is not None else n1 + n2
             variance = (1.0 - r**2) ** 2 / (n - 3.0) if n > 3 else float("nan")
+            if given.origin is CorrelationOrigin.REPORTED_TOTAL:
+                return WithinArm(
+                    _without_treatment(sign * r, up, behavior), given.origin.value, n, variance
+                )
             return WithinArm(sign * r, given.origin.value, n, variance)
         return None
+
+
+def _without_treatment(r: float, up: Record, behavior: Record) -> float:
+    """Within-arm correlation from one over all arms: the part due to the arms is removed."""
+    with_arm = [
+        float(smd_to_correlation(record["yi"], record["n1"], record["n2"])[0])
+        for record in (up, behavior)
+    ]
+    return float(within_arm_correlation(r, with_arm[0], with_arm[1])[0])
+
+
+def latent_correlation(within: WithinArm, up: Record, behavior: Record) -> float:
+    """The within-arm correlation on the scale of the effects: binary outcomes as cuts of a
+    latent normal (assumed and borrowed correlations are latent already)."""
+    if within.origin in (CorrelationOrigin.ASSUMED.value, CorrelationOrigin.BORROWED.value):
+        return within.r
+    shares = [float(s) for record in (up, behavior) if (s := record.get("share")) is not None]
+    if len(shares) == 2:
+        return latent_from_phi(within.r, shares[0], shares[1])
+    return latent_from_point_biserial(within.r, shares[0]) if shares else within.r
 
 
 def trial_effects(
@@ -415,6 +444,7 @@ def _pair_row(up: Record, behavior: Record, within: WithinArm, covariance: float
         "lag_weeks": behavior["weeks"] - up["weeks"],
         "tact_match": _tact_match(up, behavior),
         "rho_within_arm": within.r,
+        "rho_latent": latent_correlation(within, up, behavior),
         "rho_n": within.n,
         "rho_variance": within.variance,
         "rho_origin": within.origin,

@@ -320,3 +320,58 @@ def test_messages_read_well(read: Check, words: str, recipe: Recipe) -> None:
 )
 def test_one_fault_is_one_finding(read: Check, recipe: Recipe) -> None:
     assert read(recipe).faults == 1
+
+
+def _source_line(line: str) -> Recipe:
+    return P.but("    file: people.csv\n", f"    file: people.csv\n    {line}\n")
+
+
+def _part(text: str, recipe: Recipe) -> Recipe:
+    return recipe.but("provenance:\n", text + "provenance:\n")
+
+
+IDLE = [
+    ("recode", _source_line("recode: {grup: {letter: control}}"), "grup"),
+    ("moderator", _part("moderators:\n  - {name: age, column: agee}\n", P), "agee"),
+    (
+        "correlation",
+        _part(
+            "pairs:\n  - {upstream: intention, behavior: visit, "
+            "correlation: {column: rr, origin: reported_total}}\n",
+            E,
+        ),
+        "rr",
+    ),
+    ("arm", A.but("arms:\n", "arms:\n  - {id: phone, role: experimental}\n"), "phone"),
+    (
+        "outcome",
+        A.but(
+            "outcomes:\n",
+            "outcomes:\n  - {id: stigma, construct: self_stigma, scale: {type: continuous}, "
+            "higher_is_better: false}\n",
+        ),
+        "stigma",
+    ),
+]
+
+
+@pytest.mark.xfail(strict=True, reason="passes in silence")
+@pytest.mark.parametrize(("recipe", "word"), [c[1:] for c in IDLE], ids=[c[0] for c in IDLE])
+def test_what_can_have_no_effect_is_told(check: Check, recipe: Recipe, word: str) -> None:
+    answer = check(recipe)
+    answer.says(word)
+    answer.does_not_say("Nothing is wrong")
+
+
+@pytest.mark.xfail(strict=True, reason="KeyError")
+def test_an_empty_column_name_is_a_fault(check: Check) -> None:
+    assert check(P.but("arm: group", 'arm: ""')).exit_code == exits.SET_ASIDE
+
+
+def test_a_direction_that_contradicts_the_report_is_held(check: Check) -> None:
+    table = "outcome,statistic,value,low,high,n1,n2,favors\n"
+    table += "intention,d,0.4,0.1,0.7,60,61,comparator\n"
+    recipe = E.but("ci_lb: low", "favors: favors, ci_lb: low").having("printed.csv", table)
+    answer = check(recipe)
+    assert answer.exit_code == exits.SET_ASIDE
+    answer.says("HOLD", "[printed.csv, row 2]", "favors the comparator", "higher_is_better")

@@ -94,11 +94,14 @@ def test_the_script_runs_in_r(small: Home, tmp_path: Path) -> None:
     folder = export(small, "metafor", tmp_path / "r")
     if subprocess.run(["Rscript", "-e", "library(metafor)"], check=False).returncode:
         pytest.skip("R has no metafor")
-    ran = subprocess.run(["Rscript", "analysis.R"], cwd=folder, capture_output=True, text=True, check=False)  # fmt: skip
+    ran = subprocess.run(
+        ["Rscript", "analysis.R"], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     pooled = small.release().table("pooled_effects")
     for construct in ("intention", "behavior"):
-        row = pooled[(pooled["construct"] == construct) & pooled["is_primary"] & (pooled["subset"] == "all")]  # fmt: skip
+        own = (pooled["construct"] == construct) & (pooled["subset"] == "all")
+        row = pooled[own & pooled["is_primary"]]
         assert f"{row['mu'].iloc[0]:.3f}" in ran.stdout
 
 

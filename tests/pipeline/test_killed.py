@@ -32,7 +32,8 @@ def die(*arguments, **options):
 settings = load_settings()
 store = TableStore(settings.store_dir)
 store.write_json("settings", {{"disclosure": "none"}})  # other tables than in the last release
-publisher.Publisher(settings.releases_dir, lambda folder: "report").publish(store, Project(settings))
+made = publisher.Publisher(settings.releases_dir, lambda folder: "report")
+made.publish(store, Project(settings))
 """
 POINTS = {
     "within the tables": """
@@ -159,5 +160,5 @@ def test_killed_while_refreshing(copy_of_small: Home, step: str) -> None:
     assert again.returncode == exits.OK, again.stderr
     assert "new release" in again.stdout
     assert (home.releases / CURRENT).resolve() != old
-    assert not [p for p in home.store.rglob(".writing-*")]
+    assert not list(home.store.rglob(".writing-*"))
     assert not list(home.releases.glob(".building-*"))

@@ -95,7 +95,10 @@ def test_the_difference_in_sweeney_and_moyer_2015(tables: dict[str, pd.DataFrame
 
 def test_burger_2022(tables: dict[str, pd.DataFrame]) -> None:
     intention = tables["intention_outcomes"].set_index("outcome_row_id")
-    for arm, n, mean, sd in (("debunk", 326, 5.147239, 2.387746), ("benefits", 327, 5.281346, 2.247095)):  # fmt: skip
+    for arm, n, mean, sd in (
+        ("debunk", 326, 5.147239, 2.387746),
+        ("benefits", 327, 5.281346, 2.247095),
+    ):
         row = intention.loc[f"burger2022_vaccination:{arm}_vs_control:intent_mrna@0w"]
         assert (row["n1"], row["n2"]) == (n, 671)
         assert [row["m1"], row["sd1"]] == [near(mean, 6), near(sd, 6)]

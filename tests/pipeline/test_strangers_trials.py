@@ -121,7 +121,8 @@ def refreshed(drafted: Home) -> Iterator[Home]:
     _complete_table(home, "leaflet", '    file: "leaflet.xlsx"\n',
                     "    format: {sheet: Data, header_row: 3}\n    recode:\n      Group: "
                     f"{{Leaflet: leaflet, Nothing: nothing}}\n      Measure: {words}\n",
-                    ["leaflet", "nothing"], ["Group", "Measure", "N", "Mean", "SD", "Events"])  # fmt: skip
+                    ["leaflet", "nothing"],
+                    ["Group", "Measure", "N", "Mean", "SD", "Events"])  # fmt: skip
     _complete_table(home, "vortrag", '    file: "vortrag.csv"\n',
                     "    recode:\n      Gruppe: {Vortrag: talk, Kontrolle: nothing}\n"
                     "      Messung: {Absicht: intention, Besuch: behavior}\n", ["talk", "nothing"],

@@ -57,6 +57,14 @@ def crosscheck(
     _unique(faults, "arms", [arm.id for arm in manifest.arms])
     _unique(faults, "sources", [source.id for source in manifest.sources])
     _unique(faults, "outcomes", [outcome.id for outcome in manifest.outcomes])
+    if manifest.synthesis == "main" and manifest.upstream_construct is not Construct.INTENTION:
+        faults.add(
+            "manifest_main_is_intention",
+            ("upstream_construct",),
+            "the synthesis main sets intention against behavior, found "
+            f"{manifest.upstream_construct.value}",
+            "name a synthesis of its own, such as the review's subject",
+        )
     _check_sources(faults, manifest)
     _check_outcomes(faults, manifest)
     _check_comparisons(faults, manifest)

@@ -94,7 +94,7 @@ class JointModel:
         """Covariance of the two means: `model` or `CR2`."""
         if method == "CR2":
             if self.robust is None:
-                raise EstimationError("CR2 needs at least 2 trials")
+                raise EstimationError("CR2 needs at least 2 trials with each outcome")
             return self.robust.vcov
         return self.fit.vb
 
@@ -140,7 +140,9 @@ def fit_joint(
         method=method,
         near=near.fit if near is not None else None,
     )
-    robust = robust_covariance(fit, "CR2") if blocks.clusters > 1 else None
+    # CR2 of a mean that rests on one trial is 0, which is no evidence of precision.
+    enough = int(blocks.trials_per_outcome.min()) > 1
+    robust = robust_covariance(fit, "CR2") if enough else None
     k_upstream, k_behavior = (int(n) for n in blocks.trials_per_outcome)
     return JointModel(
         fit,
@@ -159,6 +161,11 @@ def _structure(blocks: EffectBlocks) -> tuple[str, tuple[str, ...]]:
     if blocks.trials_with_both < 3:
         return "DIAG", ("fewer_than_3_paired_trials_no_between_trial_covariance",)
     return "UN", ()
+
+
+def _standard_error(model: JointModel, method: str, contrast: Floats) -> float:
+    """Standard error of a contrast of the means; rounding below 0 counts as 0."""
+    return math.sqrt(max(0.0, float(contrast @ model.covariance(method) @ contrast)))
 
 
 def _estimate(
@@ -189,11 +196,9 @@ def missing_estimate(estimand: str, method: str, status: str, reason: str) -> Ga
 def difference(model: JointModel, method: str = "CR2") -> GapEstimate:
     """Delta = mu_upstream - mu_behavior with Var = VI + VB - 2 VIB; CR2 with Satterthwaite df
     or the model-based normal interval."""
-    variance = float(_DIFFERENCE @ model.covariance(method) @ _DIFFERENCE)
     value = float(_DIFFERENCE @ model.means)
-    return _estimate(
-        "difference", value, math.sqrt(variance), model.df(method, _DIFFERENCE), model.level, method
-    )
+    se = _standard_error(model, method, _DIFFERENCE)
+    return _estimate("difference", value, se, model.df(method, _DIFFERENCE), model.level, method)
 
 
 def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
@@ -211,7 +216,7 @@ def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
         )
     ratio = behavior / intention
     contrast = np.array([-ratio, 1.0])
-    se = math.sqrt(float(contrast @ v @ contrast)) / abs(intention)
+    se = _standard_error(model, method, contrast) / abs(intention)
     df = model.df(method, contrast)
     limits = fieller_set(
         behavior,
@@ -303,6 +308,10 @@ def probability_rises_without_behavior(
         )
     covariance = model.between + model.covariance(method)
     sd = np.sqrt(np.diag(covariance))
+    if not (sd > 0).all():
+        return missing_estimate(
+            estimand, method, "degenerate", "the effects do not vary and have no error"
+        )
     rho = float(np.clip(covariance[0, 1] / (sd[0] * sd[1]), -1.0, 1.0))
     mean_up, mean_b = (float(one) for one in model.means)
     h = (smallest_worthwhile - mean_b) / float(sd[1])

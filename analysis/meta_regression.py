@@ -97,7 +97,8 @@ def _variance_scale(ci_method: str, rss: float, degrees: int) -> float:
 
 
 def _omnibus(beta: Floats, vb: Floats, tested: list[int], df: float) -> tuple[float, float]:
-    if not tested:
+    # A scale of 0 (effects exactly on the line, but for rounding) leaves nothing to test against.
+    if not tested or float(np.diag(vb).max()) <= 1e-24 * max(1.0, float(np.abs(beta).max()) ** 2):
         return math.nan, math.nan
     some = beta[tested]
     statistic = float(some @ np.linalg.solve(vb[np.ix_(tested, tested)], some)) / len(tested)

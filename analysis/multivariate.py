@@ -38,6 +38,17 @@ WITHIN = {
 
 _BOUNDARY = 1e-6
 _ZERO = 1e-12
+_STARTS = (
+    (0.5, 0.0),
+    (0.5, 0.8),
+    (1.5, 0.5),
+    (0.1, 0.0),
+    (0.5, -0.5),
+    (0.01, 0.0),
+    (0.001, 0.0),
+)
+"""Sizes of the variances (of the typical effect) and correlations to start from; the best three
+are followed, so that a maximum near 0 beside a larger local one is found."""
 _STARTS_FOLLOWED = 3
 
 
@@ -276,7 +287,7 @@ class _Parametrization:
 
     def starts(self, scale: float) -> list[Floats]:
         out = []
-        for size, share in ((0.5, 0.0), (0.5, 0.8), (1.5, 0.5), (0.1, 0.0), (0.5, -0.5)):
+        for size, share in _STARTS:
             spread = math.sqrt(size * scale)
             if self.structure == "UN":
                 factor = np.eye(self.q) * math.sqrt(max(1e-3, 1.0 - share**2))

@@ -16,6 +16,7 @@ from assets.core import (
     screened_records,
     upstream_outcomes,
 )
+from assets.guard import guarded
 from assets.out import synthesis_tables
 from validations.records import RECORD_SCHEMAS
 
@@ -43,6 +44,7 @@ def _screening_check(kind: str, asset: dg.AssetsDefinition) -> dg.AssetChecksDef
         required_resource_keys={"store"},
         description="Every row met its declared rules.",
     )
+    @guarded
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         report: dict[str, Any] = context.resources.store.read_json(f"screened/{kind}_report")
         failed = [
@@ -74,6 +76,7 @@ def _contract_check(
         required_resource_keys={"store"},
         description=f"The table keeps what is declared for {table}.",
     )
+    @guarded
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         from validations.expectations import validate
         from validations.tables import TABLES, conform

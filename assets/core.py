@@ -6,6 +6,7 @@ separate assets with separate checks, so that neither stops the other.
 
 import dagster as dg
 
+from assets.guard import guarded
 from assets.raw import staged_trials
 from validations.records import RECORD_SCHEMAS
 
@@ -29,6 +30,7 @@ def _screened(kind: str) -> dg.AssetsDefinition:
         description=f"Accepted records: {RECORD_SCHEMAS[kind].description}. Rejected rows are kept "
         "with rule and reason.",
     )
+    @guarded
     def screened(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from assets.steps import screen_records
 
@@ -54,6 +56,7 @@ _by_kind = dict(zip(RECORD_SCHEMAS, screened_records, strict=True))
     description="Aggregates of participant rows: numbers per arm, joint correlations, adjusted "
     "differences, action-control counts. No later step sees a participant.",
 )
+@guarded
 def participant_summaries(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import summarize_participants
 
@@ -70,6 +73,7 @@ def participant_summaries(context: dg.AssetExecutionContext) -> dg.MaterializeRe
     description="Independent checks on participant rows: cross-check of g, assumptions, scale "
     "reliability. Aggregates only.",
 )
+@guarded
 def participant_checks(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import check_participants
 
@@ -86,6 +90,7 @@ def participant_checks(context: dg.AssetExecutionContext) -> dg.MaterializeResul
     description="Outcome rows of all constructs: one per trial, comparison, instrument, time and "
     "analysis set, with everything an effect needs.",
 )
+@guarded
 def outcome_rows(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import assemble_outcomes
 
@@ -103,6 +108,7 @@ def _outcomes(construct: str, description: str) -> dg.AssetsDefinition:
         required_resource_keys=_NEEDS,
         description=description,
     )
+    @guarded
     def outcomes(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from assets.steps import write_outcome_table
 
@@ -128,6 +134,7 @@ upstream_outcomes = _outcomes("upstream", "Every other construct, under its own 
     required_resource_keys=_NEEDS,
     description="Effects with sampling variances and formula on the common and natural scales.",
 )
+@guarded
 def effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import compute_effects
 
@@ -147,6 +154,7 @@ def effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     description="Upstream and behavior effects that belong together, with the covariances of the "
     "effects of each trial.",
 )
+@guarded
 def paired_effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import pair_effects
 

@@ -11,6 +11,7 @@ from assets.core import (
     screened_records,
     upstream_outcomes,
 )
+from assets.guard import guarded
 
 _NEEDS = {"store", "project"}
 _DESCRIPTIONS = {
@@ -36,6 +37,7 @@ def _table(name: str) -> dg.AssetsDefinition:
         required_resource_keys=_NEEDS,
         description=_DESCRIPTIONS[name],
     )
+    @guarded
     def table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from assets.steps import synthesize
 
@@ -57,6 +59,7 @@ synthesis_tables = [_table(name) for name in _DESCRIPTIONS]
     required_resource_keys=_NEEDS,
     description="Trials, arms, instruments, findings and rejected rows.",
 )
+@guarded
 def trial_tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import collect_findings, describe_trials
 
@@ -83,6 +86,7 @@ def trial_tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     description="Immutable folder of published tables with release.json and report.html; "
     "`current` points to it.",
 )
+@guarded
 def release(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     project = context.resources.project
     project.report("publishing", context)

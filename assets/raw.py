@@ -7,6 +7,8 @@ import time
 
 import dagster as dg
 
+from assets.guard import guarded
+
 TRIALS = dg.DynamicPartitionsDefinition(name="trials")
 
 
@@ -20,6 +22,7 @@ TRIALS = dg.DynamicPartitionsDefinition(name="trials")
     description="Manifest, records and file hashes of each trial folder; unchanged folders are "
     "not read again.",
 )
+@guarded
 def staged_trials(context: dg.AssetExecutionContext) -> None:
     """Stage every trial of the run; a faulty folder becomes findings."""
     from assets.steps import stage

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from assets.sources.staging import StagedTrial, stage_trial
+from assets.sources.staging import IDENTITY, StagedTrial, stage_trial
 from assets.store import TableStore
 from assets.tables import action_control, correlational, gap, moderators, pooling, trial_tables
 from assets.tables import arms as arm_tables
@@ -40,7 +40,7 @@ from validations.manifest.vocabulary import DisclosureProfile
 from validations.records import RECORD_SCHEMAS
 from validations.schema import RowRule
 from validations.screening import Screened, screen
-from validations.trial_rules import trial_findings
+from validations.trial_rules import trial_findings, unused_declarations
 
 STAGING_VERSION = "1"
 
@@ -166,7 +166,7 @@ def screen_kind(kind: str, records: pd.DataFrame, manifests: dict[str, TrialMani
     """Screen stacked records of one kind, with the scale limits of their outcomes."""
     schema = RECORD_SCHEMAS[kind]
     if records.empty:
-        empty = pd.DataFrame(columns=[*_IDENTITY, *schema.names])
+        empty = pd.DataFrame(columns=[*IDENTITY, *schema.names])
         return Screened(empty, pd.DataFrame(), [], [])
     if kind == "arm_summaries":
         scales = [
@@ -175,9 +175,6 @@ def screen_kind(kind: str, records: pd.DataFrame, manifests: dict[str, TrialMani
         ]
         records = records.assign(scale_min=[s[0] for s in scales], scale_max=[s[1] for s in scales])
     return screen(records, schema, _declared_flags(records, schema.rules, manifests))
-
-
-_IDENTITY = ["trial_id", "collection_id", "study_label", "source_id", "file", "row", "block"]
 
 
 def _scale(manifest: TrialManifest, outcome_id: str) -> tuple[str, str]:
@@ -272,7 +269,39 @@ def assemble_outcomes(store: TableStore, trials: list[str]) -> pd.DataFrame:
     rows = outcome_tables.outcome_rows(statistics, reported, manifests, read_facts(store))
     store.write("outcomes/arm_statistics", statistics)
     store.write("outcomes/outcome_rows", rows)
+    findings = _unused(store, manifests, statistics, rows)
+    store.write("outcomes/findings", findings_frame(findings))
     return rows
+
+
+def _unused(
+    store: TableStore,
+    manifests: dict[str, TrialManifest],
+    statistics: pd.DataFrame,
+    rows: pd.DataFrame,
+) -> list[Finding]:
+    """What manifests declare and no accepted row mentions."""
+    correlations = store.read("screened/correlations")
+    findings: list[Finding] = []
+    for trial, manifest in manifests.items():
+        own = statistics[statistics["collection_id"] == trial]
+        made = rows[rows["collection_id"] == trial]
+        printed = made[made["basis"] == "reported_effects"]
+        mentioned = {
+            str(name)
+            for column in ("outcome_id", "intervention_arm", "comparator_arm")
+            for name in printed[column]
+        }
+        if len(correlations):
+            pairs = correlations[correlations["collection_id"] == trial]
+            mentioned |= set(pairs["variable_1"]) | set(pairs["variable_2"])
+        findings += unused_declarations(
+            manifest,
+            set(zip(own["arm"].astype(str), own["outcome"].astype(str), strict=True)),
+            set(made["outcome_id"]),
+            mentioned,
+        )
+    return findings
 
 
 def write_outcome_table(store: TableStore, construct: str) -> pd.DataFrame:
@@ -483,7 +512,8 @@ def collect_findings(store: TableStore, trials: list[str]) -> pd.DataFrame:
     staged = Staged(store, trials)
     findings = staged.findings
     parts = [f"screened/{kind}_findings" for kind in RECORD_SCHEMAS]
-    for name in [*parts, "participants/findings", "effects/findings", "pairs/findings"]:
+    made = ("outcomes", "participants", "effects", "pairs")
+    for name in [*parts, *(f"{step}/findings" for step in made)]:
         findings += findings_from_frame(store.read(name))
     frame = findings_frame(findings)
     store.write("context/findings", frame)

@@ -25,8 +25,9 @@ _PREDICTION = {
     "t_k_minus_2": "t with k \u2212 2 degrees of freedom", "normal": "normal quantiles",
 }  # fmt: skip
 _VARIANCES = {
-    "LS": "the large-sample variance", "LS2": "the large-sample variance with corrected g",
-    "UB": "the unbiased variance", "AV": "the variance at the average effect",
+    "LS": "the large-sample variance",
+    "LS2": "the large-sample variance of d times the squared correction",
+    "UB": "the unbiased variance", "AV": "the large-sample variance at the average g",
 }  # fmt: skip
 _CONVERSIONS = {
     "logistic": "the logistic factor \u221a3/\u03c0", "cox": "Cox's factor 1/1.65",

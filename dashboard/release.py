@@ -26,7 +26,14 @@ class ReleaseFiles:
     def record(self) -> dict[str, Any]:
         """release.json, or what is known while the release is being built."""
         path = self.folder / "release.json"
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            data["release_id"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NoReleaseError(
+                f"the record of release {self.folder.name} cannot be read "
+                f"({type(error).__name__}); run `ibgap refresh` to make a new release"
+            ) from None
         return data
 
     @property
@@ -56,4 +63,6 @@ def open_release(releases_dir: Path, release_id: str = CURRENT) -> ReleaseFiles:
         if release_id != CURRENT and known:
             raise NoReleaseError(f"there is no release {release_id!r}; known: {', '.join(known)}")
         raise NoReleaseError("there is no release yet; run `ibgap refresh` to make one")
-    return ReleaseFiles(folder.resolve())
+    release = ReleaseFiles(folder.resolve())
+    _ = release.record  # a damaged record is told before anything is shown
+    return release

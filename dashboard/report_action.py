@@ -28,7 +28,7 @@ def action_section(view: ReleaseView) -> Section:
     if not arms and not pooled:
         text = "No trial gives counts of who intended and who acted, so this cannot be said."
         return Section("action", title, (Paragraph(text),))
-    first, rest = _first_pairs(arms)
+    first, rest = _first_pairs(_in_order(view, arms))
     blocks: list[Block] = [
         Paragraph(_action_sentence(r, view.level)) for r in pooled if _has_share(r)
     ]
@@ -47,7 +47,10 @@ def action_section(view: ReleaseView) -> Section:
     splits = [r for r in rows if r["row_kind"] == "split"]
     if splits:
         blocks.append(
-            Details("Split of the effect on behavior between arms", (_split_table(view, splits),))
+            Details(
+                "Split of the effect on behavior between arms",
+                (_split_table(view, _in_order(view, splits)),),
+            )
         )
     return Section("action", title, tuple(blocks))
 
@@ -68,13 +71,41 @@ def _action_sentence(row: Row, level: float) -> str:
     )
 
 
+def _in_order(view: ReleaseView, arms: list[Row]) -> list[Row]:
+    """Rows by trial, pair of outcomes (primary and earlier declared ones first), comparators
+    first, name of the arm."""
+    declared = view.rows("instruments")
+    rank = {
+        (r["collection_id"], r["outcome_id"]): (r["primary"] is not True, i)
+        for i, r in enumerate(declared)
+    }
+
+    def outcome(row: Row, column: str) -> tuple[bool, int]:
+        return rank.get((row["trial_id"].split("/")[0], row[column]), (True, len(declared)))
+
+    return sorted(
+        arms,
+        key=lambda r: (
+            view.trial_label(r["trial_id"]),
+            *(outcome(r, column) for column in ("intention", "behavior")),
+            r["intention"],
+            r["behavior"],
+            r["arm_group"] != "comparator",
+            _arm_name(view, r),
+        ),
+    )
+
+
 def _first_pairs(arms: list[Row]) -> tuple[list[Row], list[Row]]:
     """Rows of the first pair of outcomes of each trial, and the other rows."""
     chosen: dict[str, tuple[str, str]] = {}
+    first: list[Row] = []
+    rest: list[Row] = []
     for row in arms:
-        chosen.setdefault(row["trial_id"], (row["intention"], row["behavior"]))
-    first = [r for r in arms if chosen[r["trial_id"]] == (r["intention"], r["behavior"])]
-    return first, [r for r in arms if chosen[r["trial_id"]] != (r["intention"], r["behavior"])]
+        pair = (row["intention"], row["behavior"])
+        same = chosen.setdefault(row["trial_id"], pair) == pair
+        (first if same else rest).append(row)
+    return first, rest
 
 
 def _arm_name(view: ReleaseView, row: Row) -> str:
@@ -98,7 +129,7 @@ def _bars(view: ReleaseView, pooled: list[Row], arms: list[Row]) -> ActionBars:
         shares: ActionShares | str = row["reason"] or row["withheld"] or "not published"
         if all(math.isfinite(row[s]) for s in _SHARES):
             shares = ActionShares(*(row[s] for s in _SHARES))
-        persons = "" if isinstance(shares, str) else whole(row["n"])
+        persons = whole(row["n"]) if math.isfinite(row["n"]) else ""
         bar = ActionBar(_arm_name(view, row), shares, persons)
         groups.setdefault(_pair_name(view, row), []).append(bar)
     hidden = sum(isinstance(b.shares, str) for bars in groups.values() for b in bars)

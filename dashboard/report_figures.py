@@ -32,7 +32,7 @@ from analysis.figures.text import interval, interval_words, number
 from dashboard.blocks import Figure, Table, columns
 from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, is_ok
+from dashboard.wording import ci_name, heterogeneity_line, is_ok
 
 _NAMED_POINTS = 4
 
@@ -41,18 +41,6 @@ def tone_of(construct: str) -> Tone:
     if construct == "intention":
         return "intention"
     return "behavior" if construct == "behavior" else "upstream"
-
-
-def heterogeneity_line(row: Row) -> str:
-    """Trials, tau2 with its interval and I2 on one line."""
-    parts = [plural(row["k_trials"], "trial")]
-    if math.isfinite(row["tau2"]):
-        limits = interval(row["tau2_lb"], row["tau2_ub"], 3)
-        shown = f" {limits}" if math.isfinite(row["tau2_lb"]) else ""
-        parts.append(f"\u03c4\u00b2 = {number(row['tau2'], 3)}{shown}")
-    if math.isfinite(row["i2"]):
-        parts.append(f"I\u00b2 = {row['i2']:.0f}%")
-    return "; ".join(parts)
 
 
 def _panel(construct: str, pooled: Row | None) -> ForestPanel:

@@ -19,7 +19,7 @@ from dashboard.blocks import (
 from dashboard.view import MAIN, ReleaseView, Row, capital, counted, plural, words
 
 _SEVERITIES = ("error", "hold", "warning", "info")
-_SHOWN_FINDINGS = 300
+_SHOWN_FINDINGS, _OPEN_FINDINGS = 300, 10
 
 
 def trials_section(view: ReleaseView) -> Section:
@@ -146,27 +146,27 @@ def findings_section(view: ReleaseView) -> Section:
             else "The checks found nothing."
         )
     ]
-    if rows:
-        head = columns(
-            "Trial | Severity | Place | Found | What to do | Waived by",
-            wide=("Found", "What to do"),
-            texts=("Severity", "Place", "Waived by"),
-        )
-        table = Table(
-            "Findings, worst first",
-            head,
-            tuple(_finding_cells(view, r) for r in rows[:_SHOWN_FINDINGS]),
-        )
-        blocks.append(table)
-    if len(rows) > _SHOWN_FINDINGS:
-        blocks.append(
-            Paragraph(
-                f"{len(rows) - _SHOWN_FINDINGS} more are in the table `findings` of the release.",
-                "note",
-            )
-        )
+    severe = [r for r in rows if r["severity"] in ("error", "hold")]
+    mild = [r for r in rows if r["severity"] not in ("error", "hold")]
+    if severe:
+        blocks.append(_findings_table(view, "Errors and holds", severe))
+    if mild:
+        inner = _findings_table(view, f"Warnings and notes ({len(mild)})", mild)
+        blocks += [inner] if len(mild) <= _OPEN_FINDINGS else [Details(inner.caption, (inner,))]
     blocks += [Heading("Rejected rows"), _rejected_block(view)]
     return Section("findings", "Findings of the checks", tuple(blocks))
+
+
+def _findings_table(view: ReleaseView, caption: str, rows: list[Row]) -> Table:
+    head = columns(
+        "Trial | Severity | Place | Found | What to do | Waived by",
+        wide=("Found", "What to do"),
+        texts=("Severity", "Place", "Waived by"),
+    )
+    if len(rows) > _SHOWN_FINDINGS:
+        caption += f", the first {_SHOWN_FINDINGS}; all are in the table `findings`"
+    shown = tuple(_finding_cells(view, r) for r in rows[:_SHOWN_FINDINGS])
+    return Table(caption, head, shown)
 
 
 def _finding_cells(view: ReleaseView, row: Row) -> tuple[str | Cell, ...]:

@@ -81,6 +81,18 @@ def set_of(row: Row) -> str:
     return interval(row["ci_lb"], row["ci_ub"])
 
 
+def heterogeneity_line(row: Row) -> str:
+    """Trials, tau2 with its interval and I2 on one line."""
+    parts = [plural(row["k_trials"], "trial")]
+    if math.isfinite(row["tau2"]):
+        limits = interval(row["tau2_lb"], row["tau2_ub"], 3)
+        shown = f" {limits}" if math.isfinite(row["tau2_lb"]) else ""
+        parts.append(f"\u03c4\u00b2 = {number(row['tau2'], 3)}{shown}")
+    if math.isfinite(row["i2"]):
+        parts.append(f"I\u00b2 = {row['i2']:.0f}%")
+    return "; ".join(parts)
+
+
 def pooled_sentence(row: Row, construct: str) -> str:
     """The pooled effect of one construct for a reader without statistics."""
     name = words(construct)

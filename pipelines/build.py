@@ -120,7 +120,9 @@ def _sensor(job: Any, settings: Settings) -> dg.SensorDefinition:
         settled = {n: s for n, s in (found or {}).items() if n in decision.refresh}
         remembered = {n: s for n, s in read_cursor(context.cursor).items() if n in (found or {})}
         context.update_cursor(write_cursor(remembered | settled))
-        ordered = sync_partitions(context.instance, sorted(found or {}))
+        # Folders that are still being uploaded wait for their own tick.
+        ready = (registered - set(decision.forget)) | set(decision.register)
+        ordered = sync_partitions(context.instance, sorted(ready))
         if not ordered:
             return dg.SkipReason("no trial is left")
         # No run key: a folder that returns to earlier bytes must run again.

@@ -25,16 +25,7 @@ class FolderCheck:
 
 
 def check_folder(folder: Path) -> FolderCheck:
-    """Stage, screen and dry-run one trial folder; nothing is kept."""
-    if not folder.is_dir():
-        missing = Finding(
-            folder.name,
-            "folder_missing",
-            Severity.ERROR,
-            f"there is no folder {str(folder)!r}",
-            "give the path of a trial folder (for a single file: `ibgap trial new FILE`)",
-        )
-        return FolderCheck(folder, [missing], [])
+    """Stage, screen and dry-run one trial folder (which exists); nothing is kept."""
     resolved = folder.resolve()
     staged = stage_trial(resolved, b"check")
     findings = check_staged(staged)
@@ -74,7 +65,7 @@ def _dry_run(folder: Path) -> tuple[list[Finding], list[str]]:
         pairs = steps.pair_effects(store, names, settings)
         findings = [
             finding
-            for part in ("participants", "effects", "pairs")
+            for part in ("outcomes", "participants", "effects", "pairs")
             for finding in findings_from_frame(store.read(f"{part}/findings"))
         ]
         correlations = len(store.read("screened/correlations"))
@@ -82,7 +73,7 @@ def _dry_run(folder: Path) -> tuple[list[Finding], list[str]]:
     common = effects[effects["measure"] == "SMD"] if len(effects) else effects
     summary = []
     for construct, part in common.groupby("construct") if len(common) else []:
-        usable = int(part["yi"].notna().sum())
+        usable = int((part["yi"].notna() & ~part["reason"].str.startswith("held")).sum())
         summary.append(
             f"{str(construct).replace('_', ' ')}: {usable} of {len(part)} effects usable"
         )

@@ -148,6 +148,8 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
 
     table = release.table("gap_estimates")
     own = table[table["synthesis"] == synthesis]
+    if table.empty:
+        _fail("the release holds no gap: no trial has usable effects", exits.NO_RELEASE)
     if own.empty:
         known = ", ".join(sorted(set(table["synthesis"]))) or "none"
         _fail(f"there is no synthesis {synthesis!r} with a gap; known: {known}", exits.USAGE)
@@ -421,6 +423,10 @@ def trial_check(folder: Path, as_json: bool) -> None:
     """
     from pipelines.check import check_folder, report_text
 
+    if not folder.is_dir():
+        _fail(
+            f"there is no folder {str(folder)!r} (for a file: `ibgap trial new FILE`)", exits.USAGE
+        )
     found = check_folder(folder)
     if as_json:
         click.echo(json.dumps([vars(f) for f in found.findings], indent=1, default=str))

@@ -75,5 +75,5 @@ def read_cursor(text: str | None) -> dict[str, FolderState]:
     """The states of the last look; an unreadable cursor counts as none."""
     try:
         return {n: FolderState(*state) for n, state in json.loads(text or "{}").items()}
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         return {}

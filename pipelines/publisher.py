@@ -100,6 +100,8 @@ class Publisher:
             )
             (building / "release.json").write_text(_json(record), encoding="utf-8")
             (building / "report.html").write_text(self._render_report(building), encoding="utf-8")
+            sizes = {"files": _sizes(building)}
+            (building / "release.json").write_text(_json(record | sizes), encoding="utf-8")
             target = self.releases_dir / release_id
             building.replace(target)
         except BaseException:
@@ -110,14 +112,13 @@ class Publisher:
         return Release(release_id, target, True)
 
     def _current(self) -> tuple[Path, dict[str, Any]] | None:
+        """The current release with its record, if every file is as it was published."""
         path = self.releases_dir / CURRENT
         try:
             record = json.loads((path / "release.json").read_text(encoding="utf-8"))
-            intact = all(
-                (path / name).exists() for name in ("report.html", "ibgap.duckdb")
-            ) and all((path / "tables" / f"{name}.parquet").exists() for name in TABLES)
+            intact = record["files"] == _sizes(path)
             return (path.resolve(), record) if intact else None
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _switch(self, release_id: str) -> None:
@@ -129,6 +130,8 @@ class Publisher:
     def _remove_leftovers(self) -> None:
         for leftover in self.releases_dir.glob(f"{_BUILDING}*"):
             shutil.rmtree(leftover, ignore_errors=True)
+        for link in self.releases_dir.glob(f".{CURRENT}-*"):
+            link.unlink(missing_ok=True)
 
     def _prune(self, keep: int, newest: str) -> None:
         if keep < 1:
@@ -140,6 +143,12 @@ class Publisher:
         )
         for name in [n for n in old if n != newest][: max(0, len(old) - keep)]:
             shutil.rmtree(self.releases_dir / name, ignore_errors=True)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of every file of a release but its record."""
+    files = [p for p in folder.rglob("*") if p.is_file() and p.name != "release.json"]
+    return {str(p.relative_to(folder)): p.stat().st_size for p in sorted(files)}
 
 
 def _now() -> datetime:

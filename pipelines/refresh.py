@@ -114,15 +114,15 @@ def _summarize(result, settings: Settings) -> RefreshResult:  # type: ignore[no-
 
 
 def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-def]
-    """Step and exception class; the message only for errors made for people."""
-    from pipelines.publisher import ReleaseAuditError
+    """The step and the class of the error (its text only where it is made for people)."""
+    from assets.guard import StepFailedError
 
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
             cause = error.cause or error
-            text = f"the step {event.step_key} failed ({cause.cls_name})"
-            if cause.cls_name == ReleaseAuditError.__name__:
-                text += f": {cause.message.split(':', 1)[-1].strip()}"
-            return text
+            told = cause.cls_name
+            if cause.cls_name == StepFailedError.__name__:
+                told = cause.message.split("StepFailedError:", 1)[-1].strip()
+            return f"the step {event.step_key} failed ({told})"
     return "a blocking check failed: " + ", ".join(failed_checks)

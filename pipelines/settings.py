@@ -135,8 +135,9 @@ def _check(settings: Settings) -> None:
         ("intender_rule", a.intender_rule, ("R2", "R3", "R4")),
     ):
         if value not in known:
+            why = " (a median split depends on the sample)" if name == "intender_rule" else ""
             raise SettingsError(
-                f"the setting {name} is {value!r}; possible: {', '.join(map(str, known))}"
+                f"the setting {name} is {value!r}; possible: {', '.join(map(str, known))}{why}"
             )
     for rho in (a.assumed_correlation, a.within_construct_correlation, *a.correlation_grid):
         if not -1.0 < rho < 1.0:

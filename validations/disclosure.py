@@ -125,11 +125,25 @@ def _protect_rows(
         # A mean of whole scores with three decimals can be turned back into a sum and an n.
         decimals = 2 if column[:-1] in ("m", "sd") else EFFECT_DECIMALS
         out.loc[rows, column] = pd.to_numeric(out.loc[rows, column]).round(decimals)
-    # A difference of shares times the group size is a count.
     if name == "effects":
-        small = rows & (out["measure"] == "RD").to_numpy()
-        out.loc[small, ["yi", "ci_lb", "ci_ub"]] = out.loc[small, ["yi", "ci_lb", "ci_ub"]].round(2)
+        _protect_binary_effects(out, rows)
     out.loc[rows, "withheld"] = f"counts and effects {profile.value} for disclosure"
+
+
+_NATURAL = ("OR", "RR", "RD")
+_COARSE_DECIMALS = 2
+
+
+def _protect_binary_effects(out: pd.DataFrame, rows: np.ndarray) -> None:
+    """Effects of binary outcomes and their variances together give the counts back: the natural
+    scales are withheld, the common scale is coarsened."""
+    natural = rows & out["measure"].isin(_NATURAL).to_numpy()
+    binary = set(out.loc[natural, "outcome_row_id"])
+    out.loc[natural, ["yi", "vi", "sei", "ci_lb", "ci_ub"]] = np.nan
+    out.loc[natural, "reason"] = "withheld: with its variance it would give counts away"
+    common = rows & out["outcome_row_id"].isin(binary).to_numpy() & ~natural
+    numbers = ["yi", "vi", "sei", "ci_lb", "ci_ub"]
+    out.loc[common, numbers] = out.loc[common, numbers].round(_COARSE_DECIMALS)
 
 
 def _protect_events(out: pd.DataFrame, rows: np.ndarray, profile: DisclosureProfile) -> None:

@@ -85,6 +85,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 ("value",),
             ),
         ),
+        duplicate="this participant stands more than once for the outcome",
     ),
     "arm_summaries": TableSchema(
         "arm_summaries",
@@ -157,6 +158,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 ("sd",),
             ),
         ),
+        duplicate="this arm, outcome and time stand more than once",
     ),
     "reported_effects": TableSchema(
         "reported_effects",
@@ -284,6 +286,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 ("value", "ci_lb"),
             ),
         ),
+        duplicate="this comparison, outcome, time and statistic stand more than once",
     ),
     "correlations": TableSchema(
         "correlations",
@@ -319,6 +322,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 ("variable_1", "variable_2"),
             ),
         ),
+        duplicate="this pair of variables stands more than once",
     ),
     "intention_by_action": TableSchema(
         "intention_by_action",
@@ -342,6 +346,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 ("inclined_actors",),
             ),
         ),
+        duplicate="this arm and pair of outcomes stand more than once",
     ),
     "barrier_codings": TableSchema(
         "barrier_codings",
@@ -368,6 +373,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
             _count("n_reference_points", "passages coded into it"),
         ),
         ("trial_id", "source_id", "dimension", "source", "coder"),
+        duplicate="this dimension, source and coder stand more than once",
     ),
 }
 

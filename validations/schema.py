@@ -57,13 +57,15 @@ class RowRule:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A table: its columns, its key (unique over rows) and its row rules."""
+    """A table: its columns, its key (unique over rows), its row rules, and what to say of rows that
+    share a key."""
 
     name: str
     description: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     rules: tuple[RowRule, ...] = field(default=())
+    duplicate: str = "the row stands more than once"
 
     @property
     def names(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from validations.expectations import CheckOutcome, Failure, validate
 from validations.findings import Finding, Severity, name_rows
 from validations.records import ROW_CHECKS
-from validations.schema import TableSchema
+from validations.schema import Column, TableSchema
 
 REJECTED_COLUMNS = [
     "trial_id",
@@ -53,7 +54,7 @@ def screen(
     for name in schema.key:
         frame[f"key:{name}"] = records[name].astype(str) if name in records else ""
     failures, outcomes = validate(frame, schema)
-    rejected = _rejected_rows(records, schema, failures)
+    rejected = _rejected_rows(records, schema, leading_failures(failures, schema))
     bad = sorted({position for failure in failures for position in failure.positions})
     accepted = frame.drop(index=bad)
     accepted = accepted[[c for c in accepted.columns if ":" not in c]].reset_index(drop=True)
@@ -94,23 +95,64 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
     if rule_id == "value_required":
         return f"{column} is empty", fix or "fill the cell"
     if rule_id == "row_unique":
-        return "the row stands more than once with the same " + column, (
-            "keep one of the rows, or tell them apart"
-        )
+        return schema.duplicate, "keep one of the rows, or tell them apart"
     if rule_id == "value_allowed":
         return f"{column} is not one of the known words", fix
     if rule_id == "value_in_range" and declared is not None:
-        return f"{column} is outside {_range_text(declared)}", fix
+        return f"{column} is not {_range_text(declared)}", fix
     return rule_id.replace("_", " "), fix
 
 
-def _range_text(column: object) -> str:
-    parts = []
-    for name, sign in (("minimum", ">="), ("above", ">"), ("maximum", "<="), ("below", "<")):
-        value = getattr(column, name)
-        if value is not None:
-            parts.append(f"{sign} {value:g}")
-    return " and ".join(parts)
+def _range_text(column: Column) -> str:
+    """`greater than 0`, `at least 2`, `between 0 and 1`."""
+    low = column.above if column.above is not None else column.minimum
+    high = column.below if column.below is not None else column.maximum
+    if low is not None and high is not None:
+        strictly = "strictly " if column.above is not None else ""
+        return f"{strictly}between {low:g} and {high:g}"
+    if column.above is not None:
+        return f"greater than {low:g}"
+    return f"at least {low:g}" if low is not None else f"at most {high:g}"
+
+
+_OF_ONE_OUTCOME = ("value", "baseline")
+"""Cells of participant rows that belong to one outcome; others concern the whole row."""
+_KEY_LENGTH = 4
+_UNREADABLE = ("number_readable", "value_required")
+
+
+def leading_failures(failures: list[Failure], schema: TableSchema) -> list[Failure]:
+    """The faults a person has to mend: a rule over several cells is dropped where one of them is
+    empty or unreadable, the text of a yes/no outcome is one fault, and so are swapped limits."""
+    at: dict[str, set[int]] = {}
+    cells: dict[str, set[int]] = {}
+    for failure in failures:
+        at.setdefault(failure.rule_id, set()).update(failure.positions)
+        if failure.rule_id in _UNREADABLE:
+            cells.setdefault(failure.column, set()).update(failure.positions)
+    rules = {rule.id: rule for rule in schema.rules}
+    out = []
+    for failure in failures:
+        gone: set[int] = set()
+        if failure.rule_id == "number_readable" and failure.column == "value":
+            gone = at.get("value_yes_or_no", set())
+        elif failure.rule_id in rules and failure.rule_id != "value_yes_or_no":
+            gone = set().union(*(cells.get(c, set()) for c in rules[failure.rule_id].columns))
+            if failure.rule_id == "value_within_limits":
+                gone = gone | at.get("limits_in_order", set())
+        kept = tuple(p for p in failure.positions if p not in gone)
+        if kept:
+            out.append(Failure(failure.rule_id, failure.column, kept))
+    return out
+
+
+def _columns_of_file(found_in: str, fields: str) -> str:
+    """The file's own names of `mean, sd`; fields that come from the manifest keep theirs."""
+    known = json.loads(found_in) if found_in else {}
+    names = fields.split(", ")
+    if len(names) >= _KEY_LENGTH:  # a key over many fields: only those that are columns
+        return ", ".join(known[name] for name in names if known.get(name))
+    return ", ".join(known.get(name) or name for name in names)
 
 
 def _rejected_rows(
@@ -120,6 +162,8 @@ def _rejected_rows(
     for failure in failures:
         rows = records.iloc[list(failure.positions)]
         reason, fix = _reason(schema, failure.rule_id, failure.column)
+        if failure.rule_id == "number_readable" and _has_comma(rows[failure.column]):
+            fix = 'if the comma is the decimal sign, set `format.decimal: ","`'
         parts.append(
             pd.DataFrame(
                 {
@@ -128,11 +172,11 @@ def _rejected_rows(
                     "source_id": rows["source_id"],
                     "file": rows["file"],
                     "row": rows["row"].astype("int64"),
-                    "column": failure.column,
+                    "column": [_columns_of_file(f, failure.column) for f in _found_in(rows)],
                     "rule_id": failure.rule_id,
                     "reason": reason,
                     "fix": fix,
-                    "outcome": rows.get("outcome", ""),
+                    "outcome": rows["outcome"] if failure.column in _OF_ONE_OUTCOME else "",
                 }
             )
         )
@@ -142,12 +186,20 @@ def _rejected_rows(
     return out.sort_values(["trial_id", "file", "row", "rule_id", "column"]).reset_index(drop=True)
 
 
+def _found_in(rows: pd.DataFrame) -> pd.Series:
+    return rows["found_in"] if "found_in" in rows else pd.Series("", index=rows.index)
+
+
+def _has_comma(texts: pd.Series) -> bool:
+    return bool(texts.astype(str).str.match(r"^[+-]?\d+,\d+$").all())
+
+
 def _summaries(rejected: pd.DataFrame, schema: TableSchema) -> list[Finding]:
-    """One finding per trial, file, rule and column."""
+    """One finding per trial, file, rule, column and outcome."""
     findings = []
-    keys = ["trial_id", "file", "rule_id", "column", "reason", "fix"]
+    keys = ["trial_id", "file", "rule_id", "column", "reason", "fix", "outcome"]
     for key, rows in rejected.groupby(keys, sort=True):
-        trial, file, rule_id, column, reason, fix = (str(part) for part in key)
+        trial, file, rule_id, column, reason, fix, _ = (str(part) for part in key)
         numbers = sorted(set(rows["row"]))
         findings.append(
             Finding(

@@ -163,7 +163,7 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "ci_method": ("text", "", "confidence interval method"),
     "pi_method": ("text", "", "prediction interval method"),
     "level": ("number", "", "confidence level"),
-    "is_primary": ("boolean", "", "whether this is the registered primary analysis"),
+    "is_primary": ("boolean", "", "whether this is the primary analysis of its subset"),
     "status": ("text", "", "ok, or the state that limits the number"),
     # gap
     "estimand": ("text", "", "which question the estimate answers"),

@@ -45,6 +45,56 @@ def trial_findings(
     return out
 
 
+def unused_declarations(
+    manifest: TrialManifest,
+    arm_outcomes: set[tuple[str, str]],
+    with_effect: set[str],
+    mentioned: set[str],
+) -> list[Finding]:
+    """Arms and outcomes of a manifest that no accepted row mentions, and outcomes with rows of
+    some arms but without a comparison.
+
+    arm_outcomes: (arm, outcome) of numbers per arm. with_effect: outcomes with an outcome row.
+    mentioned: arms and outcomes named elsewhere (printed effects, correlations).
+    """
+    arms, seen = {a for a, _ in arm_outcomes}, {o for _, o in arm_outcomes} | mentioned
+    if not arm_outcomes and not mentioned:
+        return []  # nothing could be read; other findings say why
+
+    def told(rule: str, message: str, fix: str) -> Finding:
+        return Finding(manifest.id, rule, Severity.WARNING, message, fix, "trial.yaml")
+
+    out = [
+        told(
+            "outcome_without_rows",
+            f"no accepted row has the outcome {outcome.id!r}",
+            "check its column or the texts of the outcome column, or remove the outcome",
+        )
+        for outcome in manifest.outcomes
+        if outcome.id not in seen
+    ]
+    out += [
+        told(
+            "arm_without_rows",
+            f"no accepted row has the arm {arm.id!r}",
+            "check the texts of the arm column (`recode:`), or remove the arm",
+        )
+        for arm in manifest.arms
+        if arm_outcomes and arm.id not in arms | mentioned
+    ]
+    for outcome in sorted({o for _, o in arm_outcomes} - with_effect):
+        have = sorted(a for a, o in arm_outcomes if o == outcome)
+        missing = sorted({a.id for a in manifest.arms} - set(have))
+        out.append(
+            told(
+                "outcome_of_one_side",
+                f"{outcome!r} has rows of {', '.join(have)} only, so there is no comparison",
+                f"add the rows of {' or '.join(missing)}, or correct the arms and their roles",
+            )
+        )
+    return out
+
+
 def _finding(
     row: Record, rule: str, severity: Severity, message: str, fix: str, *, about: bool = True
 ) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,7 +184,8 @@ def _read_delimited(path: Path, data: bytes, file_format: FileFormat) -> _Read:
         )
         raise _UnreadableError(
             "file_ragged",
-            f"{name_rows(ragged)} of the file do not have {len(header)} cells{last}",
+            f"{name_rows(ragged)} of the file {'does' if len(ragged) == 1 else 'do'} not have "
+            f"{len(header)} cells{last}",
             "quote cells that hold the delimiter, or export the file again",
         )
     cells = [[cell.strip() for cell in row] if row != [""] else [""] * len(header) for row in body]
@@ -219,6 +221,13 @@ def _decode(data: bytes, encoding: str) -> str:
 def _guess_encoding(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
+    if not re.search(rb"[\x80-\x9f]", data):
+        return "latin-1"
+    try:
+        data.decode("cp1252")
+        return "cp1252"
+    except UnicodeDecodeError:
+        pass
     from charset_normalizer import from_bytes
 
     best = from_bytes(data[:200_000]).best()
@@ -234,7 +243,9 @@ def _check_delimiter(header: list[str], delimiter: str) -> None:
                 "delimiter_wrong",
                 f"the header has one column with {header[0].count(other)} {name}s in it: the file "
                 f"is separated by {name}s, not by {_DELIMITERS.get(delimiter, repr(delimiter))}s",
-                f'set format.delimiter: "{other}"'
+                'set format.delimiter: "'
+                + other.replace("\t", "\\t")
+                + '"'
                 + (' (and format.decimal: "," if numbers use it)' if other == ";" else ""),
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import hmac
+import json
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -29,7 +30,17 @@ from validations.manifest.model import (
 )
 from validations.records import RECORD_SCHEMAS
 
-IDENTITY = ["trial_id", "collection_id", "study_label", "source_id", "file", "row", "block"]
+IDENTITY = [
+    "trial_id",
+    "collection_id",
+    "study_label",
+    "source_id",
+    "file",
+    "row",
+    "block",
+    "found_in",
+]
+"""`found_in` maps fields to columns of the file (JSON): a fault names what a person sees."""
 
 
 @dataclass
@@ -52,8 +63,24 @@ class StagedTrial:
 def stage_trial(folder: Path, key: bytes) -> StagedTrial:
     """Read manifest and files of a trial folder; faults become findings, nothing raises.
 
-    key: secret of this store; participant ids leave this function only as keyed hashes.
+    key: secret of this store; participant ids leave this function only as keyed hashes. A fault
+    that nobody foresaw becomes a finding of this trial too, with its class alone, since its text
+    may hold values.
     """
+    try:
+        return _stage(folder, key)
+    except Exception as error:
+        unforeseen = Finding(
+            folder.name,
+            "trial_unreadable",
+            Severity.ERROR,
+            f"the trial could not be read ({type(error).__name__})",
+            "run `ibgap trial check` on the folder and compare manifest and files",
+        )
+        return StagedTrial(folder.name, findings=[unforeseen])
+
+
+def _stage(folder: Path, key: bytes) -> StagedTrial:
     staged = StagedTrial(folder.name)
     try:
         manifest = load_manifest(folder)
@@ -76,6 +103,7 @@ def stage_trial(folder: Path, key: bytes) -> StagedTrial:
                     "rows": len(raw.frame),
                 }
             )
+            _require_columns(raw, source, {"recode": list(source.recode)})
             raw, excluded = _keep_declared_rows(raw, source)
             staged.findings += _note_excluded(folder.name, source, excluded)
             for kind, frame in _extract(manifest, source, raw, key).items():
@@ -249,7 +277,12 @@ def _fields(
 
 
 def _identify(
-    frame: pd.DataFrame, manifest: TrialManifest, source: Source, raw: RawTable, block: int
+    frame: pd.DataFrame,
+    manifest: TrialManifest,
+    source: Source,
+    raw: RawTable,
+    block: int,
+    found_in: dict[str, list[str]],
 ) -> pd.DataFrame:
     study = frame["study"] if "study" in frame else pd.Series("", index=frame.index)
     is_named = study != ""
@@ -260,6 +293,7 @@ def _identify(
     frame["file"] = source.file
     frame["row"] = raw.rows
     frame["block"] = block
+    frame["found_in"] = json.dumps({k: " + ".join(v) for k, v in found_in.items()}, sort_keys=True)
     rest = [c for c in frame.columns if c not in IDENTITY and c != "study"]
     return frame[IDENTITY + rest]
 
@@ -286,9 +320,9 @@ def _extract(
             filled = (frame[numbers] != "").any(axis=1)
             frame, kept = frame[filled], [r for r, f in zip(raw.rows, filled, strict=True) if f]
             part = RawTable(raw.file, frame, kept, raw.sha256, raw.size)
-            frames.append(_identify(frame.copy(), manifest, source, part, number))
+            frames.append(_identify(frame.copy(), manifest, source, part, number, block.mapping()))
         else:
-            frames.append(_identify(frame, manifest, source, raw, number))
+            frames.append(_identify(frame, manifest, source, raw, number, block.mapping()))
     kind = {
         ArmSource: "arm_summaries",
         EffectSource: "reported_effects",
@@ -380,7 +414,9 @@ def _outcome_values(
             "scale_type": outcome.scale.type.value,
         }
     )
-    identified = _identify(frame, manifest, source, raw, 0)
+    found_in = columns.mapping() | {"arm": [outcome.arm_column or columns.arm]}
+    found_in |= {"value": [outcome.column], "baseline": [outcome.baseline_column]}
+    identified = _identify(frame, manifest, source, raw, 0, found_in)
     # A person without this outcome is not a faulty row.
     return identified[identified["value"] != ""]
 

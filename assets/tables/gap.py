@@ -203,8 +203,7 @@ def _gap_rows(
             "method": e.method,
             "status": e.status,
             "reason": e.reason,
-            "is_primary": identity["subset"] == "all"
-            and not (has_cr2 and e.method.startswith("model")),
+            "is_primary": not (has_cr2 and e.method.startswith("model")),
         }
         for e in estimates
     ]
@@ -239,7 +238,7 @@ def gap_table(stack: Stack, pairs: pd.DataFrame, settings: AnalysisSettings) -> 
                         "method": "none",
                         "status": missing.status,
                         "reason": missing.reason,
-                        "is_primary": subset == "all",
+                        "is_primary": True,
                         "interval_kind": "none",
                         "notes": "",
                         "slope_origin": "",

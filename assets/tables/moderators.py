@@ -242,7 +242,7 @@ def bias_checks(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:
                     | {
                         "status": "too_few_studies",
                         "method": "",
-                        "reason": f"{k} trials; at least {SMALLEST_NUMBER_OF_STUDIES} are needed",
+                        "reason": f"k = {k}; at least {SMALLEST_NUMBER_OF_STUDIES} trials are needed",
                     }
                 )
                 continue

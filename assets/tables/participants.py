@@ -105,7 +105,9 @@ def participant_facts(
                 and behavior.construct is Construct.BEHAVIOR
             )
             if is_pair:
-                _pair_facts(facts, manifest, upstream, behavior, wide, arms, intender_rule)
+                _correlate(facts, upstream, behavior, wide, arms)
+            if is_pair and belong_together(manifest, upstream, behavior):
+                _count(facts, upstream, behavior, wide, arms, intender_rule)
     return facts
 
 
@@ -219,9 +221,43 @@ def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, rows: pd.Da
         facts.design_effects[str(outcome)] = float(design_effect(size, summary.icc)[0])
 
 
-def _pair_facts(
+TACT = ("target", "action", "context", "time")
+
+
+def belong_together(manifest: TrialManifest, upstream: Outcome, behavior: Outcome) -> bool:
+    """Whether two outcomes are a pair: as declared, else the behavior comes at the same time or
+    later and at least 3 of target, action, context and time agree (unstated ones do)."""
+    if manifest.pairs:
+        declared = {(pair.upstream, pair.behavior) for pair in manifest.pairs}
+        return (upstream.id, behavior.id) in declared
+    weeks, later = upstream.timepoint.weeks, behavior.timepoint.weeks
+    if weeks is not None and later is not None and later < weeks:
+        return False
+    texts = [(getattr(upstream, part), getattr(behavior, part)) for part in TACT]
+    return sum(not a or not b or a == b for a, b in texts) >= 3
+
+
+def _person_arms(arms: pd.DataFrame, upstream: Outcome, behavior: Outcome) -> np.ndarray:
+    return np.asarray(arms[behavior.id].fillna(arms[upstream.id]).astype(str))
+
+
+def _correlate(
     facts: ParticipantFacts,
-    manifest: TrialManifest,
+    upstream: Outcome,
+    behavior: Outcome,
+    wide: pd.DataFrame,
+    arms: pd.DataFrame,
+) -> None:
+    first = wide[upstream.id].to_numpy(dtype=float)
+    second = wide[behavior.id].to_numpy(dtype=float)
+    arm = _person_arms(arms, upstream, behavior)
+    pooled = pooled_within_arm_correlation(first, second, arm)
+    if pooled is not None:
+        facts.within_arm[(upstream.id, behavior.id)] = (pooled.r, pooled.n, pooled.variance)
+
+
+def _count(
+    facts: ParticipantFacts,
     upstream: Outcome,
     behavior: Outcome,
     wide: pd.DataFrame,
@@ -230,10 +266,7 @@ def _pair_facts(
 ) -> None:
     first = wide[upstream.id].to_numpy(dtype=float)
     second = wide[behavior.id].to_numpy(dtype=float)
-    arm = arms[behavior.id].fillna(arms[upstream.id]).astype(str).to_numpy()
-    pooled = pooled_within_arm_correlation(first, second, arm)
-    if pooled is not None:
-        facts.within_arm[(upstream.id, behavior.id)] = (pooled.r, pooled.n, pooled.variance)
+    arm = _person_arms(arms, upstream, behavior)
     if upstream.construct is not Construct.INTENTION or behavior.scale.type is not ScaleType.BINARY:
         return
     intends = _intends(upstream, first, intender_rule)

@@ -140,7 +140,6 @@ def test_a_truncated_spss_file(read: Check, tmp_path: Path, keep: int) -> None:
     answer.says("people.sav", "cannot be opened", "truncated", "export it again")
 
 
-@pytest.mark.xfail(strict=True, reason="the guess falls on rare code pages (cp775)")
 def test_western_text_is_recognized(read: Check) -> None:
     answer = read(P.having("people.csv", CSV.replace("S1", "Zürich").encode("latin-1")))
     assert any(name in answer.text for name in ("cp1252", "latin-1", "iso8859-1"))

@@ -172,6 +172,5 @@ def test_a_failed_run_names_the_step_and_shows_no_value(failed: Run) -> None:
     assert not failed.home.releases.exists()
 
 
-@pytest.mark.xfail(strict=True, reason="Dagster stores the text of the exception with its chain")
 def test_the_event_log_of_a_failed_run_has_no_value(failed: Run) -> None:
     assert leaks_below(failed.dagster_home) == {}

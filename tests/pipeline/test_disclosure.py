@@ -148,7 +148,6 @@ def solutions(effects: pd.DataFrame) -> set[tuple[int, int]]:
     return found
 
 
-@pytest.mark.xfail(strict=True, reason="log OR, log RR and their variances give the counts back")
 def test_hidden_events_cannot_be_solved_from_the_published_effects(
     make_home: Callable[..., Home],
 ) -> None:

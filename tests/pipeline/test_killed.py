@@ -105,7 +105,6 @@ def _check_the_next_run(home: Home) -> None:
         home.release().table(name)
 
 
-@pytest.mark.xfail(strict=True, reason="the half-made link `.current-PID` is not removed")
 def test_a_half_made_link_is_removed(copy_of_small: Home) -> None:
     (copy_of_small.releases / ".current-1").symlink_to("nowhere")
     copy_of_small.publish()

@@ -207,7 +207,6 @@ def test_an_effect_that_does_not_exist(shipped: Home) -> None:
     assert "near: burger2022_vaccination:benefits_vs_control:vaccinated@15w" in result.output
 
 
-@pytest.mark.xfail(strict=True, reason="every intention is crossed with every behavior")
 def test_action_control_follows_the_declared_pairs(tables: dict[str, pd.DataFrame]) -> None:
     own = tables["action_control"]
     own = own[own["trial_id"] == "kato2022_rubella"]

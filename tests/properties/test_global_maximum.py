@@ -18,8 +18,6 @@ from analysis.pooling import fit_random_effects
 SETS = 200
 GRID = np.concatenate([[0.0], np.geomspace(1e-9, 1e5, 3000)])
 """Values of tau2 in units of the median variance of a set."""
-MISSED = [8]
-"""Sets whose global maximum the multivariate engine misses for now."""
 
 
 def _awkward(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,16 +79,9 @@ def _one_level(number: int) -> tuple[float, float]:
 
 
 def test_the_multivariate_engine_finds_the_same_maximum() -> None:
-    for number in set(range(60)) - set(MISSED):
+    for number in range(60):
         several, one = _one_level(number)
         assert several == pytest.approx(one, abs=1e-7), f"set {number}"
-
-
-@pytest.mark.xfail(strict=True, reason="no start near 0: a local maximum is kept")
-@pytest.mark.parametrize("number", MISSED)
-def test_the_multivariate_engine_finds_a_maximum_near_zero(number: int) -> None:
-    several, one = _one_level(number)
-    assert several == pytest.approx(one, abs=1e-7)
 
 
 def test_paule_mandel_on_the_same_sets() -> None:

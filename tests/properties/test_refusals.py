@@ -122,7 +122,6 @@ def test_equal_precision_says_nothing_about_small_studies() -> None:
         egger_test(YI, [0.04] * 4)
 
 
-@pytest.mark.xfail(strict=True, reason="singular matrix, or a ratio of two rounding errors")
 @pytest.mark.parametrize("yi", [[0.5, 0.5, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]])
 def test_effects_exactly_on_a_line_have_no_knapp_hartung_test(yi: list[float]) -> None:
     """The scale of Knapp and Hartung is 0: the omnibus test does not exist, the fit does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ EDGES = {
         "No trial has both outcomes",
     ),
     "another synthesis only": (
-        [Trial(f"T{i}", (0.3 * i, 0.02), (0.1 * i, 0.02), 0.0, "x", "ideas") for i in range(3)],
+        [replace(t, synthesis="x", construct="ideas") for t in some_trials(3)],
         "Not estimable: no trial has a usable effect on intention.",
     ),
 }  # fmt: skip

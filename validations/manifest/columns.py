@@ -18,6 +18,14 @@ class _Columns(BaseModel):
         default_factory=dict, description="field -> the value it has in every row"
     )
 
+    @field_validator("*")
+    @classmethod
+    def _no_empty_column(cls, value: Any) -> Any:
+        names = value if isinstance(value, list) else [value]
+        if any(name == "" for name in names):
+            raise ValueError("a column name is empty; name a column of the file")
+        return value
+
     @field_validator("values", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:

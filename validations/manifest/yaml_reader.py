@@ -30,11 +30,12 @@ class YamlDocument:
 
 
 class YamlFaultError(Exception):
-    """One reason why the text is not usable YAML, with its line."""
+    """One reason why the text is not usable YAML, with its line and what to do."""
 
-    def __init__(self, message: str, line: int | None) -> None:
+    def __init__(self, message: str, line: int | None, fix: str = "") -> None:
         super().__init__(message)
         self.line = line
+        self.fix = fix or "correct the indentation, quotes and colons around this line"
 
 
 class _Loader(yaml.SafeLoader):
@@ -79,10 +80,14 @@ def _refuse_tags_and_aliases(text: str) -> None:
         for event in yaml.parse(text, Loader=_Loader):
             line = event.start_mark.line + 1 if event.start_mark else None
             if isinstance(event, yaml.AliasEvent):
-                raise YamlFaultError("it uses an alias (*name)", line)
+                raise YamlFaultError(
+                    f"it uses an alias (*{event.anchor})", line, "write the value out"
+                )
             tag = getattr(event, "tag", None)
             if tag:
-                raise YamlFaultError(f"it uses a tag ({tag})", line)
+                raise YamlFaultError(
+                    f"it uses a tag ({tag})", line, "a manifest is plain YAML; remove the tag"
+                )
     except yaml.YAMLError as error:
         raise _fault(error) from None
 
@@ -104,7 +109,11 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Pat
             if key is None:
                 raise YamlFaultError("a key must be plain text", key_node.start_mark.line + 1)
             if key in out:
-                raise YamlFaultError(f"the key {key!r} stands twice", key_node.start_mark.line + 1)
+                raise YamlFaultError(
+                    f"the key {key!r} stands twice",
+                    key_node.start_mark.line + 1,
+                    "remove one of the two",
+                )
             out[key] = _build(loader, value_node, (*path, key), lines)
             lines[(*path, key)] = key_node.start_mark.line + 1
         return out

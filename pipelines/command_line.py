@@ -385,7 +385,7 @@ def trial() -> None:
 
 
 @trial.command("new")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--to",
     "target",
@@ -393,17 +393,27 @@ def trial() -> None:
     default=None,
     help="Trials folder (default: the trials folder of the settings).",
 )
-def trial_new(file: Path, target: Path | None) -> None:
+@click.option("--sheet", default=None, help="Sheet of a spreadsheet (default: looked for).")
+@click.option(
+    "--header-row",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Row with the names of the columns, from 1 (default: looked for in spreadsheets).",
+)
+def trial_new(file: Path, target: Path | None, sheet: str | None, header_row: int | None) -> None:
     """Draft a manifest from a data file.
 
     \b
-    Makes TRIALS/NAME/ with a copy of the file and a trial.yaml to complete.
+    Makes TRIALS/NAME/ with a copy of the file and a trial.yaml to complete. A file that lies in
+    a trial folder without trial.yaml stays there and gets one beside it.
     Example:  ibgap trial new ~/data/my_trial.sav
+    Example:  ibgap trial new ~/data/my_trial.xlsx --sheet Data --header-row 3
     """
-    from pipelines.draft import DraftError, draft_trial
+    from pipelines.draft import DraftError, draft_trial, find_file
 
     try:
-        folder = draft_trial(file, target or _settings().trials_dir)
+        trials_dir = target or _settings().trials_dir
+        folder = draft_trial(find_file(file, trials_dir), trials_dir, sheet, header_row)
     except DraftError as error:
         _fail(str(error), exits.USAGE)
     click.echo(f"Drafted {_relative(folder / 'trial.yaml')}.")

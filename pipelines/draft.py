@@ -6,77 +6,243 @@ participant, and marks every guess with CHECK.
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from assets.sources.reading import RawTable, read_table
 from assets.sources.staging import slug
+from pipelines.draft_columns import guess_columns, quote
 from validations.errors import TrialFileError
-from validations.manifest.model import FileFormat
+from validations.manifest.load import MANIFEST_NAME
+from validations.manifest.model import IDENTIFIER, FileFormat
 
-_ID_WORDS = ("participant", "subject", "subjid", "usubjid", "id", "pid", "case", "record_id")
-_ARM_WORDS = ("arm", "group", "condition", "treatment", "trt", "allocation", "randomization")
-_INTENTION_WORDS = ("intent", "intend", "ghsq", "mhsis", "plan_to")
-_BEHAVIOR_WORDS = ("behav", "attend", "sought", "visit", "vaccinated", "uptake", "contact", "donat")
-_COUNT_WORDS = {
-    "inclined_actors": ("intended_acted", "intend_act", "inclined_actor"),
-    "inclined_abstainers": ("intended_not_acted", "intend_noact", "inclined_abstainer"),
-    "disinclined_actors": ("not_intended_acted", "nointend_act", "disinclined_actor"),
-    "disinclined_abstainers": ("not_intended_not_acted", "nointend_noact", "disinclined_abstainer"),
-}
+_TEXT_FILES = (".csv", ".tsv", ".txt")
+_SPREADSHEETS = (".xlsx",)
+_TITLE_ROWS = 10
+_LOOKED_AT = 200
+_NUMBER = re.compile(r"^[+-]?\d+([.,]\d+)*$")
+# `1.040` may be a grouped thousand or a decimal, so it speaks for neither sign.
+_COMMA = re.compile(r"^(?![+-]?[1-9]\d{0,2}(,\d{3})+$)[+-]?\d+(\.\d{3})*,\d+$")
+_POINT = re.compile(r"^(?![+-]?[1-9]\d{0,2}(\.\d{3})+$)[+-]?\d+(,\d{3})*\.\d+$")
+_ANY_POINT = re.compile(r"^[+-]?\d+\.\d+$")
 
 
 class DraftError(Exception):
     """No draft could be made."""
 
 
-@dataclass(frozen=True)
-class _Guess:
-    kind: str
-    lines: list[str]
+def find_file(file: Path, trials_dir: Path) -> Path:
+    """The file as named from here or, as messages about a trial name it, from the trials folder.
 
-
-def draft_trial(file: Path, trials_dir: Path) -> Path:
-    """Make a trial folder with a copy of the file and a drafted trial.yaml; returns it.
-
-    Raises `DraftError` when the folder exists or the file cannot be read (with the reason).
+    Raises `DraftError` when neither is there.
     """
-    name = slug(file.stem)
-    if not name[0].isalpha():
-        name = f"trial_{name}"
-    folder = trials_dir / name
-    if folder.exists():
-        raise DraftError(
-            f"the folder {str(folder)!r} exists already; rename the file or the folder"
-        )
-    file_format, raw = _read(file)
-    folder.mkdir(parents=True)
-    shutil.copyfile(file, folder / file.name)
-    (folder / "trial.yaml").write_text(_manifest(name, file.name, file_format, raw), "utf-8")
+    for path in (file, trials_dir / file):
+        if path.is_file():
+            return path
+    if file.is_dir():
+        raise DraftError(f"{str(file)!r} is a folder; name the data file in it")
+    raise DraftError(f"there is no file {str(file)!r}")
+
+
+def draft_trial(
+    file: Path, trials_dir: Path, sheet: str | None = None, header_row: int | None = None
+) -> Path:
+    """Draft a trial.yaml for the file; returns its trial folder.
+
+    A file in a trial folder that lacks a manifest stays there; any other is copied into a new
+    folder. Raises `DraftError` when the folder exists or has a name that no trial can have, or
+    when the file cannot be read (with the reason).
+    """
+    folder = _folder_without_manifest(file, trials_dir)
+    if folder is not None:
+        name, inside = folder.name, file.resolve().relative_to(folder.resolve()).as_posix()
+    else:
+        name, inside = _trial_id(file.stem), file.name
+        folder = trials_dir / name
+        if folder.exists():
+            raise DraftError(
+                f"the folder {str(folder)!r} exists already; rename the file or the folder"
+            )
+    text = _manifest(name, inside, *_read(file, sheet, header_row))
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        shutil.copyfile(file, folder / inside)
+    (folder / MANIFEST_NAME).write_text(text, "utf-8")
     return folder
 
 
-def _read(file: Path) -> tuple[FileFormat, RawTable]:
-    tried: list[str] = []
-    for delimiter in (",", ";", "\t"):
-        file_format = FileFormat(delimiter=delimiter, decimal="," if delimiter == ";" else ".")
+def _trial_id(text: str) -> str:
+    name = slug(text)
+    return name if name[0].isalpha() else f"trial_{name}"
+
+
+def _folder_without_manifest(file: Path, trials_dir: Path) -> Path | None:
+    """The trial folder that the file lies in, when it has no manifest yet."""
+    root, path = trials_dir.resolve(), file.resolve()
+    if not path.is_relative_to(root):
+        return None
+    first, *rest = path.relative_to(root).parts
+    folder = trials_dir / first
+    # Folders that begin with _ or . are not trials.
+    if not rest or first.startswith(("_", ".")) or (folder / MANIFEST_NAME).exists():
+        return None
+    if not IDENTIFIER.match(first):
+        better = _trial_id(first)
+        raise DraftError(
+            f"the folder {first!r} cannot be the id of a trial (lower-case letters, digits and "
+            f"_, beginning with a letter); rename it, for example to {better!r}, and run "
+            f"`ibgap trial new {'/'.join((better, *rest))}`"
+        )
+    return folder
+
+
+def _read(file: Path, sheet: str | None, header_row: int | None) -> tuple[FileFormat, RawTable]:
+    kind = file.suffix.lower()
+    if sheet is not None and kind not in _SPREADSHEETS:
+        raise DraftError(f"{file.name}: only a spreadsheet (.xlsx) has sheets; leave out --sheet")
+    if header_row is not None and kind not in _SPREADSHEETS + _TEXT_FILES:
+        raise DraftError(f"{file.name}: this kind of file names its columns; no --header-row")
+    if kind in _SPREADSHEETS:
+        found, raw = _read_spreadsheet(file, sheet, header_row)
+    else:
+        found, raw = _read_text(file, header_row or 1)
+    if kind in _SPREADSHEETS + _TEXT_FILES:
+        body = raw.frame.head(_LOOKED_AT).to_numpy().tolist()
+        # Values of persons must not come into the draft as if they were names of columns.
+        if _looks_like_data(list(raw.frame.columns), body):
+            raise DraftError(
+                f"{file.name}: row {found.header_row} looks like data, not like names of "
+                "columns; add a row of names, or say which row they are in with --header-row"
+            )
+        found = found.model_copy(update={"decimal": _decimal(found, raw, kind in _TEXT_FILES)})
+    return found, raw
+
+
+def _read_as(file: Path, file_format: FileFormat) -> RawTable:
+    try:
+        return read_table(file.parent.name, file.parent, file.name, file_format)
+    except (TrialFileError, MemoryError):
+        raise
+    except Exception as error:  # whatever a library raises over a file it does not understand
+        raise DraftError(f"{file.name} cannot be read ({type(error).__name__})") from None
+
+
+def _reason(file: Path, error: TrialFileError, advice: str = "") -> DraftError:
+    finding = error.findings[0]
+    return DraftError(f"{file.name}: {finding.message}; {finding.fix}{advice}")
+
+
+def _read_text(file: Path, header_row: int) -> tuple[FileFormat, RawTable]:
+    """The file with the first delimiter and encoding that fit."""
+    tried: dict[str, DraftError] = {}
+    for delimiter in (",", ";", "|"):
         for encoding in ("utf-8", "cp1252"):
-            chosen = file_format.model_copy(update={"encoding": encoding})
+            chosen = FileFormat(delimiter=delimiter, encoding=encoding, header_row=header_row)
             try:
-                return chosen, read_table(file.parent.name, file.parent, file.name, chosen)
+                raw = _read_as(file, chosen)
+                if raw.frame.shape[1] > 1 or "file_ragged" not in tried:
+                    return chosen, raw
             except TrialFileError as error:
-                finding = error.findings[0]
-                tried.append(f"{finding.message}; {finding.fix}")
-                if finding.rule_id not in ("delimiter_wrong", "encoding_wrong", "file_ragged"):
-                    raise DraftError(f"{file.name}: {tried[-1]}") from None
-    raise DraftError(f"{file.name}: {tried[0]}")
+                rule = error.findings[0].rule_id
+                ragged = rule == "file_ragged"
+                advice = ", or name the row of the column names: --header-row" if ragged else ""
+                tried.setdefault(rule, _reason(file, error, advice))
+                if rule not in ("delimiter_wrong", "encoding_wrong", "file_ragged"):
+                    raise tried[rule] from None
+    if "delimiter_wrong" in tried and b"\t" in file.read_bytes():
+        raise DraftError(f"{file.name}: the file is separated by tabs; let its name end in .tsv")
+    raise tried.get("file_ragged") or next(iter(tried.values()))
+
+
+_Rows = list[list[object]]
+
+
+def _read_spreadsheet(
+    file: Path, sheet: str | None, header_row: int | None
+) -> tuple[FileFormat, RawTable]:
+    """The first (or named) sheet with its names in row 1, else the first table of the sheets."""
+    chosen = FileFormat(sheet=sheet, header_row=header_row or 1)
+    sheets = {n: rows for n, rows in _sheets(file).items() if sheet in (None, n)}
+    first = next(iter(sheets.values()), [])
+    if sheets and header_row is None and not (first and _names_table(first[0], first[1:])):
+        default = next(iter(sheets))
+        for name, rows in sheets.items():
+            row = _header_row(rows)
+            if row:
+                update = {"sheet": sheet if name == default else name, "header_row": row}
+                chosen = chosen.model_copy(update=update)
+                break
+    try:
+        return chosen, _read_as(file, chosen)
+    except TrialFileError as error:
+        advice = ", or name the table: --sheet and --header-row" if sheets else ""
+        raise _reason(file, error, advice) from None
+
+
+def _sheets(file: Path) -> dict[str, _Rows]:
+    """The upper rows of every sheet; nothing when the file is not a readable spreadsheet."""
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(file.read_bytes()), True, data_only=True)
+        rows: dict[str, _Rows] = {name: [] for name in book.sheetnames}  # charts have no rows
+        for one in book.worksheets:
+            cells = one.iter_rows(max_row=_LOOKED_AT, values_only=True)
+            rows[one.title] = [list(row) for row in cells]
+        book.close()
+    except Exception:  # whatever the library raises; reading the file tells the reason
+        return {}
+    return rows
+
+
+def _header_row(rows: _Rows) -> int:
+    """Number of the first of the upper rows that names the columns of a table, else 0."""
+    for i, row in enumerate(rows[:_TITLE_ROWS]):
+        if _names_table(row, rows[i + 1 :]):
+            names = [_text(cell) for cell in row if _text(cell)]
+            # Below names that cannot be used, and within data, no names are to be found.
+            usable = len(set(names)) == len(names) and not _looks_like_data(row, rows[i + 1 :])
+            return i + 1 if usable else 0
+    return 0
+
+
+def _names_table(row: list[object], below: _Rows) -> bool:
+    """Whether the row has names (two or more) for most of the columns that hold data below."""
+    filled = {i for one in below for i, cell in enumerate(one) if _text(cell)}
+    names = {i for i, cell in enumerate(row) if isinstance(cell, str) and _text(cell)}
+    return len(names) >= 2 and len(names & filled) >= 2 and 2 * len(names) >= len(names | filled)
+
+
+def _looks_like_data(names: list[object], below: _Rows) -> bool:
+    """Whether half of the names are numbers or stand in their own column again."""
+    named = {i: _text(name) for i, name in enumerate(names) if _text(name)}
+    data = {i for row in below for i, cell in enumerate(row) if named.get(i) == _text(cell)}
+    data |= {i for i, name in named.items() if _NUMBER.match(name)}
+    return 2 * len(data) >= max(2, len(named))
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _decimal(file_format: FileFormat, raw: RawTable, is_text: bool) -> str:
+    """The decimal sign; where the numbers do not tell, the one that goes with the delimiter."""
+    cells = pd.Series(pd.unique(raw.frame.to_numpy().ravel())).astype(str)
+    commas = cells.str.match(_COMMA).any()
+    # Real numbers of a spreadsheet have points, also those that look like grouped thousands.
+    points = cells.str.match(_POINT if is_text else _ANY_POINT).any()
+    if commas != points:
+        return "," if commas else "."
+    return "," if file_format.delimiter == ";" else "."
 
 
 def _manifest(name: str, file: str, file_format: FileFormat, raw: RawTable) -> str:
-    guess = _guess(raw)
+    guess = guess_columns(raw)
+    columns = [" ".join(str(c).split()) for c in raw.frame.columns]
     lines = [
         "ibgap: 1",
         f"id: {name}",
@@ -85,185 +251,29 @@ def _manifest(name: str, file: str, file_format: FileFormat, raw: RawTable) -> s
         "design:",
         "  type: parallel  # CHECK: parallel, cluster, review, nonrandomized, ...",
         "  randomized: true  # CHECK",
-        *_arm_lines(raw, guess.kind),
+        *guess.arms,
         "sources:",
         "  - id: data",
         f"    kind: {guess.kind}  # CHECK",
-        f"    file: {_quote(file)}",
+        f"    file: {quote(file)}",
         *_format_lines(file_format),
-        *guess.lines,
-        *_outcome_lines(raw, guess.kind),
+        *guess.source,
+        "outcomes:",
+        *guess.outcomes,
         "provenance:",
         '  citation: "CHECK: full reference"',
         '  source: "CHECK: where the file was taken from"',
         '  license: "CHECK: license of the data"',
-        "# Columns of the file: " + ", ".join(str(c) for c in raw.frame.columns),
+        "# Columns of the file: " + ", ".join(c for c in columns if c and c.isprintable()),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _format_lines(file_format: FileFormat) -> list[str]:
     default = FileFormat()
-    changed = [
-        f"      {key}: {_quote(getattr(file_format, key))}"
-        for key in ("delimiter", "decimal", "encoding")
-        if getattr(file_format, key) != getattr(default, key)
-    ]
-    return ["    format:", *changed] if changed else []
-
-
-def _quote(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t") + '"'
-
-
-def _find(raw: RawTable, words: tuple[str, ...]) -> str:
-    """The column whose name is one of the words, else one that contains a longer one."""
-    names = [str(c) for c in raw.frame.columns]
-    for word in words:
-        for name in names:
-            if name.lower() == word:
-                return name
-    for word in words:
-        for name in names:
-            if len(word) > 2 and word in name.lower():
-                return name
-    return ""
-
-
-def _guess(raw: RawTable) -> _Guess:
-    counts = {role: _find(raw, words) for role, words in _COUNT_WORDS.items()}
-    if all(counts.values()):
-        lines = [
-            "    columns:",
-            f"      arm: {_quote(_find(raw, _ARM_WORDS))}",
-            *[f"      {role}: {_quote(column)}" for role, column in counts.items()],
-            "      values: {intention: intention, behavior: behavior}",
-        ]
-        return _Guess("intention_by_action", lines)
-    person = _find(raw, _ID_WORDS)
-    if person and raw.frame[person].nunique() == len(raw.frame):
-        arm = _find(raw, _ARM_WORDS)
-        lines = [
-            "    columns:",
-            f"      participant: {_quote(person)}",
-            f"      arm: {_quote(arm)}" + ("" if arm else "  # CHECK"),
-            *_recode_lines(raw, arm),
-        ]
-        return _Guess("participant_rows", lines)
-    if _find(raw, ("sd", "std", "events", "event")) or _find(raw, ("mean",)):
-        return _Guess(
-            "arm_summaries", _block_lines(raw, ("arm", "outcome", "n", "mean", "sd", "events"))
-        )
-    fields = ("study", "outcome", "statistic", "value", "se", "ci_lb", "ci_ub", "n1", "n2")
-    return _Guess("reported_effects", _block_lines(raw, fields))
-
-
-_FIELD_WORDS = {
-    "arm": _ARM_WORDS,
-    "outcome": ("outcome", "measure"),
-    "n": ("n", "total", "n_analyzed"),
-    "mean": ("mean", "m"),
-    "sd": ("sd", "std"),
-    "events": ("events", "event"),
-    "study": ("study", "trial", "author"),
-    "statistic": ("statistic", "measure"),
-    "value": ("value", "estimate", "effect", "d", "g", "yi"),
-    "se": ("se", "sei", "std_error"),
-    "ci_lb": ("ci_lb", "ci_low", "lower"),
-    "ci_ub": ("ci_ub", "ci_high", "upper"),
-    "n1": ("n1", "n_treatment", "n_intervention"),
-    "n2": ("n2", "n_control", "n_comparator"),
-}
-
-
-def _block_lines(raw: RawTable, fields: tuple[str, ...]) -> list[str]:
-    lines = ["    blocks:"]
-    marker = "      - "
-    for name in fields:
-        column = _find(raw, _FIELD_WORDS[name])
-        if column:
-            lines.append(f"{marker}{name}: {_quote(column)}")
-            marker = "        "
-    return lines if len(lines) > 1 else ["    blocks:", "      - value: CHECK  # CHECK"]
-
-
-def _arm_texts(raw: RawTable) -> list[str]:
-    arm = _find(raw, _ARM_WORDS)
-    if not arm:
-        return []
-    labels = raw.labels.get(arm, {})
-    texts = [str(t) for t in pd.unique(raw.frame[arm]) if t]
-    # More than a handful of texts is not a list of arms and may identify people.
-    return [labels.get(t, t) for t in sorted(texts)] if len(texts) <= 12 else []
-
-
-def _recode_lines(raw: RawTable, arm: str) -> list[str]:
-    texts = [text for text in _arm_texts(raw) if slug(text) != text or not text[0].isalpha()]
-    if not texts or not arm:
-        return []
-    return [
-        "    recode:",
-        f"      {_quote(arm)}:",
-        *[f"        {_quote(text)}: {_arm_id(text)}" for text in texts],
-    ]
-
-
-def _arm_id(text: str) -> str:
-    name = slug(text)
-    return name if name[0].isalpha() else f"arm_{name}"
-
-
-_CONTROL_WORDS = ("control", "usual", "placebo", "wait", "comparator", "no_")
-
-
-def _arm_lines(raw: RawTable, kind: str) -> list[str]:
-    texts = _arm_texts(raw) if kind != "reported_effects" else []
-    ids = [_arm_id(text) for text in texts] or ["intervention", "control"]
-    lines = ["arms:  # CHECK the roles"]
-    for one in ids:
-        role = "control" if any(word in one for word in _CONTROL_WORDS) else "experimental"
-        lines.append(f"  - {{id: {one}, role: {role}}}")
-    return lines
-
-
-def _outcome_lines(raw: RawTable, kind: str) -> list[str]:
-    lines = ["outcomes:"]
-    if kind == "participant_rows":
-        columns = [
-            str(c)
-            for c in raw.frame.columns
-            if any(w in str(c).lower() for w in _INTENTION_WORDS + _BEHAVIOR_WORDS)
-        ]
-        for column in columns:
-            lines += _outcome(column, raw)
-    if len(lines) == 1:
-        lines += _plain_outcome("intention") + _plain_outcome("behavior")
-    return lines
-
-
-def _outcome(column: str, raw: RawTable) -> list[str]:
-    is_intention = any(word in column.lower() for word in _INTENTION_WORDS)
-    texts = {str(t) for t in raw.frame[column] if t}
-    binary = texts <= {"0", "1"}
-    scale = "{type: binary}" if binary else "{type: continuous}  # CHECK: add min and max"
-    name = slug(column)
-    return [
-        f"  - id: {name if name[0].isalpha() else 'outcome_' + name}",
-        f"    construct: {'intention' if is_intention else 'behavior'}  # CHECK: motivation, "
-        "readiness and the like are not intention",
-        f"    column: {_quote(column)}",
-        f"    scale: {scale}",
-        "    higher_is_better: true  # CHECK",
-        f"    timepoint: {{weeks: {0 if is_intention else 12}}}  # CHECK: since randomization",
-        "    measured_by: self_report  # CHECK",
-    ]
-
-
-def _plain_outcome(construct: str) -> list[str]:
-    return [
-        f"  - id: {construct}",
-        f"    construct: {construct}  # CHECK",
-        f"    scale: {{type: {'binary' if construct == 'behavior' else 'continuous'}}}  # CHECK",
-        "    higher_is_better: true  # CHECK",
-        f"    timepoint: {{weeks: {0 if construct == 'intention' else 12}}}  # CHECK",
-    ]
+    lines = []
+    for key in type(file_format).model_fields:
+        value = getattr(file_format, key)
+        if value != getattr(default, key):
+            lines.append(f"      {key}: {quote(value) if isinstance(value, str) else value}")
+    return ["    format:", *lines] if lines else []

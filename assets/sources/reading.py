@@ -269,7 +269,7 @@ def _read_spreadsheet(path: Path, data: bytes, file_format: FileFormat) -> _Read
     try:
         values = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         formulas = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
-    except (zipfile.BadZipFile, KeyError, EOFError, ValueError, OSError):
+    except (zipfile.BadZipFile, KeyError, EOFError, ValueError, OSError, AttributeError):
         raise _UnreadableError(
             "file_truncated",
             "the spreadsheet cannot be opened; it is damaged, truncated or not an xlsx file",

@@ -242,7 +242,7 @@ def bias_checks(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:
                     | {
                         "status": "too_few_studies",
                         "method": "",
-                        "reason": f"k = {k}; at least {SMALLEST_NUMBER_OF_STUDIES} trials are needed",
+                        "reason": f"{k} of at least {SMALLEST_NUMBER_OF_STUDIES} trials",
                     }
                 )
                 continue

@@ -113,12 +113,25 @@ def test_a_draft_where_a_folder_is(home: Path, command: Command) -> None:
     answer.says("exists already", "rename")
 
 
-@pytest.mark.xfail(strict=True, reason="the draft goes to a second folder, named after the file")
 def test_the_advice_for_a_folder_without_manifest_works(home: Path, command: Command) -> None:
     folder = arm_trial().write(home / "trials")
     (folder / "trial.yaml").unlink()
-    command("trial", "new", folder / "table.csv")
+    command("trial", "check", folder).says(f"ibgap trial new {folder.name}/table.csv")
+    # The advice names the file from the trials folder.
+    assert command("trial", "new", f"{folder.name}/table.csv").exit_code == exits.OK
     assert (folder / "trial.yaml").is_file()
+    assert [path.name for path in (home / "trials").iterdir()] == [folder.name]
+    command("trial", "check", folder).says("1 of 1 effects usable")
+
+
+def test_the_advice_for_a_folder_that_cannot_be_a_trial(home: Path, command: Command) -> None:
+    folder = home / "trials" / "Smith 2020"
+    folder.mkdir(parents=True)
+    (folder / "table.csv").write_text(str(arm_trial().files["table.csv"]))
+    answer = command("trial", "new", folder / "table.csv")
+    assert answer.exit_code == exits.USAGE
+    answer.says("'Smith 2020'", "rename it", "ibgap trial new smith_2020/table.csv")
+    assert not (folder / "trial.yaml").exists()
 
 
 def test_help_has_an_example_for_every_command(command: Command) -> None:

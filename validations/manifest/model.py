@@ -87,6 +87,9 @@ class Arm(Strict):
 class FileFormat(Strict):
     """How to read a file when the defaults (comma, point, UTF-8, first sheet) are wrong."""
 
+    # A tab is a delimiter, not white space around one.
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     decimal: Literal[".", ","] = Field(default=".", description="decimal sign of numbers")
     encoding: str = Field(default="utf-8", description="for example utf-8, latin-1 or cp1252")

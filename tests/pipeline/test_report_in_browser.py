@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from dashboard.report import render_report
+from tests.pipeline.conftest import Home
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -41,10 +41,8 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def report(shipped_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_report(shipped_release), encoding="utf-8")
-    return path
+def report(shipped: Home) -> Path:
+    return (shipped.releases / "current").resolve() / "report.html"
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])

@@ -1,7 +1,7 @@
 # Every target sets up what it needs on Python 3.11 and make alone; the second time it is quiet.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
 .PHONY: help run test test-slow check format dashboard dagster bench docs lock clean
 

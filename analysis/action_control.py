@@ -80,7 +80,8 @@ def wilson_interval(events: float, n: float, level: float = 0.95) -> tuple[float
     p = events / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    lower = 0.0 if events == 0 else max(0.0, middle - half)
+    return lower, 1.0 if events == n else min(1.0, middle + half)
 
 
 def describe_action_control(counts: ArrayLike, level: float = 0.95) -> ActionControl:

@@ -218,6 +218,10 @@ def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
     contrast = np.array([-ratio, 1.0])
     se = _standard_error(model, method, contrast) / abs(intention)
     df = model.df(method, contrast)
+    if math.isnan(df):
+        return missing_estimate(
+            "transmission_ratio", method, "degenerate", "the df of the ratio are not determined"
+        )
     limits = fieller_set(
         behavior,
         intention,

@@ -32,15 +32,19 @@ class WeightedFit:
 
 
 def weighted_fit(yi: Floats, wi: Floats, design: Floats) -> WeightedFit:
-    """Weighted least squares of yi on the design with weights wi (k)."""
-    weighted = design * wi[:, None]
-    information = design.T @ weighted
-    vb: Floats = np.asarray(np.linalg.inv(information), dtype=np.float64)
-    beta = vb @ (weighted.T @ yi)
+    """Weighted least squares of yi on the design with weights wi (k).
+
+    By QR of the design scaled with sqrt(wi): normal equations would lose digits with moderators
+    such as years that are far from 0.
+    """
+    root = np.sqrt(wi)
+    q, r = np.linalg.qr(design * root[:, None])
+    inverse = np.linalg.inv(r)
+    beta = inverse @ (q.T @ (root * yi))
     residuals = yi - design @ beta
-    return WeightedFit(
-        beta, vb, float((wi * residuals**2).sum()), float(np.linalg.slogdet(information)[1])
-    )
+    logdet = 2.0 * float(np.log(np.abs(np.diag(r))).sum())
+    vb: Floats = np.asarray(inverse @ inverse.T, dtype=np.float64)
+    return WeightedFit(beta, vb, float((wi * residuals**2).sum()), logdet)
 
 
 def _trace_p(wi: Floats, design: Floats) -> float:

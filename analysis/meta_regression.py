@@ -151,7 +151,9 @@ def fit_meta_regression(
         qm=qm,
         qm_df=len(tested),
         qm_pvalue=qm_pvalue,
-        loglik=log_likelihood(tau2, effects, variances, matrix, restricted=method != "ML"),
+        loglik=log_likelihood(
+            tau2, effects, variances, matrix, restricted=method not in ("ML", "EE")
+        ),
         method=method,
         ci_method=ci_method,
         level=level,

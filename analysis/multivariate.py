@@ -47,9 +47,8 @@ _STARTS = (
     (0.01, 0.0),
     (0.001, 0.0),
 )
-"""Sizes of the variances (of the typical effect) and correlations to start from; the best three
-are followed, so that a maximum near 0 beside a larger local one is found."""
-_STARTS_FOLLOWED = 3
+"""Sizes of the variances (of the typical effect) and correlations to start from; all are
+followed, since the likelihood of few trials can have several maxima."""
 
 
 @dataclass(frozen=True)
@@ -403,9 +402,8 @@ _Objective = Callable[[Floats], tuple[float, Floats]]
 
 
 def _maximize(objective: _Objective, starts: list[Floats]) -> Floats:
-    ranked = sorted(starts, key=lambda start: objective(start)[0])
-    best, lowest = ranked[0], math.inf
-    for start in ranked[:_STARTS_FOLLOWED]:
+    best, lowest = starts[0], math.inf
+    for start in starts:
         found = optimize.minimize(
             objective, start, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 400}
         )

@@ -171,7 +171,7 @@ _STORED = {
     "findings": "context/findings",
     "rejected_rows": "context/rejected_rows",
 }
-_POOLS = ("pooled_effects", "moderator_effects", "sensitivity")
+_POOLS = ("pooled_effects", "moderator_effects", "gap_estimates", "sensitivity")
 _PROTECTED = (
     "trials",
     "arms",

@@ -18,7 +18,8 @@ from validations.manifest.vocabulary import DisclosureProfile
 
 REDACT_UP_TO = {DisclosureProfile.ROUNDED: 7, DisclosureProfile.BASIC: 4}
 ROUND_TO = {DisclosureProfile.ROUNDED: 5, DisclosureProfile.BASIC: 1}
-EFFECT_DECIMALS = 3
+EFFECT_DECIMALS, COARSE_DECIMALS = 3, 2
+_NATURAL = ("OR", "RR", "RD")
 
 _COUNTS = {
     "trials": ["n_analyzed"],
@@ -97,17 +98,28 @@ def protect_table(
 
 
 def protect_pools(frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]) -> pd.DataFrame:
-    """Round what gives one trial's effect away where a profile rounds: pools of one trial, and the
-    results with one trial left out."""
+    """Results that rest on one trial are that trial's effect: treat them as such where a profile
+    rounds. Pools and gaps of one trial and results with one trial left out are rounded; a pool
+    of one trial on a natural scale is withheld, whosever trial it is."""
     if not any(profile in REDACT_UP_TO for profile in profiles.values()):
         return frame
     out = frame.copy()
-    alone = (
-        (out["k_trials"] == 1).to_numpy() if "k_trials" in out else np.ones(len(out), dtype=bool)
-    )
+    alone = _rests_on_one_trial(out)
     numbers = [c for c in out.columns if pd.api.types.is_float_dtype(out[c])]
-    out.loc[alone, numbers] = out.loc[alone, numbers].round(EFFECT_DECIMALS)
+    out.loc[alone, numbers] = out.loc[alone, numbers].round(COARSE_DECIMALS)
+    if "measure" in out:
+        natural = alone & out["measure"].isin(_NATURAL).to_numpy()
+        out.loc[natural, numbers] = np.nan
+        out.loc[natural, "status"] = "withheld"
     return out
+
+
+def _rests_on_one_trial(frame: pd.DataFrame) -> np.ndarray:
+    if "k_trials" in frame:
+        return np.asarray(frame["k_trials"] == 1)
+    if "k_upstream" in frame:
+        return np.asarray((frame["k_upstream"] <= 1) | (frame["k_behavior"] <= 1))
+    return np.ones(len(frame), dtype=bool)
 
 
 def _protect_rows(
@@ -123,15 +135,13 @@ def _protect_rows(
         out.loc[rows, column] = protected(column)
     for column in _EFFECT_NUMBERS.get(name, []):
         # A mean of whole scores with three decimals can be turned back into a sum and an n.
-        decimals = 2 if column[:-1] in ("m", "sd") else EFFECT_DECIMALS
+        # Pairs and covariances repeat the effects of binary outcomes, which are coarser.
+        coarse = column[:-1] in ("m", "sd") or name in ("paired_effects", "effect_covariances")
+        decimals = COARSE_DECIMALS if coarse else EFFECT_DECIMALS
         out.loc[rows, column] = pd.to_numeric(out.loc[rows, column]).round(decimals)
     if name == "effects":
         _protect_binary_effects(out, rows)
     out.loc[rows, "withheld"] = f"counts and effects {profile.value} for disclosure"
-
-
-_NATURAL = ("OR", "RR", "RD")
-_COARSE_DECIMALS = 2
 
 
 def _protect_binary_effects(out: pd.DataFrame, rows: np.ndarray) -> None:
@@ -143,7 +153,7 @@ def _protect_binary_effects(out: pd.DataFrame, rows: np.ndarray) -> None:
     out.loc[natural, "reason"] = "withheld: with its variance it would give counts away"
     common = rows & out["outcome_row_id"].isin(binary).to_numpy() & ~natural
     numbers = ["yi", "vi", "sei", "ci_lb", "ci_ub"]
-    out.loc[common, numbers] = out.loc[common, numbers].round(_COARSE_DECIMALS)
+    out.loc[common, numbers] = out.loc[common, numbers].round(COARSE_DECIMALS)
 
 
 def _protect_events(out: pd.DataFrame, rows: np.ndarray, profile: DisclosureProfile) -> None:

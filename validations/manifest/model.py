@@ -332,7 +332,7 @@ class Waiver(Strict):
     """A held effect that a named person lets into the pools."""
 
     rule: str
-    subject: str = Field(default="", description="outcome id, or empty for the whole trial")
+    subject: str = Field(default="", description="outcome id or outcome row id, or empty for all")
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
     date: str = ""

@@ -442,6 +442,11 @@ def _declare() -> dict[str, TableSchema]:
 TABLES: dict[str, TableSchema] = _declare()
 
 
+def made_columns(name: str) -> list[str]:
+    """Columns of a table as it is made; `withheld` is added when it is published."""
+    return [column for column in TABLES[name].names if column != "withheld"]
+
+
 def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """The frame with exactly the declared columns, in order, each of its declared kind.
 

@@ -17,41 +17,9 @@ from assets.tables.arms import Manifests
 from assets.tables.participants import ParticipantFacts
 from assets.tables.settings import AnalysisSettings
 from validations.manifest.crosscheck import COMPARATORS
+from validations.tables import made_columns
 
-ACTION_COLUMNS = [
-    "row_kind",
-    "trial_id",
-    "arm_id",
-    "arm_group",
-    "intention",
-    "behavior",
-    "intender_rule",
-    *CELLS,
-    "n",
-    "k",
-    "k_used",
-    "p_intend",
-    "p_act",
-    "p_act_given_intend",
-    "p_act_given_intend_ci_lb",
-    "p_act_given_intend_ci_ub",
-    "p_act_given_no_intend",
-    "p_act_given_no_intend_ci_lb",
-    "p_act_given_no_intend_ci_ub",
-    "action_control_gap",
-    "share_inclined_actors",
-    "share_inclined_abstainers",
-    "share_disinclined_actors",
-    "share_disinclined_abstainers",
-    "risk_difference",
-    "more_intend",
-    "intenders_act",
-    "others_act",
-    "method",
-    "status",
-    "reason",
-    "withheld",
-]
+ACTION_COLUMNS = made_columns("action_control")
 
 
 def action_counts(

@@ -10,6 +10,7 @@ from analysis.effect_sizes import fisher_z
 from analysis.pooling import fit_random_effects
 from assets.tables.arms import Manifests
 from assets.tables.settings import AnalysisSettings
+from validations.tables import made_columns
 
 
 def barrier_table(records: pd.DataFrame) -> pd.DataFrame:
@@ -40,25 +41,7 @@ def barrier_table(records: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-CORRELATION_COLUMNS = [
-    "synthesis",
-    "variable_1",
-    "variable_2",
-    "k_trials",
-    "n_total",
-    "r",
-    "r_ci_lb",
-    "r_ci_ub",
-    "r_pi_lb",
-    "r_pi_ub",
-    "z",
-    "z_se",
-    "tau2",
-    "i2",
-    "q",
-    "method",
-    "status",
-]
+CORRELATION_COLUMNS = made_columns("pooled_correlations")
 
 
 def pooled_correlations(

@@ -33,6 +33,7 @@ from analysis.effect_sizes.reported import (
 from analysis.errors import ConversionError, EstimationError
 from assets.tables.settings import AnalysisSettings
 from validations.findings import Finding
+from validations.tables import made_columns
 
 CARRIED = [
     "outcome_row_id",
@@ -66,20 +67,7 @@ CARRIED = [
     "file",
     "rows",
 ]
-EFFECT_COLUMNS = [
-    "effect_id",
-    *CARRIED,
-    "measure",
-    "yi",
-    "vi",
-    "sei",
-    "ci_lb",
-    "ci_ub",
-    "formula",
-    "turned",
-    "in_pool",
-    "reason",
-]
+EFFECT_COLUMNS = made_columns("effects")
 
 COMMON_SCALE = "SMD"
 

@@ -22,80 +22,15 @@ from analysis.pooling import fit_random_effects
 from analysis.surrogacy import trial_level_surrogacy
 from assets.tables.settings import AnalysisSettings
 from assets.tables.stack import Stack, having, of_synthesis, subsets, syntheses, upstream_of
+from validations.tables import made_columns
 
-GAP_COLUMNS = [
-    "synthesis",
-    "upstream_construct",
-    "subset",
-    "estimand",
-    "estimate",
-    "se",
-    "statistic",
-    "df",
-    "pvalue",
-    "ci_lb",
-    "ci_ub",
-    "interval_kind",
-    "method",
-    "k_upstream",
-    "k_behavior",
-    "k_paired",
-    "mu_upstream",
-    "mu_behavior",
-    "tau2_upstream",
-    "tau2_behavior",
-    "tau_covariance",
-    "omega2_upstream",
-    "omega2_behavior",
-    "slope",
-    "slope_origin",
-    "assumed_correlation",
-    "share_of_pairs_assumed",
-    "level",
-    "is_primary",
-    "status",
-    "reason",
-    "notes",
-]
+GAP_COLUMNS = made_columns("gap_estimates")
 
 
-SENSITIVITY_COLUMNS = [
-    "synthesis",
-    "upstream_construct",
-    "analysis",
-    "value",
-    "estimand",
-    "estimate",
-    "se",
-    "df",
-    "ci_lb",
-    "ci_ub",
-    "interval_kind",
-    "method",
-    "k_paired",
-    "status",
-    "reason",
-]
+SENSITIVITY_COLUMNS = made_columns("sensitivity")
 
 
-SURROGACY_COLUMNS = [
-    "synthesis",
-    "upstream_construct",
-    "subset",
-    "k_paired",
-    "slope",
-    "slope_se",
-    "slope_ci_lb",
-    "slope_ci_ub",
-    "intercept",
-    "residual_variance",
-    "r2",
-    "r2_se",
-    "threshold_effect",
-    "threshold_target",
-    "status",
-    "reason",
-]
+SURROGACY_COLUMNS = made_columns("surrogacy")
 
 
 @dataclass(frozen=True)

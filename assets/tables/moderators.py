@@ -13,27 +13,9 @@ from analysis.small_study import SMALLEST_NUMBER_OF_STUDIES, egger_test
 from assets.tables.arms import Manifests
 from assets.tables.settings import AnalysisSettings
 from assets.tables.stack import Stack, having, of_synthesis, syntheses, upstream_of
+from validations.tables import made_columns
 
-MODERATOR_COLUMNS = [
-    "synthesis",
-    "construct",
-    "moderator",
-    "barrier_dimension",
-    "framework_layer",
-    "level_value",
-    "k_trials",
-    "mu",
-    "se",
-    "ci_lb",
-    "ci_ub",
-    "tau2",
-    "f",
-    "df_num",
-    "df_denom",
-    "pvalue",
-    "status",
-    "reason",
-]
+MODERATOR_COLUMNS = made_columns("moderator_effects")
 
 
 def moderator_values(manifests: Manifests, study_values: pd.DataFrame) -> pd.DataFrame:
@@ -202,23 +184,7 @@ def _slope(
     ]
 
 
-BIAS_COLUMNS = [
-    "synthesis",
-    "construct",
-    "check",
-    "k_trials",
-    "slope",
-    "slope_se",
-    "statistic",
-    "df",
-    "pvalue",
-    "limit",
-    "limit_ci_lb",
-    "limit_ci_ub",
-    "method",
-    "status",
-    "reason",
-]
+BIAS_COLUMNS = made_columns("bias_checks")
 
 
 def bias_checks(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:

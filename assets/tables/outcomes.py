@@ -13,6 +13,7 @@ from assets.tables.arms import Manifests, row_weeks
 from assets.tables.participants import ParticipantFacts, comparisons_of
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, DesignType
+from validations.tables import made_columns
 
 _REPORTED = ["value", "se", "variance", "ci_lb", "ci_ub", "ci_level", "sd", "p", "risk2"]
 
@@ -244,56 +245,7 @@ DESCRIBED = [
     "primary",
     "randomized",
 ]
-OUTCOME_COLUMNS = [
-    "outcome_row_id",
-    "trial_id",
-    "collection_id",
-    "study_label",
-    "synthesis",
-    "upstream_construct",
-    "topic",
-    "comparison_id",
-    "comparison",
-    "intervention_arm",
-    "comparator_arm",
-    "construct",
-    "outcome_id",
-    "outcome_label",
-    "instrument",
-    "weeks",
-    "timepoint",
-    "analysis_set",
-    "measured_by",
-    "target",
-    "action",
-    "context",
-    "time",
-    "higher_is_better",
-    "primary",
-    "randomized",
-    "scale_type",
-    "scale_min",
-    "scale_max",
-    "standardizer",
-    "basis",
-    "n1",
-    "m1",
-    "sd1",
-    "events1",
-    "n2",
-    "m2",
-    "sd2",
-    "events2",
-    "adjusted_difference",
-    "sd_pooled",
-    "covariate_r",
-    "reported_statistic",
-    *[f"reported_{name}" for name in _REPORTED],
-    "favors",
-    "design_effect",
-    "file",
-    "rows",
-]
+OUTCOME_COLUMNS = made_columns("intention_outcomes")
 
 
 def _describe(manifest: TrialManifest, outcome: Outcome) -> dict[str, object]:

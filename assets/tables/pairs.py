@@ -28,35 +28,9 @@ from assets.tables.settings import AnalysisSettings
 from validations.findings import Finding, Severity
 from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import Construct, CorrelationOrigin
+from validations.tables import made_columns
 
-PAIR_COLUMNS = [
-    "pair_id",
-    "trial_id",
-    "collection_id",
-    "study_label",
-    "synthesis",
-    "comparison_id",
-    "upstream_construct",
-    "upstream_effect_id",
-    "behavior_effect_id",
-    "upstream_label",
-    "behavior_label",
-    "upstream_yi",
-    "upstream_vi",
-    "behavior_yi",
-    "behavior_vi",
-    "lag_weeks",
-    "tact_match",
-    "rho_within_arm",
-    "rho_latent",
-    "rho_n",
-    "rho_variance",
-    "rho_origin",
-    "covariance",
-    "correlation_of_estimates",
-    "difference",
-    "difference_vi",
-]
+PAIR_COLUMNS = made_columns("paired_effects")
 _EXACT = {"participant_rows", "intention_by_action"}
 """Kinds of data that give the joint distribution of the outcomes."""
 _TACT = ("target", "action", "context", "time")
@@ -455,14 +429,7 @@ def _pair_row(up: Record, behavior: Record, within: WithinArm, covariance: float
     }
 
 
-COVARIANCE_COLUMNS = [
-    "trial_id",
-    "effect_id_1",
-    "effect_id_2",
-    "covariance",
-    "correlation",
-    "origin",
-]
+COVARIANCE_COLUMNS = made_columns("effect_covariances")
 
 
 def covariance_table(trials: Iterable[TrialEffects]) -> pd.DataFrame:

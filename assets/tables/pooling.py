@@ -14,41 +14,9 @@ from analysis.robust import robust_covariance
 from assets.tables.pairs import Record, TrialEffects
 from assets.tables.settings import AnalysisSettings
 from assets.tables.stack import Stack, having, of_synthesis, subsets, syntheses, upstream_of
+from validations.tables import made_columns
 
-POOLED_COLUMNS = [
-    "synthesis",
-    "construct",
-    "subset",
-    "measure",
-    "model",
-    "k_trials",
-    "k_effects",
-    "mu",
-    "se",
-    "statistic",
-    "df",
-    "pvalue",
-    "ci_lb",
-    "ci_ub",
-    "pi_lb",
-    "pi_ub",
-    "tau2",
-    "tau2_lb",
-    "tau2_ub",
-    "omega2",
-    "q",
-    "q_df",
-    "q_pvalue",
-    "i2",
-    "h2",
-    "tau2_method",
-    "ci_method",
-    "pi_method",
-    "level",
-    "is_primary",
-    "status",
-    "notes",
-]
+POOLED_COLUMNS = made_columns("pooled_effects")
 
 
 def _pooled_row(

@@ -22,19 +22,9 @@ from assets.tables.participants import comparisons_of, wide_table
 from validations.findings import Finding, Severity
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, ScaleType
+from validations.tables import made_columns
 
-CHECK_COLUMNS = [
-    "trial_id",
-    "comparison_id",
-    "outcome_id",
-    "check",
-    "estimate",
-    "statistic",
-    "pvalue",
-    "n",
-    "status",
-    "reason",
-]
+CHECK_COLUMNS = made_columns("participant_checks")
 _LARGEST_G_DIFFERENCE = 0.01
 
 

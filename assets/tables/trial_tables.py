@@ -7,32 +7,9 @@ import pandas as pd
 
 from assets.tables.arms import Manifests
 from validations.manifest.crosscheck import COMPARATORS
+from validations.tables import made_columns
 
-TRIAL_COLUMNS = [
-    "trial_id",
-    "collection_id",
-    "label",
-    "year",
-    "country",
-    "topic",
-    "synthesis",
-    "design",
-    "randomized",
-    "n_analyzed",
-    "has_intention",
-    "has_behavior",
-    "has_upstream",
-    "k_effects",
-    "k_in_pool",
-    "use",
-    "risk_of_bias",
-    "risk_of_bias_tool",
-    "citation",
-    "doi",
-    "source",
-    "license",
-    "notes",
-]
+TRIAL_COLUMNS = made_columns("trials")
 
 
 def trials_table(

@@ -243,6 +243,10 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "n_reference_points": ("number", "passages", "passages coded into it"),
     "percent": ("number", "percent", "of all reference points"),
     "points_per_source": ("number", "passages per publication", "mean per publication"),
+    "n_units": ("number", "units", "source-by-dimension units that two coders judged"),
+    "agreement": ("number", "share", "units on which both coders agree"),
+    "cohen_kappa": ("number", "", "Cohen's kappa"),
+    "gwet_ac1": ("number", "", "Gwet's AC1"),
     "variable_1": ("text", "", "outcome id"),
     "variable_2": ("text", "", "outcome id"),
     "n_total": ("number", "persons", "persons in all samples"),
@@ -397,7 +401,8 @@ _TABLES: dict[str, tuple[str, str, str]] = {
     "barrier_codings": (
         "barrier dimensions of coding tables",
         "",
-        "collection_id dimension layer n_sources n_reference_points percent points_per_source",
+        "collection_id dimension layer n_sources n_reference_points percent points_per_source "
+        "n_units agreement cohen_kappa gwet_ac1",
     ),
     "participant_checks": (
         "independent checks on participant rows: cross-check of g, assumptions, reliability",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.barriers import barrier_shares
+from analysis.barriers import barrier_shares, coder_agreement
 from analysis.effect_sizes import fisher_z
 from analysis.pooling import fit_random_effects
 from assets.tables.arms import Manifests
@@ -14,31 +14,60 @@ from validations.tables import made_columns
 
 
 def barrier_table(records: pd.DataFrame) -> pd.DataFrame:
-    """Reference points per dimension with percent and mean per source, per coding table."""
-    columns = [
-        "collection_id",
-        "dimension",
-        "layer",
-        "n_sources",
-        "n_reference_points",
-        "percent",
-        "points_per_source",
-    ]
+    """Reference points per dimension with percent and mean per source, per coding table.
+
+    Codings of several coders count with their mean; of two coders the agreement about which
+    dimensions a source touches is given too.
+    """
     parts = []
     for collection, part in records.groupby("collection_id") if not records.empty else []:
-        whole = part.assign(layer=part["layer"].fillna(""))
+        whole = part.assign(
+            layer=part["layer"].fillna(""),
+            source=part["source"].fillna(""),
+            coder=part["coder"].fillna(""),
+        )
         if whole["n_reference_points"].isna().all():
             whole = whole.assign(n_reference_points=1.0)
+        coders = max(1, whole["coder"].nunique())
         summed = whole.groupby(["dimension", "layer"], sort=False, as_index=False).agg(
             n_reference_points=("n_reference_points", "sum"),
             n_sources=("n_sources", "sum"),
             distinct=("source", "nunique"),
         )
-        summed["n_sources"] = summed["n_sources"].where(summed["n_sources"] > 0, summed["distinct"])
+        summed["n_reference_points"] /= coders
+        declared = summed["n_sources"] / coders
+        summed["n_sources"] = declared.where(declared > 0, summed["distinct"])
         shares = barrier_shares(summed["n_reference_points"], summed["n_sources"])
         summed["percent"], summed["points_per_source"] = shares.percent, shares.points_per_source
-        parts.append(summed.assign(collection_id=collection)[columns])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        for name, value in _agreement(whole).items():
+            summed[name] = value
+        parts.append(summed.assign(collection_id=collection))
+    columns = made_columns("barrier_codings")
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _agreement(whole: pd.DataFrame) -> dict[str, float]:
+    """Agreement of exactly two coders over every source they both coded and every dimension."""
+    none = dict.fromkeys(("n_units", "agreement", "cohen_kappa", "gwet_ac1"), float("nan"))
+    coders = sorted(set(whole["coder"]) - {""})
+    if len(coders) != 2:
+        return none
+    marks = [
+        set(zip(part["source"], part["dimension"], strict=True))
+        for _, part in whole[whole["coder"] != ""].groupby("coder")
+    ]
+    both = {s for s, _ in marks[0]} & {s for s, _ in marks[1]}
+    units = [(s, d) for s in sorted(both) for d in sorted(set(whole["dimension"]))]
+    if not units:
+        return none
+    first, second = (["yes" if unit in mark else "no" for unit in units] for mark in marks)
+    found = coder_agreement(first, second)
+    return {
+        "n_units": float(found.n),
+        "agreement": found.observed,
+        "cohen_kappa": found.cohen_kappa,
+        "gwet_ac1": found.gwet_ac1,
+    }
 
 
 CORRELATION_COLUMNS = made_columns("pooled_correlations")

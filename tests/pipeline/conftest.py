@@ -23,6 +23,7 @@ from pipelines.refresh import RefreshResult, refresh
 from pipelines.settings import Settings, load_settings
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
 from tests.conftest import ROOT
+from validations.records import RECORD_SCHEMAS
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def run_steps(home: Home) -> None:
     names = sorted(p.name for p in home.trials.iterdir())
     for name in names:
         steps.stage(store, home.trials / name)
-    for kind in steps.RECORD_SCHEMAS:
+    for kind in RECORD_SCHEMAS:
         steps.screen_records(store, names, kind)
     steps.summarize_participants(store, names, settings)
     steps.check_participants(store, names)

@@ -1,0 +1,94 @@
+"""Effects, their findings, pairs and covariances."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from assets.steps.outcomes import read_facts, read_outcomes
+from assets.steps.staging import Staged
+from assets.store import TableStore
+from assets.tables import effects as effect_tables
+from assets.tables import pairs as pair_tables
+from assets.tables.settings import AnalysisSettings
+from assets.tables.stack import Stack
+from validations.findings import (
+    Finding,
+    Severity,
+    apply_waivers,
+    findings_frame,
+)
+from validations.trial_rules import trial_findings
+
+
+def compute_effects(
+    store: TableStore, trials: list[str], settings: AnalysisSettings
+) -> pd.DataFrame:
+    """Effects with their findings; held effects leave the pools until they are waived."""
+    manifests = Staged(store, trials).manifests
+    outcomes = read_outcomes(store)
+    made = effect_tables.make_effects(outcomes, settings)
+    waivers = [
+        (m.id, w.rule, w.subject, w.by, w.reason) for m in manifests.values() for w in m.waivers
+    ]
+    findings = apply_waivers(
+        trial_findings(outcomes, made[made["measure"] == "SMD"], manifests), waivers
+    )
+    effects = effect_tables.apply_holds(made, findings)
+    store.write("effects/effects", effects)
+    store.write("effects/findings", findings_frame(findings))
+    return effects
+
+
+def _book(
+    store: TableStore, trials: list[str], settings: AnalysisSettings
+) -> pair_tables.CorrelationBook:
+    staged = Staged(store, trials)
+    return pair_tables.CorrelationBook(
+        staged.manifests, read_facts(store), staged.study_values, settings
+    )
+
+
+def make_stack(
+    store: TableStore, trials: list[str], settings: AnalysisSettings, assumed: float
+) -> Stack:
+    """Effects in the pools with their covariance, at an assumed within-arm correlation."""
+    effects = store.read("effects/effects")
+    if not effects["in_pool"].any():
+        return Stack(())
+    return Stack(
+        tuple(
+            pair_tables.all_trial_effects(
+                effects, read_outcomes(store), _book(store, trials, settings), assumed
+            )
+        )
+    )
+
+
+def read_stack(store: TableStore) -> Stack:
+    """The stack of the primary analysis, as the pairing step stored it."""
+    return Stack.from_tables(store.read("effects/effects"), store.read("pairs/effect_covariances"))
+
+
+def pair_effects(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
+    """Pairs, the covariances within trials, and what could not be paired."""
+    stack = make_stack(store, trials, settings, settings.assumed_correlation)
+    staged = Staged(store, trials)
+    pairs, findings = pair_tables.make_pairs(
+        stack.trials, staged.manifests, _book(store, trials, settings), settings.assumed_correlation
+    )
+    findings += [
+        Finding(
+            str(t["trial_id"]),
+            "correlations_contradict",
+            Severity.INFO,
+            "assumed correlations between its effects contradicted each other and were moved to "
+            "the nearest consistent ones",
+            "declare the correlations under `pairs:`",
+        )
+        for t in stack.trials
+        if t.moved
+    ]
+    store.write("pairs/paired_effects", pairs)
+    store.write("pairs/effect_covariances", pair_tables.covariance_table(stack.trials))
+    store.write("pairs/findings", findings_frame(findings))
+    return pairs

@@ -1,0 +1,76 @@
+"""Trials, findings and disclosure profiles of a run."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from assets.steps.staging import Staged
+from assets.store import TableStore
+from assets.tables import trial_tables
+from validations.findings import (
+    findings_frame,
+    findings_from_frame,
+)
+from validations.manifest.vocabulary import DisclosureProfile
+from validations.records import RECORD_SCHEMAS
+
+DEFAULT_PROFILE = DisclosureProfile.ROUNDED
+
+
+def disclosure_profiles(store: TableStore, trials: list[str]) -> dict[str, DisclosureProfile]:
+    """Profile of every trial that has participant rows."""
+    default = (
+        DisclosureProfile(store.read_json("settings")["disclosure"])
+        if store.has("settings")
+        else DEFAULT_PROFILE
+    )
+    out = {}
+    for trial, summary in Staged(store, trials).summaries.items():
+        if "participant_rows" in summary["kinds"]:
+            own = (summary["manifest"] or {}).get("disclosure")
+            out[trial] = DisclosureProfile(own["profile"]) if own else default
+    return out
+
+
+def describe_trials(store: TableStore, trials: list[str]) -> pd.DataFrame:
+    """Trials, arms and instruments."""
+    staged = Staged(store, trials)
+    manifests = staged.manifests
+    labels: dict[str, tuple[str, str]] = {}
+    for kind in RECORD_SCHEMAS:
+        records = store.read(f"screened/{kind}")
+        if len(records):
+            unique = records[["trial_id", "collection_id", "study_label"]].drop_duplicates(
+                "trial_id"
+            )
+            labels |= {r.trial_id: (r.collection_id, r.study_label) for r in unique.itertuples()}
+    for trial, manifest in manifests.items():
+        if not any(collection == trial for collection, _ in labels.values()):
+            labels[trial] = (trial, manifest.label)
+    unreadable = {t: "manifest not usable" for t in trials if t not in manifests}
+    table = trial_tables.trials_table(manifests, store.read("effects/effects"), unreadable, labels)
+    store.write("context/trials", table)
+    store.write(
+        "context/arms", trial_tables.arms_table(manifests, store.read("outcomes/arm_statistics"))
+    )
+    store.write("context/instruments", trial_tables.instruments_table(manifests))
+    return table
+
+
+def collect_findings(store: TableStore, trials: list[str]) -> pd.DataFrame:
+    """All findings of the run, waivers applied, and all rejected rows."""
+    staged = Staged(store, trials)
+    findings = staged.findings
+    parts = [f"screened/{kind}_findings" for kind in RECORD_SCHEMAS]
+    made = ("outcomes", "participants", "effects", "pairs")
+    for name in [*parts, *(f"{step}/findings" for step in made)]:
+        findings += findings_from_frame(store.read(name))
+    frame = findings_frame(findings)
+    store.write("context/findings", frame)
+    rejected = [store.read(f"screened/{kind}_rejected") for kind in RECORD_SCHEMAS]
+    rejected = [part for part in rejected if len(part)]
+    store.write(
+        "context/rejected_rows",
+        pd.concat(rejected, ignore_index=True) if rejected else pd.DataFrame({"trial_id": []}),
+    )
+    return frame

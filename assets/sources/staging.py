@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from assets.sources.declared_texts import translated
 from assets.sources.reading import RawTable, read_table
 from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
@@ -165,7 +166,8 @@ def _keep_declared_rows(raw: RawTable, source: Source) -> tuple[RawTable, int]:
     _require_columns(raw, source, {column: [column] for column in source.where})
     keep = pd.Series(True, index=raw.frame.index)
     for column, texts in source.where.items():
-        keep &= raw.frame[column].isin(texts)
+        declared = {text: text for text in texts}
+        keep &= translated(raw.frame[column], declared, source.format.decimal).isin(texts)
     rows = [row for row, kept in zip(raw.rows, keep, strict=True) if kept]
     kept = RawTable(
         raw.file,
@@ -232,8 +234,9 @@ def _cells(raw: RawTable, source: Source, columns: list[str]) -> pd.Series:
                 for code, label in raw.labels.get(column, {}).items()
                 if label in mapping
             }
-            text = text.map({**by_label, **mapping}).fillna(text)
-        parts.append(text.mask(text.isin(source.missing_codes), ""))
+            text = translated(text, {**by_label, **mapping}, source.format.decimal)
+        missing = dict.fromkeys(source.missing_codes, "")
+        parts.append(translated(text, missing, source.format.decimal))
     joined = parts[0]
     for part in parts[1:]:
         joined = (joined + " " + part).str.strip()
@@ -393,7 +396,7 @@ def _outcome_values(
         no = dict.fromkeys(outcome.scale.not_acted_values, "0")
         labels = raw.labels.get(outcome.column, {})
         by_label = {c: {**yes, **no}[t] for c, t in labels.items() if t in {**yes, **no}}
-        value = value.map({**by_label, **yes, **no}).fillna(value)
+        value = translated(value, {**by_label, **yes, **no}, source.format.decimal)
     else:
         value = _number_text(value, source)
     columns = source.columns

@@ -47,22 +47,12 @@ def _dry_run(folder: Path) -> tuple[list[Finding], list[str]]:
     from assets.store import TableStore
     from assets.tables.settings import AnalysisSettings
     from validations.findings import findings_from_frame
-    from validations.records import RECORD_SCHEMAS
 
-    settings, names = AnalysisSettings(), [folder.name]
     with tempfile.TemporaryDirectory() as temporary:
         store = TableStore(Path(temporary))
         store.prepare()
-        steps.stage(store, folder)
-        for kind in RECORD_SCHEMAS:
-            steps.screen_records(store, names, kind)
-        steps.summarize_participants(store, names, settings)
-        steps.check_participants(store, names)
-        steps.assemble_outcomes(store, names)
-        for construct in ("intention", "behavior", "upstream"):
-            steps.write_outcome_table(store, construct)
-        effects = steps.compute_effects(store, names, settings)
-        pairs = steps.pair_effects(store, names, settings)
+        steps.run_through_pairs(store, [folder], AnalysisSettings())
+        effects, pairs = store.read("effects/effects"), store.read("pairs/paired_effects")
         findings = [
             finding
             for part in ("outcomes", "participants", "effects", "pairs")

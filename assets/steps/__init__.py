@@ -16,6 +16,7 @@ from assets.steps.outcomes import (
 from assets.steps.screening import check_staged, screen_kind, screen_records
 from assets.steps.staging import Staged, fingerprint, stage
 from assets.steps.synthesis import SYNTHESIS_TABLES, synthesize
+from assets.steps.through_pairs import run_through_pairs
 from assets.steps.trials import collect_findings, describe_trials, disclosure_profiles
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "read_facts",
     "read_outcomes",
     "read_stack",
+    "run_through_pairs",
     "screen_kind",
     "screen_records",
     "stage",

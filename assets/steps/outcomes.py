@@ -123,8 +123,11 @@ def _unused(
     return findings
 
 
+OUTCOME_TABLES = ("intention", "behavior", "upstream")
+
+
 def write_outcome_table(store: TableStore, construct: str) -> pd.DataFrame:
-    """Cut one of the three outcome tables (`intention`, `behavior`, `upstream`)."""
+    """Cut one of the three outcome tables (`OUTCOME_TABLES`)."""
     rows = store.read("outcomes/outcome_rows")
     table: pd.DataFrame = getattr(outcome_tables.split_outcomes(rows), construct)
     store.write(f"outcomes/{construct}_outcomes", table)
@@ -133,6 +136,6 @@ def write_outcome_table(store: TableStore, construct: str) -> pd.DataFrame:
 
 def read_outcomes(store: TableStore) -> pd.DataFrame:
     """The three outcome tables as one frame."""
-    parts = [store.read(f"outcomes/{c}_outcomes") for c in ("intention", "behavior", "upstream")]
+    parts = [store.read(f"outcomes/{c}_outcomes") for c in OUTCOME_TABLES]
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True) if filled else parts[0]

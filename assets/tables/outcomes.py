@@ -44,6 +44,19 @@ def outcome_rows(
     return _described(pd.concat(parts, ignore_index=True), manifests)
 
 
+_STATISTICS = [
+    "n1",
+    "m1",
+    "sd1",
+    "events1",
+    "n2",
+    "m2",
+    "sd2",
+    "events2",
+    "adjusted_difference",
+    "sd_pooled",
+    "covariate_r",
+]
 _CORE = [
     "trial_id",
     "collection_id",
@@ -56,17 +69,7 @@ _CORE = [
     "weeks",
     "timepoint",
     "basis",
-    "n1",
-    "m1",
-    "sd1",
-    "events1",
-    "n2",
-    "m2",
-    "sd2",
-    "events2",
-    "adjusted_difference",
-    "sd_pooled",
-    "covariate_r",
+    *_STATISTICS,
     "reported_statistic",
     *[f"reported_{name}" for name in _REPORTED],
     "favors",
@@ -205,22 +208,8 @@ def _described(rows: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
     ids = pd.Series([_row_id(row) for row in out.to_dict("records")], index=out.index, dtype=object)
     repeat = ids.groupby(ids).cumcount()
     out["outcome_row_id"] = ids.where(repeat == 0, ids + "#" + (repeat + 1).astype(str))
-    numbers = [
-        "weeks",
-        "n1",
-        "m1",
-        "sd1",
-        "events1",
-        "n2",
-        "m2",
-        "sd2",
-        "events2",
-        "adjusted_difference",
-        "sd_pooled",
-        "covariate_r",
-        "design_effect",
-        *[f"reported_{name}" for name in _REPORTED],
-    ]
+    reported = [f"reported_{name}" for name in _REPORTED]
+    numbers = ["weeks", *_STATISTICS, "design_effect", *reported]
     out[numbers] = out[numbers].astype(float)
     return out[OUTCOME_COLUMNS].reset_index(drop=True)
 

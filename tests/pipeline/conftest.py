@@ -23,7 +23,6 @@ from pipelines.refresh import RefreshResult, refresh
 from pipelines.settings import Settings, load_settings
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
 from tests.conftest import ROOT
-from validations.records import RECORD_SCHEMAS
 
 
 @dataclass(frozen=True)
@@ -95,17 +94,7 @@ def run_steps(home: Home) -> None:
     store.prepare()
     store.write_json("settings", {"disclosure": home.settings().disclosure})
     names = sorted(p.name for p in home.trials.iterdir())
-    for name in names:
-        steps.stage(store, home.trials / name)
-    for kind in RECORD_SCHEMAS:
-        steps.screen_records(store, names, kind)
-    steps.summarize_participants(store, names, settings)
-    steps.check_participants(store, names)
-    steps.assemble_outcomes(store, names)
-    for construct in ("intention", "behavior", "upstream"):
-        steps.write_outcome_table(store, construct)
-    steps.compute_effects(store, names, settings)
-    steps.pair_effects(store, names, settings)
+    steps.run_through_pairs(store, [home.trials / name for name in names], settings)
     for table in steps.SYNTHESIS_TABLES:
         steps.synthesize(store, names, settings, table)
     steps.describe_trials(store, names)

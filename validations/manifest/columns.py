@@ -51,8 +51,8 @@ class ParticipantColumns(_Columns):
     cluster: str | None = Field(default=None, description="cluster of a cluster trial")
 
 
-class ArmColumns(_Columns):
-    """Columns of one arm's numbers."""
+class _ComparisonColumns(_Columns):
+    """Columns that tell studies, comparisons and measures of one table apart."""
 
     study: str | list[str] | None = Field(
         default=None, description="study, in a table of many trials; several columns are joined"
@@ -63,6 +63,11 @@ class ArmColumns(_Columns):
     instrument: str | list[str] | None = Field(
         default=None, description="tells measures of one outcome apart, such as scale names"
     )
+
+
+class ArmColumns(_ComparisonColumns):
+    """Columns of one arm's numbers."""
+
     arm: str | None = Field(default=None, description="arm id")
     outcome: str | None = Field(default=None, description="outcome id")
     weeks: str | None = Field(default=None, description="weeks since randomization")
@@ -76,18 +81,9 @@ class ArmColumns(_Columns):
     percent: str | None = Field(default=None, description="percent with the event, if no count")
 
 
-class EffectColumns(_Columns):
+class EffectColumns(_ComparisonColumns):
     """Columns of one printed effect, intervention minus comparator."""
 
-    study: str | list[str] | None = Field(
-        default=None, description="study, in a table of many trials; several columns are joined"
-    )
-    comparison: str | list[str] | None = Field(
-        default=None, description="tells comparisons of a study apart"
-    )
-    instrument: str | list[str] | None = Field(
-        default=None, description="tells measures of one outcome apart, such as scale names"
-    )
     control_group: str | None = Field(
         default=None, description="rows of a study with the same text share their control group"
     )

@@ -1,9 +1,12 @@
-"""One bracketing root finder, used wherever an estimator solves an equation in one unknown."""
+"""Bracketing root finders, used wherever an estimator solves an equation in one unknown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from analysis.arrays import Floats
 from analysis.errors import EstimationError
 
 _MOST_STEPS = 200
@@ -50,3 +53,50 @@ def _next_step(a: float, b: float, c: float, fa: float, fb: float, fc: float) ->
         return 0.5
     alpha = (c - a) / (b - a)
     return fa / (fb - fa) * fc / (fb - fc) + alpha * fa / (fc - fa) * fb / (fc - fb)
+
+
+def find_roots(function: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
+    """`find_root` for many equations at once: element i solves function(x)[i] = 0 in
+    [low[i], high[i]].
+
+    function: takes and returns an array of the shape of `low`; every element is evaluated in
+    every step, the ones that are solved with their solution. Raises `EstimationError` when the
+    ends of some element do not bracket a root.
+    """
+    a, b = low.astype(float), high.astype(float)
+    fa, fb = function(a), function(b)
+    if bool((fa * fb > 0.0).any()):
+        raise EstimationError(f"no sign change for {int((fa * fb > 0.0).sum())} equations")
+    a, fa = np.where(fb == 0.0, b, a), np.where(fb == 0.0, fb, fa)
+    best = a.copy()
+    done = fa == 0.0
+    c, fc, t = a.copy(), fa.copy(), np.full(a.shape, 0.5)
+    for _ in range(_MOST_STEPS):
+        x = np.where(done, best, a + t * (b - a))
+        fx = function(x)
+        same = fx * fa > 0.0
+        c, fc = np.where(same, a, b), np.where(same, fa, fb)
+        b, fb = np.where(same, b, a), np.where(same, fb, fa)
+        a, fa = x, fx
+        nearer = np.abs(fa) < np.abs(fb)
+        now = np.where(nearer, a, b)
+        tolerance = 4e-16 * np.abs(now) + 5e-324
+        width = np.abs(b - a)
+        solved = (np.where(nearer, fa, fb) == 0.0) | (width <= 2.0 * tolerance)
+        best = np.where(done, best, now)
+        done = done | solved
+        if bool(done.all()):
+            break
+        shortest = np.minimum(0.5, tolerance / np.where(width > 0.0, width, 1.0))
+        t = np.clip(_next_steps(a, b, c, fa, fb, fc), shortest, 1.0 - shortest)
+    return best
+
+
+def _next_steps(a: Floats, b: Floats, c: Floats, fa: Floats, fb: Floats, fc: Floats) -> Floats:
+    """`_next_step` for arrays."""
+    with np.errstate(all="ignore"):
+        xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+        alpha = (c - a) / (b - a)
+        step = fa / (fb - fa) * fc / (fb - fc) + alpha * fa / (fc - fa) * fb / (fc - fb)
+        safe = (phi**2 < xi) & ((1.0 - phi) ** 2 < 1.0 - xi) & np.isfinite(step)
+    return np.where(safe, step, 0.5)

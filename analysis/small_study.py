@@ -19,7 +19,7 @@ class EggerTest:
     """Slope of the effect on its standard error in a random-effects meta-regression.
 
     slope, slope_se, statistic, df, pvalue: test of funnel asymmetry. limit: effect predicted at
-    standard error 0 (the PET estimate) with its interval.
+    standard error 0 (the PET estimate) with its interval and two-sided p-value.
     """
 
     k: int
@@ -31,6 +31,7 @@ class EggerTest:
     limit: float
     limit_ci_lb: float
     limit_ci_ub: float
+    limit_pvalue: float
     method: str
 
 
@@ -76,5 +77,52 @@ def egger_test(
         limit=limit["estimate"],
         limit_ci_lb=limit["ci_lb"],
         limit_ci_ub=limit["ci_ub"],
+        limit_pvalue=float(c.pvalue[0]),
         method=f"egger_mixed/{method}/{ci_method}",
     )
+
+
+@dataclass(frozen=True)
+class PetPeese:
+    """Effect predicted at standard error 0 from a line in the standard error (PET) or in the
+    variance (PEESE).
+
+    chosen: `PEESE` when PET's one-sided test finds an effect above 0 at 5%, else `PET`.
+    estimate, ci_lb, ci_ub: the chosen one. pet, peese: both limits. Unrounded.
+    """
+
+    k: int
+    chosen: str
+    estimate: float
+    ci_lb: float
+    ci_ub: float
+    pet: float
+    pet_pvalue: float
+    peese: float
+    method: str
+
+
+def pet_peese(
+    yi: ArrayLike, vi: ArrayLike, *, method: str = "REML", ci_method: str = "t", level: float = 0.95
+) -> PetPeese:
+    """Stanley and Doucouliagos (2014, Research Synthesis Methods 5:60), as random-effects
+    meta-regressions; positive effects are the ones selection would favor.
+
+    Raises `EstimationError` as `egger_test` does.
+    """
+    effects, variances = check_estimates(yi, vi)
+    pet = egger_test(effects, variances, method=method, ci_method=ci_method, level=level)
+    design = np.column_stack([np.ones_like(variances), variances])
+    fit = fit_meta_regression(
+        effects, variances, design, method=method, ci_method=ci_method, level=level
+    )
+    two_sided = pet.limit_pvalue
+    one_sided = two_sided / 2.0 if pet.limit > 0 else 1.0 - two_sided / 2.0
+    c = fit.coefficients
+    peese = float(c.estimate[0]), float(c.ci_lb[0]), float(c.ci_ub[0])
+    line = (pet.limit, pet.limit_ci_lb, pet.limit_ci_ub)
+    chosen, shown = ("PEESE", peese) if one_sided < 0.05 else ("PET", line)
+    return PetPeese(
+        effects.size, chosen, *shown, pet.limit, two_sided, peese[0],
+        f"{chosen.lower()}/{method}/{ci_method}",
+    )  # fmt: skip

@@ -43,9 +43,9 @@ def check_folder(folder: Path) -> FolderCheck:
 
 def _dry_run(folder: Path) -> tuple[list[Finding], list[str]]:
     """Run the steps up to the pairs on this folder alone, in a store that is thrown away."""
+    from analysis.synthesis.settings import AnalysisSettings
     from assets import steps
     from assets.store import TableStore
-    from assets.tables.settings import AnalysisSettings
     from validations.findings import findings_from_frame
 
     with tempfile.TemporaryDirectory() as temporary:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from analysis.synthesis.settings import AnalysisSettings
 from assets.store import TableStore
-from assets.tables.settings import AnalysisSettings
 from pipelines.settings import Settings
 
 

@@ -166,12 +166,22 @@ _STORED = {
     "upstream_outcomes": "outcomes/upstream_outcomes",
     "effects": "effects/effects",
     "effect_covariances": "pairs/effect_covariances",
+    "assumed_covariances": "pairs/assumed_covariances",
     "paired_effects": "pairs/paired_effects",
+    "moderators": "context/moderators",
+    "risk_of_bias": "context/risk_of_bias",
     "participant_checks": "participants/participant_checks",
     "findings": "context/findings",
     "rejected_rows": "context/rejected_rows",
 }
-_POOLS = ("pooled_effects", "moderator_effects", "gap_estimates", "sensitivity")
+_POOLS = (
+    "pooled_effects",
+    "moderator_effects",
+    "gap_estimates",
+    "sensitivity",
+    "influence",
+    "specifications",
+)
 _PROTECTED = (
     "trials",
     "arms",
@@ -180,6 +190,7 @@ _PROTECTED = (
     "upstream_outcomes",
     "effects",
     "effect_covariances",
+    "assumed_covariances",
     "paired_effects",
     "participant_checks",
 )

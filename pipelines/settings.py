@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from assets.tables.settings import AnalysisSettings
+from analysis.synthesis.settings import AnalysisSettings
 
 SETTINGS_FILE = "ibgap.toml"
 _PREFIX = "IBGAP_"

@@ -35,6 +35,7 @@ _EVENTS = ("events1", "events2")
 _EFFECT_NUMBERS = {
     "effects": ["yi", "vi", "sei", "ci_lb", "ci_ub"],
     "effect_covariances": ["covariance", "correlation"],
+    "assumed_covariances": ["covariance"],
     "participant_checks": ["estimate", "statistic", "pvalue"],
     "paired_effects": [
         "upstream_yi",
@@ -61,6 +62,7 @@ _EFFECT_NUMBERS = {
 }
 _EFFECT_NUMBERS["behavior_outcomes"] = _EFFECT_NUMBERS["intention_outcomes"]
 _EFFECT_NUMBERS["upstream_outcomes"] = _EFFECT_NUMBERS["intention_outcomes"]
+_REPEATING = ("paired_effects", "effect_covariances", "assumed_covariances")
 _CELLS = ["inclined_actors", "inclined_abstainers", "disinclined_actors", "disinclined_abstainers"]
 
 
@@ -136,7 +138,7 @@ def _protect_rows(
     for column in _EFFECT_NUMBERS.get(name, []):
         # A mean of whole scores with three decimals can be turned back into a sum and an n.
         # Pairs and covariances repeat the effects of binary outcomes, which are coarser.
-        coarse = column[:-1] in ("m", "sd") or name in ("paired_effects", "effect_covariances")
+        coarse = column[:-1] in ("m", "sd") or name in _REPEATING
         decimals = COARSE_DECIMALS if coarse else EFFECT_DECIMALS
         out.loc[rows, column] = pd.to_numeric(out.loc[rows, column]).round(decimals)
     if name == "effects":

@@ -10,7 +10,7 @@ import pandas as pd
 
 from validations.schema import Column, Kind, TableSchema
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     # identifiers
@@ -234,6 +234,11 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "df_num": ("number", "", "numerator df"),
     "df_denom": ("number", "", "denominator df"),
     "check": ("text", "", "which check"),
+    "adjusted": ("number", "SMD", "mean adjusted for small-study effects"),
+    "adjusted_ci_lb": ("number", "SMD", "lower limit"),
+    "adjusted_ci_ub": ("number", "SMD", "upper limit"),
+    "k_imputed": ("integer", "trials", "trials that trim and fill adds"),
+    "selection_weight": ("number", "ratio", "chance to be seen of results with p above .025"),
     "limit": ("number", "SMD", "effect at standard error 0"),
     "limit_ci_lb": ("number", "SMD", "lower limit"),
     "limit_ci_ub": ("number", "SMD", "upper limit"),
@@ -257,6 +262,25 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "r_pi_ub": ("number", "", "upper prediction limit"),
     "z": ("number", "", "pooled Fisher z"),
     "z_se": ("number", "", "standard error of z"),
+    "judgment": ("text", "", "low, some_concerns, high or no_information"),
+    "domain": ("text", "", "domain of the tool"),
+    # single trials and choices
+    "mu_without": ("number", "SMD", "pooled effect without the trial"),
+    "tau2_without": ("number", "SMD squared", "variance between trials without the trial"),
+    "i2_without": ("number", "percent", "I2 without the trial"),
+    "shift": ("number", "SMD", "pooled effect without the trial minus with it"),
+    "rstudent": ("number", "SD", "effect minus the mean of the others, standardized"),
+    "cook": ("number", "", "squared change of the mean over its variance"),
+    "dffits": ("number", "", "change of the fitted value, standardized"),
+    "weight": ("number", "percent", "weight of the trial in the pooled effect"),
+    "baujat_x": ("number", "", "contribution to heterogeneity"),
+    "baujat_y": ("number", "", "influence on the pooled effect"),
+    "is_influential": ("boolean", "", "whether a rule of thumb flags the trial"),
+    "specification": ("text", "", "the combination of choices"),
+    "trials": ("text", "", "choice: which trials"),
+    "follow_up": ("text", "", "choice: which follow-ups of behavior"),
+    "measures": ("text", "", "choice: which measures of behavior"),
+    "inference": ("text", "", "choice: robust (CR2) or model-based"),
     # findings and release
     "rule_id": ("text", "", "rule that was checked"),
     "severity": ("text", "", "error, hold, warning or info"),
@@ -390,7 +414,36 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "small-study effects",
         "",
         "synthesis construct check k_trials slope slope_se statistic df pvalue limit limit_ci_lb "
-        "limit_ci_ub method status reason",
+        "limit_ci_ub adjusted adjusted_ci_lb adjusted_ci_ub k_imputed selection_weight method "
+        "status reason",
+    ),
+    "moderators": (
+        "declared moderators of every trial",
+        "",
+        "trial_id moderator kind value barrier_dimension framework_layer",
+    ),
+    "risk_of_bias": (
+        "judgments by domain, as the manifests give them",
+        "trial_id domain",
+        "trial_id domain judgment",
+    ),
+    "assumed_covariances": (
+        "covariances that depend on the assumed within-arm correlation, over its grid",
+        "assumed_correlation effect_id_1 effect_id_2",
+        "assumed_correlation trial_id effect_id_1 effect_id_2 covariance withheld",
+    ),
+    "influence": (
+        "what single trials carry of each pooled effect",
+        "",
+        "synthesis construct trial_id mu_without ci_lb ci_ub tau2_without i2_without shift "
+        "rstudent cook dffits weight baujat_x baujat_y is_influential",
+    ),
+    "specifications": (
+        "the gap under every combination of the analyst's choices",
+        "",
+        "synthesis upstream_construct specification trials follow_up measures "
+        "assumed_correlation inference estimand estimate se df ci_lb ci_ub interval_kind "
+        "k_paired is_primary status reason",
     ),
     "sensitivity": (
         "the gap over the assumed correlation and with each trial left out",

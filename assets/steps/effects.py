@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from analysis.synthesis import AnalysisSettings, Stack
 from assets.steps.outcomes import read_facts, read_outcomes
 from assets.steps.staging import Staged
 from assets.store import TableStore
 from assets.tables import effects as effect_tables
 from assets.tables import pairs as pair_tables
-from assets.tables.settings import AnalysisSettings
-from assets.tables.stack import Stack
 from validations.findings import (
     Finding,
     Severity,
@@ -64,9 +64,17 @@ def make_stack(
     )
 
 
-def read_stack(store: TableStore) -> Stack:
-    """The stack of the primary analysis, as the pairing step stored it."""
-    return Stack.from_tables(store.read("effects/effects"), store.read("pairs/effect_covariances"))
+def read_stack(store: TableStore, assumed: float | None = None) -> Stack:
+    """The stack of the primary analysis, as the pairing step stored it, or at another assumed
+    correlation of the grid."""
+    effects = store.read("effects/effects")
+    pooled = effects[effects["in_pool"].astype(bool)].to_dict("records")
+    covariances = store.read("pairs/effect_covariances").to_dict("records")
+    if assumed is not None:
+        grid = store.read("pairs/assumed_covariances")
+        own = grid[np.isclose(grid["assumed_correlation"], assumed)]
+        covariances += own.assign(origin="assumed").to_dict("records")
+    return Stack.from_records(pooled, covariances)
 
 
 def pair_effects(store: TableStore, trials: list[str], settings: AnalysisSettings) -> pd.DataFrame:
@@ -90,5 +98,22 @@ def pair_effects(store: TableStore, trials: list[str], settings: AnalysisSetting
     ]
     store.write("pairs/paired_effects", pairs)
     store.write("pairs/effect_covariances", pair_tables.covariance_table(stack.trials))
+    store.write("pairs/assumed_covariances", _over_grid(store, trials, settings, stack))
     store.write("pairs/findings", findings_frame(findings))
     return pairs
+
+
+def _over_grid(
+    store: TableStore, trials: list[str], settings: AnalysisSettings, primary: Stack
+) -> pd.DataFrame:
+    """Covariances at every other assumed correlation, where they differ from the primary ones."""
+    known = pair_tables.covariance_table(primary.trials)
+    parts = []
+    for rho in settings.correlation_grid:
+        if rho == settings.assumed_correlation:
+            continue
+        varied = pair_tables.covariance_table(make_stack(store, trials, settings, rho).trials)
+        moved = varied["covariance"].to_numpy() != known["covariance"].to_numpy()
+        parts.append(varied[moved].assign(assumed_correlation=rho))
+    columns = pair_tables.ASSUMED_COLUMNS
+    return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)

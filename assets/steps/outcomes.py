@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.synthesis.settings import AnalysisSettings
 from assets.steps.staging import Staged
 from assets.store import TableStore
 from assets.tables import arms as arm_tables
@@ -15,7 +16,6 @@ from assets.tables.participants import (
     facts_from_counts,
     participant_facts,
 )
-from assets.tables.settings import AnalysisSettings
 from validations.findings import (
     Finding,
     findings_frame,

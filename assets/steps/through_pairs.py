@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from analysis.synthesis.settings import AnalysisSettings
 from assets.steps.effects import compute_effects, pair_effects
 from assets.steps.outcomes import (
     OUTCOME_TABLES,
@@ -15,7 +16,6 @@ from assets.steps.outcomes import (
 from assets.steps.screening import screen_records
 from assets.steps.staging import stage
 from assets.store import TableStore
-from assets.tables.settings import AnalysisSettings
 from validations.records import RECORD_SCHEMAS
 
 

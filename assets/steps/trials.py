@@ -7,6 +7,7 @@ import pandas as pd
 from assets.steps.staging import Staged
 from assets.store import TableStore
 from assets.tables import trial_tables
+from assets.tables.moderators import moderator_values
 from validations.findings import (
     findings_frame,
     findings_from_frame,
@@ -54,6 +55,8 @@ def describe_trials(store: TableStore, trials: list[str]) -> pd.DataFrame:
         "context/arms", trial_tables.arms_table(manifests, store.read("outcomes/arm_statistics"))
     )
     store.write("context/instruments", trial_tables.instruments_table(manifests))
+    store.write("context/risk_of_bias", trial_tables.risk_of_bias_table(manifests))
+    store.write("context/moderators", moderator_values(manifests, staged.study_values))
     return table
 
 

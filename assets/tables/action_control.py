@@ -13,9 +13,9 @@ from analysis.action_control import (
     split_behavior_effect,
 )
 from analysis.errors import EstimationError
+from analysis.synthesis.settings import AnalysisSettings
 from assets.tables.arms import Manifests
 from assets.tables.participants import ParticipantFacts
-from assets.tables.settings import AnalysisSettings
 from validations.manifest.crosscheck import COMPARATORS
 from validations.tables import made_columns
 

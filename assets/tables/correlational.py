@@ -8,8 +8,8 @@ import pandas as pd
 from analysis.barriers import barrier_shares, coder_agreement
 from analysis.effect_sizes import fisher_z
 from analysis.pooling import fit_random_effects
+from analysis.synthesis.settings import AnalysisSettings
 from assets.tables.arms import Manifests
-from assets.tables.settings import AnalysisSettings
 from validations.tables import made_columns
 
 

@@ -31,7 +31,7 @@ from analysis.effect_sizes.reported import (
     smd_from_reported,
 )
 from analysis.errors import ConversionError, EstimationError
-from assets.tables.settings import AnalysisSettings
+from analysis.synthesis.settings import AnalysisSettings
 from validations.findings import Finding
 from validations.tables import made_columns
 

@@ -22,9 +22,10 @@ from analysis.covariances import (
 )
 from analysis.effect_sizes import hedges_j, smd_to_correlation, within_arm_correlation
 from analysis.effect_sizes.binary import ODDS_TO_SMD
+from analysis.synthesis.settings import AnalysisSettings
+from analysis.synthesis.stack import Record, TrialEffects
 from assets.tables.arms import Manifests
 from assets.tables.participants import ParticipantFacts
-from assets.tables.settings import AnalysisSettings
 from validations.findings import Finding, Severity
 from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import Construct, CorrelationOrigin
@@ -34,7 +35,6 @@ PAIR_COLUMNS = made_columns("paired_effects")
 _EXACT = {"participant_rows", "intention_by_action"}
 """Kinds of data that give the joint distribution of the outcomes."""
 _TACT = ("target", "action", "context", "time")
-Record = dict[str, Any]
 Outcomes = dict[str, Record]
 """Outcome rows by id."""
 
@@ -47,28 +47,6 @@ class WithinArm:
     origin: str
     n: float = float("nan")
     variance: float = float("nan")
-
-
-@dataclass(frozen=True)
-class TrialEffects:
-    """The pooled effects of one trial: rows of the effects table with their covariance.
-
-    origins: matrix of where each correlation comes from; `moved` when assumed correlations
-    contradicted each other and were moved to the nearest consistent ones.
-    """
-
-    records: tuple[Record, ...]
-    covariance: np.ndarray
-    origins: np.ndarray
-    moved: bool
-
-    def __getitem__(self, column: str) -> Any:
-        """A property of the trial (its first effect's value of the column)."""
-        return self.records[0][column]
-
-    def values(self, column: str) -> list[Any]:
-        """Values of a column over the effects."""
-        return [record[column] for record in self.records]
 
 
 class CorrelationBook:
@@ -430,6 +408,7 @@ def _pair_row(up: Record, behavior: Record, within: WithinArm, covariance: float
 
 
 COVARIANCE_COLUMNS = made_columns("effect_covariances")
+ASSUMED_COLUMNS = made_columns("assumed_covariances")
 
 
 def covariance_table(trials: Iterable[TrialEffects]) -> pd.DataFrame:

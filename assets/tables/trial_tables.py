@@ -94,6 +94,17 @@ def _use(common: pd.DataFrame, pooled: pd.DataFrame) -> str:
     return "no usable effect" if len(common) else "no between-arm effect"
 
 
+def risk_of_bias_table(manifests: Manifests) -> pd.DataFrame:
+    """Declared judgments, one row per trial and domain."""
+    rows = [
+        {"trial_id": manifest.id, "domain": domain, "judgment": judgment.value}
+        for manifest in manifests.values()
+        if manifest.risk_of_bias
+        for domain, judgment in manifest.risk_of_bias.domains.items()
+    ]
+    return pd.DataFrame(rows, columns=made_columns("risk_of_bias"))
+
+
 def arms_table(manifests: Manifests, arm_statistics: pd.DataFrame) -> pd.DataFrame:
     """Declared arms with the most participants analyzed for any outcome."""
     rows = []

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.synthesis.settings import AnalysisSettings
 from assets import steps
 from assets.store import TableStore
-from assets.tables.settings import AnalysisSettings
 from validations.records import RECORD_SCHEMAS
 
 TRIALS = Path(__file__).parents[2] / "trials"

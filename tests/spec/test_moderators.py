@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 
 from analysis.meta_regression import fit_meta_regression
-from assets.tables.moderators import SLOPE, moderator_effects
-from assets.tables.pairs import TrialEffects
-from assets.tables.settings import AnalysisSettings
-from assets.tables.stack import Stack
+from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
+from analysis.synthesis.moderator_effects import (
+    SLOPE,
+    Moderator,
+    declared_moderators,
+    moderator_effects,
+)
 
 YI = [0.1, 0.3, 0.2, 0.6, 0.5]
 VI = [0.02, 0.03, 0.02, 0.04, 0.03]
@@ -34,17 +37,17 @@ def stack() -> Stack:
     return Stack(tuple(trials))
 
 
-def declared() -> pd.DataFrame:
+def declared() -> list[Moderator]:
     rows = [
         {"trial_id": f"t{i}", "value": str(w), "moderator": "lag", "kind": "number",
          "barrier_dimension": "structural", "framework_layer": "moderating"}
         for i, w in enumerate(WEEKS)
     ]  # fmt: skip
-    return pd.DataFrame(rows)
+    return declared_moderators(rows)
 
 
 def test_levels_are_pooled_apart_and_compared() -> None:
-    table = moderator_effects(stack(), declared(), AnalysisSettings())
+    table = pd.DataFrame(moderator_effects(stack(), declared(), AnalysisSettings()))
     own = table[table["moderator"] == "measured_by"].set_index("level_value")
     assert list(own["k_trials"]) == [2, 3]
     assert own["f"].nunique() == 1 and own["df_denom"].eq(3).all()
@@ -55,7 +58,7 @@ def test_levels_are_pooled_apart_and_compared() -> None:
 
 
 def test_a_number_gives_the_slope_of_a_meta_regression() -> None:
-    table = moderator_effects(stack(), declared(), AnalysisSettings())
+    table = pd.DataFrame(moderator_effects(stack(), declared(), AnalysisSettings()))
     row = table[table["moderator"] == "lag"].iloc[0]
     fit = fit_meta_regression(YI, VI, np.column_stack([np.ones(5), WEEKS]))
     assert row["level_value"] == SLOPE

@@ -6,16 +6,39 @@ construct is set against behavior; every other construct is pooled under its own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis.arrays import Floats
 from analysis.blocks import EffectBlocks, make_blocks
-from assets.tables.pairs import Record, TrialEffects
+
+MAIN = "main"
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrialEffects:
+    """The pooled effects of one trial: rows of the effects table with their covariance.
+
+    origins: matrix of where each correlation comes from; `moved` when assumed correlations
+    contradicted each other and were moved to the nearest consistent ones.
+    """
+
+    records: tuple[Record, ...]
+    covariance: Floats
+    origins: np.ndarray
+    moved: bool = False
+
+    def __getitem__(self, column: str) -> Any:
+        """A property of the trial (its first effect's value of the column)."""
+        return self.records[0][column]
+
+    def values(self, column: str) -> list[Any]:
+        """Values of a column over the effects."""
+        return [record[column] for record in self.records]
 
 
 @dataclass(frozen=True)
@@ -25,25 +48,16 @@ class Stack:
     trials: tuple[TrialEffects, ...]
 
     @classmethod
-    def from_tables(cls, effects: pd.DataFrame, covariances: pd.DataFrame) -> Stack:
-        """The stack of the effects in the pools, from the effects and covariance tables."""
+    def from_records(cls, effects: Iterable[Record], covariances: Iterable[Record]) -> Stack:
+        """The stack of effects (rows of the effects table) and their covariances (rows of the
+        covariance table; effects that are not in the stack are passed over)."""
         by_trial: dict[str, list[Record]] = {}
-        for record in effects[effects["in_pool"].astype(bool)].to_dict("records"):
+        for record in effects:
             by_trial.setdefault(str(record["trial_id"]), []).append(record)
         known: dict[str, list[Record]] = {}
-        for row in covariances.to_dict("records"):
+        for row in covariances:
             known.setdefault(str(row["trial_id"]), []).append(row)
-        trials = []
-        for trial_id, records in by_trial.items():
-            position = {record["effect_id"]: i for i, record in enumerate(records)}
-            matrix = np.diag([float(record["vi"]) for record in records])
-            origins = np.full(matrix.shape, "", dtype=object)
-            for row in known.get(trial_id, []):
-                i, j = position[row["effect_id_1"]], position[row["effect_id_2"]]
-                matrix[i, j] = matrix[j, i] = row["covariance"]
-                origins[i, j] = origins[j, i] = row["origin"]
-            trials.append(TrialEffects(tuple(records), matrix, origins, False))
-        return cls(tuple(trials))
+        return cls(tuple(_trial(rows, known.get(trial, ())) for trial, rows in by_trial.items()))
 
     def select(self, keep: Callable[[Record], bool]) -> Stack:
         """Keep the effects for which `keep` is true; trials without any leave."""
@@ -87,10 +101,22 @@ class Stack:
         )
 
 
+def _trial(records: list[Record], covariances: Iterable[Record]) -> TrialEffects:
+    position = {record["effect_id"]: i for i, record in enumerate(records)}
+    matrix = np.diag([float(record["vi"]) for record in records])
+    origins = np.full(matrix.shape, "", dtype=object)
+    for row in covariances:
+        i, j = position.get(row["effect_id_1"]), position.get(row["effect_id_2"])
+        if i is not None and j is not None and np.isfinite(row["covariance"]):
+            matrix[i, j] = matrix[j, i] = row["covariance"]
+            origins[i, j] = origins[j, i] = row["origin"]
+    return TrialEffects(tuple(records), matrix, origins)
+
+
 def syntheses(stack: Stack) -> list[str]:
     """Names of the syntheses, `main` first."""
     names = sorted({str(trial["synthesis"]) for trial in stack.trials})
-    return sorted(names, key=lambda name: (name != "main", name))
+    return sorted(names, key=lambda name: (name != MAIN, name))
 
 
 def of_synthesis(stack: Stack, name: str) -> Stack:
@@ -101,7 +127,7 @@ def upstream_of(stack: Stack) -> str:
     """The construct set against behavior, as its manifests say (the commonest, should they
     differ; main is always intention)."""
     names = [str(t["upstream_construct"]) for t in stack.trials]
-    if stack.trials[0]["synthesis"] == "main":
+    if stack.trials[0]["synthesis"] == MAIN:
         return "intention"
     return max(sorted(set(names)), key=names.count)
 

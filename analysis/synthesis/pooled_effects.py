@@ -1,9 +1,10 @@
-"""Pooled effects of each synthesis, construct and subset."""
+"""Pooled effects of each synthesis, construct and subset, as rows of `pooled_effects`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-import pandas as pd
 
 from analysis.blocks import EffectBlocks
 from analysis.composites import make_composites
@@ -11,23 +12,28 @@ from analysis.distributions import critical_value, two_sided_p
 from analysis.multivariate import fit_multivariate
 from analysis.pooling import PooledEffect, fit_random_effects
 from analysis.robust import robust_covariance
-from assets.tables.pairs import Record, TrialEffects
-from assets.tables.settings import AnalysisSettings
-from assets.tables.stack import Stack, having, of_synthesis, subsets, syntheses, upstream_of
-from validations.tables import made_columns
-
-POOLED_COLUMNS = made_columns("pooled_effects")
+from analysis.synthesis.settings import AnalysisSettings
+from analysis.synthesis.stack import (
+    Record,
+    Stack,
+    TrialEffects,
+    having,
+    of_synthesis,
+    subsets,
+    syntheses,
+    upstream_of,
+)
 
 
 def _pooled_row(
-    identity: dict[str, object],
+    identity: Record,
     fit: PooledEffect,
     k_trials: int,
     k_effects: int,
     *,
     primary: bool,
     model: str,
-) -> dict[str, object]:
+) -> Record:
     interval, h = fit.tau2_interval, fit.heterogeneity
     return identity | {
         "model": model,
@@ -62,8 +68,8 @@ def _pooled_row(
 
 
 def pool_construct(
-    stack: Stack, construct: str, settings: AnalysisSettings, identity: dict[str, object]
-) -> list[dict[str, object]]:
+    stack: Stack, construct: str, settings: AnalysisSettings, identity: Record
+) -> list[Record]:
     """Pooled rows of one construct.
 
     The first and primary row pools one composite effect per trial by REML with Knapp-Hartung;
@@ -91,9 +97,7 @@ def pool_construct(
     return rows
 
 
-def _hierarchical_row(
-    blocks: EffectBlocks, settings: AnalysisSettings, identity: dict[str, object]
-) -> dict[str, object]:
+def _hierarchical_row(blocks: EffectBlocks, settings: AnalysisSettings, identity: Record) -> Record:
     fit = fit_multivariate(blocks, structure="ID", within="replicated")
     robust = robust_covariance(fit, "CR2")
     one = np.ones(1)
@@ -133,53 +137,62 @@ def _hierarchical_row(
     }
 
 
-def pooled_effects(stack: Stack, settings: AnalysisSettings) -> pd.DataFrame:
+def pooled_effects(stack: Stack, settings: AnalysisSettings) -> list[Record]:
     """Pooled effects on the common scale, for every synthesis, construct and subset."""
-    rows: list[dict[str, object]] = []
+    rows: list[Record] = []
     for name in syntheses(stack) if stack.trials else []:
         group = of_synthesis(stack, name)
         upstream = upstream_of(group)
         for subset, part in subsets(group, upstream):
-            for construct in sorted(
-                part.constructs, key=lambda c: (c != upstream, c != "behavior", c)
-            ):
-                identity = {
-                    "synthesis": name,
-                    "construct": construct,
-                    "subset": subset,
-                    "measure": "SMD",
-                }
-                rows += pool_construct(part, construct, settings, identity)
-    return pd.DataFrame(rows, columns=POOLED_COLUMNS)
+            rows += pool_subset(part, name, subset, settings, upstream)
+    return rows
+
+
+def pool_subset(
+    part: Stack, synthesis: str, subset: str, settings: AnalysisSettings, upstream: str
+) -> list[Record]:
+    """Every construct of one subset of a synthesis, the upstream construct and behavior first."""
+    rows: list[Record] = []
+    for construct in sorted(part.constructs, key=lambda c: (c != upstream, c != "behavior", c)):
+        identity: Record = {
+            "synthesis": synthesis,
+            "construct": construct,
+            "subset": subset,
+            "measure": "SMD",
+        }
+        rows += pool_construct(part, construct, settings, identity)
+    return rows
 
 
 def pooled_natural_scales(
-    effects: pd.DataFrame, stack: Stack, settings: AnalysisSettings
-) -> pd.DataFrame:
+    effects: Iterable[Record], stack: Stack, settings: AnalysisSettings
+) -> list[Record]:
     """Log OR, log RR and RD of the binary outcomes in the pools.
 
-    Effects of one trial keep the correlations they have on the common scale; the variances
-    are those of the natural scale.
+    effects: rows of the effects table on any scale. Effects of one trial keep the correlations
+    they have on the common scale; the variances are those of the natural scale.
     """
-    natural = effects[effects["measure"].isin(["OR", "RR", "RD"]) & effects["yi"].notna()]
-    rows: list[dict[str, object]] = []
-    for measure, part in natural.groupby("measure"):
-        by_row = {str(row["outcome_row_id"]): row for row in part.to_dict("records")}
+    natural: dict[str, dict[str, Record]] = {}
+    for row in effects:
+        if row["measure"] in ("OR", "RR", "RD") and np.isfinite(row["yi"]):
+            natural.setdefault(str(row["measure"]), {})[str(row["outcome_row_id"])] = row
+    rows: list[Record] = []
+    for measure, by_row in sorted(natural.items()):
         swapped = Stack(
             tuple(one for trial in stack.trials if (one := _on_scale(trial, by_row)) is not None)
         )
         for name in syntheses(swapped) if swapped.trials else []:
             group = of_synthesis(swapped, name)
             for construct in sorted(group.constructs):
-                identity = {
+                identity: Record = {
                     "synthesis": name,
                     "construct": construct,
                     "subset": "all",
-                    "measure": str(measure),
+                    "measure": measure,
                 }
                 made = pool_construct(group, construct, settings, identity)
                 rows += [row | {"is_primary": False} for row in made[:1]]
-    return pd.DataFrame(rows, columns=POOLED_COLUMNS)
+    return rows
 
 
 def _on_scale(trial: TrialEffects, by_row: dict[str, Record]) -> TrialEffects | None:

@@ -1,0 +1,215 @@
+"""Gap estimates and surrogacy of each synthesis, from the joint model, as rows of their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from analysis.errors import EstimationError
+from analysis.gap import GapEstimate, JointModel, fit_joint, gap_estimates, missing_estimate
+from analysis.pooling import fit_random_effects
+from analysis.surrogacy import trial_level_surrogacy
+from analysis.synthesis.settings import AnalysisSettings
+from analysis.synthesis.stack import (
+    Record,
+    Stack,
+    having,
+    of_synthesis,
+    subsets,
+    syntheses,
+    upstream_of,
+)
+
+KNOWN_ORIGINS = ("participant_data", "reported_within_arm", "reported_total")
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Within-arm slope of behavior on the upstream construct, pooled over a synthesis."""
+
+    value: float | None
+    variance: float
+    origin: str
+
+
+def within_arm_slope(pairs: Iterable[Record], synthesis: str, settings: AnalysisSettings) -> Slope:
+    """Pool the known within-arm correlations on the scale of the effects.
+
+    pairs: rows of the paired effects. One value per trial (the mean over its pairs of outcomes),
+    Fisher's z, REML; assumed and borrowed correlations do not count. The variance of z is
+    carried from the observed to the latent correlation by the delta method.
+    """
+    known: dict[tuple[str, str, str], Record] = {}
+    for row in pairs:
+        own = row["synthesis"] == synthesis and row["rho_origin"] in KNOWN_ORIGINS
+        if own and row["rho_n"] > 4:
+            key = (str(row["trial_id"]), str(row["upstream_label"]), str(row["behavior_label"]))
+            known.setdefault(key, row)
+    if not known:
+        return Slope(None, 0.0, "")
+    by_trial: dict[str, list[tuple[float, float]]] = {}
+    for (trial, _, _), row in known.items():
+        observed, latent = float(row["rho_within_arm"]), float(row["rho_latent"])
+        stretch = latent / observed if abs(observed) > 1e-6 else 1.0
+        variance = float(row["rho_variance"]) * stretch**2 / (1.0 - latent**2) ** 2
+        by_trial.setdefault(trial, []).append((float(np.arctanh(latent)), variance))
+    yi, vi = np.array([np.mean(values, axis=0) for _, values in sorted(by_trial.items())]).T
+    fit = fit_random_effects(yi, vi, method=settings.tau2_method)
+    slope = float(np.tanh(fit.mu))
+    origins = ", ".join(sorted({str(row["rho_origin"]) for row in known.values()}))
+    trials = "1 trial" if fit.k == 1 else f"{fit.k} trials"
+    return Slope(slope, (1.0 - slope**2) ** 2 * fit.se**2, f"{trials} ({origins})")
+
+
+def joint_model(
+    stack: Stack, upstream: str, settings: AnalysisSettings, near: JointModel | None = None
+) -> JointModel:
+    """The joint model of the upstream construct and behavior of a stack of trials.
+
+    near: the model of almost the same stack, to start from.
+    """
+    part = stack.select(having("construct", upstream, "behavior"))
+    if not part.trials:
+        raise EstimationError(f"no trial has a usable effect on {upstream} or behavior")
+    return fit_joint(
+        np.array(part.values("yi"), dtype=float),
+        part.covariances,
+        part.values("trial_id"),
+        part.values("construct"),
+        upstream=upstream,
+        method="REML",
+        level=settings.level,
+        near=near,
+    )
+
+
+def _gap_rows(
+    identity: Record,
+    model: JointModel,
+    estimates: list[GapEstimate],
+    slope: Slope,
+    settings: AnalysisSettings,
+    assumed_share: float,
+) -> list[Record]:
+    fit = model.fit
+    shared = identity | {
+        "k_upstream": model.k_upstream,
+        "k_behavior": model.k_behavior,
+        "k_paired": model.k_paired,
+        "mu_upstream": float(model.means[0]),
+        "mu_behavior": float(model.means[1]),
+        "tau2_upstream": float(fit.tau[0, 0]),
+        "tau2_behavior": float(fit.tau[1, 1]),
+        "tau_covariance": float(fit.tau[0, 1]),
+        "omega2_upstream": float(fit.omega[0]),
+        "omega2_behavior": float(fit.omega[1]),
+        "slope": np.nan if slope.value is None else slope.value,
+        "slope_origin": slope.origin,
+        "assumed_correlation": settings.assumed_correlation,
+        "share_of_pairs_assumed": assumed_share,
+        "level": settings.level,
+        "notes": "; ".join(model.notes),
+    }
+    has_cr2 = any(e.method.startswith("CR2") for e in estimates)
+    return [
+        shared
+        | {
+            "estimand": e.estimand,
+            "estimate": e.estimate,
+            "se": e.se,
+            "statistic": e.statistic,
+            "df": e.df,
+            "pvalue": e.pvalue,
+            "ci_lb": e.ci_lb,
+            "ci_ub": e.ci_ub,
+            "interval_kind": e.interval_kind,
+            "method": e.method,
+            "status": e.status,
+            "reason": e.reason,
+            "is_primary": not (has_cr2 and e.method.startswith("model")),
+        }
+        for e in estimates
+    ]
+
+
+def share_assumed(pairs: Iterable[Record], synthesis: str) -> float:
+    """Share of the pairs of a synthesis whose correlation is assumed; nan without pairs."""
+    own = [row["rho_origin"] == "assumed" for row in pairs if row["synthesis"] == synthesis]
+    return float(np.mean(own)) if own else float("nan")
+
+
+def gap_subset(
+    model: JointModel | EstimationError,
+    identity: Record,
+    slope: Slope,
+    assumed_share: float,
+    settings: AnalysisSettings,
+) -> list[Record]:
+    """Every estimand of one fitted model; the reason instead when there is none.
+
+    identity: synthesis, upstream_construct and subset. model: or why it could not be fitted.
+    """
+    if isinstance(model, EstimationError):
+        missing = missing_estimate("difference", "none", "not_estimable", str(model))
+        return [
+            identity
+            | {
+                "estimand": missing.estimand,
+                "method": "none",
+                "status": missing.status,
+                "reason": missing.reason,
+                "is_primary": True,
+                "interval_kind": "none",
+                "notes": "",
+                "slope_origin": "",
+                "level": settings.level,
+                "assumed_correlation": settings.assumed_correlation,
+            }
+        ]
+    estimates = gap_estimates(
+        model,
+        slope=slope.value,
+        slope_variance=slope.variance,
+        smallest_worthwhile=settings.smallest_worthwhile,
+    )
+    return _gap_rows(identity, model, estimates, slope, settings, assumed_share)
+
+
+def try_joint_model(
+    stack: Stack, upstream: str, settings: AnalysisSettings
+) -> JointModel | EstimationError:
+    """The joint model, or the reason why there is none."""
+    try:
+        return joint_model(stack, upstream, settings)
+    except EstimationError as error:
+        return error
+
+
+def gap_and_surrogacy(
+    stack: Stack, pairs: Iterable[Record], settings: AnalysisSettings
+) -> tuple[list[Record], list[Record]]:
+    """Rows of the gap and of the surrogacy table for every synthesis and subset, both from one
+    fit of the joint model."""
+    gaps: list[Record] = []
+    lines: list[Record] = []
+    rows = list(pairs)
+    for name in syntheses(stack) if stack.trials else []:
+        group = of_synthesis(stack, name)
+        upstream = upstream_of(group)
+        slope, share = within_arm_slope(rows, name, settings), share_assumed(rows, name)
+        for subset, part in subsets(group, upstream):
+            identity: Record = {
+                "synthesis": name, "upstream_construct": upstream, "subset": subset
+            }  # fmt: skip
+            model = try_joint_model(part, upstream, settings)
+            gaps += gap_subset(model, identity, slope, share, settings)
+            if isinstance(model, JointModel):
+                lines.append(surrogacy_row(model, identity, settings))
+    return gaps, lines
+
+
+def surrogacy_row(model: JointModel, identity: Record, settings: AnalysisSettings) -> Record:
+    """The trial-level line of one fitted model."""
+    return identity | asdict(trial_level_surrogacy(model, target=settings.smallest_worthwhile))

@@ -1,0 +1,193 @@
+"""Effects by level of moderators, as rows of `moderator_effects`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analysis.composites import make_composites
+from analysis.meta_regression import fit_meta_regression
+from analysis.moderators import fit_subgroups
+from analysis.synthesis.settings import AnalysisSettings
+from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+
+OF_EFFECTS = ("topic", "measured_by")
+"""Moderators that every effect carries; the others are declared in manifests."""
+
+
+@dataclass(frozen=True)
+class Moderator:
+    """A property of trials: values by trial (text, also of numbers), and its place in the
+    codebook of barriers."""
+
+    name: str
+    kind: str
+    values: dict[str, str] = field(repr=False)
+    barrier_dimension: str = ""
+    framework_layer: str = ""
+
+
+def declared_moderators(rows: Iterable[Record]) -> list[Moderator]:
+    """The moderators of rows of the table `moderators`, by name and kind.
+
+    A barrier dimension or layer that trials of one moderator name differently is left out.
+    """
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for row in rows:
+        groups.setdefault((str(row["moderator"]), str(row["kind"])), []).append(row)
+    return [
+        Moderator(
+            name, kind, {str(r["trial_id"]): str(r["value"]) for r in own},
+            _common(own, "barrier_dimension"), _common(own, "framework_layer"),
+        )
+        for (name, kind), own in sorted(groups.items())
+    ]  # fmt: skip
+
+
+def _common(rows: list[Record], column: str) -> str:
+    named = {str(row[column]) for row in rows} - {""}
+    return named.pop() if len(named) == 1 else ""
+
+
+def moderators_of(stack: Stack, declared: Iterable[Moderator]) -> list[Moderator]:
+    """Moderators of a stack: what its effects carry, then the declared ones."""
+    carried = [Moderator(name, "category", _first_value(stack, name)) for name in OF_EFFECTS]
+    return carried + list(declared)
+
+
+def moderator_effects(
+    stack: Stack, declared: list[Moderator], settings: AnalysisSettings
+) -> list[Record]:
+    """Effects by level of each categorical moderator and slopes on each numeric one, per
+    synthesis and construct.
+
+    Besides the declared ones, the topic and who measured the outcome are compared. Constructs
+    with fewer than 3 trials are left out.
+    """
+    rows: list[Record] = []
+    for name in syntheses(stack) if stack.trials else []:
+        group = of_synthesis(stack, name)
+        for construct in (upstream_of(group), "behavior"):
+            part = group.select(having("construct", construct))
+            if len(part.trials) < 3:
+                continue
+            for one in moderators_of(part, declared):
+                rows += compare_levels(part, construct, name, one, settings)
+    return rows
+
+
+def compare_levels(
+    part: Stack, construct: str, synthesis: str, moderator: Moderator, settings: AnalysisSettings
+) -> list[Record]:
+    """Rows of one moderator for a stack of one construct; none when there is nothing to compare."""
+    levels = [moderator.values.get(str(t["trial_id"]), "") for t in part.trials]
+    identity: Record = {
+        "synthesis": synthesis,
+        "construct": construct,
+        "moderator": moderator.name,
+        "barrier_dimension": moderator.barrier_dimension,
+        "framework_layer": moderator.framework_layer,
+    }
+    compare = _slope if moderator.kind == "number" else _levels
+    return compare(part, construct, levels, identity, settings)
+
+
+def _first_value(stack: Stack, column: str) -> dict[str, str]:
+    return {str(t["trial_id"]): str(t[column]) for t in stack.trials}
+
+
+def _levels(
+    part: Stack,
+    construct: str,
+    levels: list[str],
+    identity: Record,
+    settings: AnalysisSettings,
+) -> list[Record]:
+    known = [i for i, level in enumerate(levels) if level]
+    named = [levels[i] for i in known]
+    if len(set(named)) < 2 or len(named) < 3:
+        return []
+    composites = make_composites(part.blocks([construct]))
+    test = fit_subgroups(
+        composites.yi[known],
+        composites.vi[known],
+        named,
+        method=settings.tau2_method,
+        ci_method=settings.ci_method,
+        level=settings.level,
+    )
+    return [
+        identity
+        | {
+            "level_value": level,
+            "k_trials": fit.k,
+            "mu": fit.mu,
+            "se": fit.se,
+            "ci_lb": fit.ci_lb,
+            "ci_ub": fit.ci_ub,
+            "tau2": fit.tau2,
+            "f": test.f,
+            "df_num": test.df_num,
+            "df_denom": test.df_denom,
+            "pvalue": test.pvalue,
+            "status": fit.status,
+            "reason": test.reason,
+        }
+        for level, fit in zip(test.levels, test.pooled, strict=True)
+    ]
+
+
+SLOPE = "slope per unit"
+
+
+def as_number(text: str) -> float:
+    """The number a text spells, nan when it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _slope(
+    part: Stack,
+    construct: str,
+    levels: list[str],
+    identity: Record,
+    settings: AnalysisSettings,
+) -> list[Record]:
+    """One row with the slope of the effect on a numeric moderator (meta-regression)."""
+    numbers = np.array([as_number(text) for text in levels])
+    known = np.isfinite(numbers)
+    if known.sum() < 3 or np.ptp(numbers[known]) == 0:
+        return []
+    composites = make_composites(part.blocks([construct]))
+    fit = fit_meta_regression(
+        composites.yi[known],
+        composites.vi[known],
+        np.column_stack([np.ones(int(known.sum())), numbers[known]]),
+        method=settings.tau2_method,
+        ci_method=settings.ci_method,
+        level=settings.level,
+    )
+    found = fit.coefficients
+    return [
+        identity
+        | {
+            "level_value": SLOPE,
+            "k_trials": fit.k,
+            "mu": float(found.estimate[1]),
+            "se": float(found.se[1]),
+            "ci_lb": float(found.ci_lb[1]),
+            "ci_ub": float(found.ci_ub[1]),
+            "tau2": fit.tau2,
+            "f": fit.qm,
+            "df_num": 1,
+            "df_denom": fit.k - 2,
+            "pvalue": fit.qm_pvalue,
+            "status": "ok",
+            "reason": "",
+        }
+    ]

@@ -1,0 +1,186 @@
+"""The gap under every combination of the analyst's choices, as rows of `specifications`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.errors import EstimationError
+from analysis.gap import GapEstimate, JointModel, difference, missing_estimate, transmission_ratio
+from analysis.synthesis.gap_estimates import joint_model
+from analysis.synthesis.settings import AnalysisSettings
+from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+
+MOST_TRIALS_FOR_ALL = 100
+"""Above it the assumed correlation stays at its primary value, which moves large sets little."""
+
+TRIAL_CHOICES = ("all trials", "both outcomes", "randomized only")
+FOLLOW_UPS = ("all follow-ups", "first follow-up", "last follow-up")
+MEASURES = ("all measures", "not self-reported")
+INFERENCES = ("CR2", "model")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to analyze: which trials, which behavior effects, which correlation."""
+
+    trials: str
+    follow_up: str
+    measures: str
+    assumed_correlation: float
+
+    def __str__(self) -> str:
+        return f"{self.trials}; {self.follow_up}; {self.measures}; r {self.assumed_correlation:g}"
+
+
+def specifications(stack_at: Callable[[float], Stack], settings: AnalysisSettings) -> list[Record]:
+    """Rows of every synthesis. stack_at: the stack of all trials for an assumed correlation."""
+    rows: list[Record] = []
+    primary = stack_at(settings.assumed_correlation)
+    for name in syntheses(primary) if primary.trials else []:
+        rows += specify(lambda rho, n=name: of_synthesis(stack_at(rho), n), settings)  # type: ignore[misc]
+    return rows
+
+
+def specify(group_at: Callable[[float], Stack], settings: AnalysisSettings) -> list[Record]:
+    """Difference and ratio of one synthesis under every combination of choices.
+
+    group_at: the trials of the synthesis for an assumed correlation. Combinations that select
+    the same effects with the same covariances are analyzed once and listed under each name.
+    """
+    primary = group_at(settings.assumed_correlation)
+    upstream = upstream_of(primary)
+    identity: Record = {"synthesis": primary.trials[0]["synthesis"], "upstream_construct": upstream}
+    grid = list(settings.correlation_grid)
+    if len(primary.trials) > MOST_TRIALS_FOR_ALL:
+        grid = [settings.assumed_correlation]
+    known: dict[bytes, JointModel | EstimationError] = {}
+    near: JointModel | None = None
+    rows: list[Record] = []
+    for rho in sorted(set(grid) | {settings.assumed_correlation}):
+        group = group_at(rho)
+        for trials, follow_up, measures, part in _selections(group, upstream):
+            key = _fingerprint(part)
+            if key not in known:
+                known[key] = _fit(part, upstream, settings, near)
+            model = known[key]
+            near = model if isinstance(model, JointModel) else near
+            rows += _rows(identity, Choice(trials, follow_up, measures, rho), model, settings)
+    return rows
+
+
+def _selections(group: Stack, upstream: str) -> Iterator[tuple[str, str, str, Stack]]:
+    """Every combination that leaves effects and differs from `all` of its own choice."""
+    for measures in MEASURES:
+        measured = _measured(group, measures)
+        if measures != MEASURES[0] and _same(measured, group):
+            continue
+        for follow_up in FOLLOW_UPS:
+            timed = _at_follow_up(measured, follow_up)
+            if follow_up != FOLLOW_UPS[0] and _same(timed, measured):
+                continue
+            for trials in TRIAL_CHOICES:
+                part = _trials(timed, trials, upstream)
+                if trials == TRIAL_CHOICES[0] or not _same(part, timed):
+                    yield trials, follow_up, measures, part
+
+
+def _same(first: Stack, second: Stack) -> bool:
+    return len(first.values("effect_id")) == len(second.values("effect_id"))
+
+
+def _measured(group: Stack, measures: str) -> Stack:
+    if measures == MEASURES[0]:
+        return group
+    return group.select(lambda r: r["construct"] != "behavior" or r["measured_by"] != "self_report")
+
+
+def _at_follow_up(group: Stack, follow_up: str) -> Stack:
+    """Behavior effects of the first or the last follow-up of each trial; effects without a
+    number of weeks stay."""
+    if follow_up == FOLLOW_UPS[0]:
+        return group
+    pick = min if follow_up == FOLLOW_UPS[1] else max
+    chosen: dict[str, float] = {}
+    for trial in group.trials:
+        weeks = [float(r["weeks"]) for r in trial.records if r["construct"] == "behavior"]
+        known = [w for w in weeks if np.isfinite(w)]
+        if known:
+            chosen[str(trial["trial_id"])] = pick(known)
+
+    def keep(record: Record) -> bool:
+        weeks = float(record["weeks"])
+        other = record["construct"] != "behavior" or not np.isfinite(weeks)
+        return other or weeks == chosen[str(record["trial_id"])]
+
+    return group.select(keep)
+
+
+def _trials(group: Stack, trials: str, upstream: str) -> Stack:
+    if trials == "both outcomes":
+        both = [
+            str(t["trial_id"])
+            for t in group.trials
+            if {upstream, "behavior"} <= set(t.values("construct"))
+        ]
+        return group.select(having("trial_id", *both))
+    if trials == "randomized only":
+        return group.select(lambda record: bool(record["randomized"]))
+    return group
+
+
+def _fingerprint(part: Stack) -> bytes:
+    ids = "|".join(str(i) for i in part.values("effect_id")).encode()
+    return ids + b"".join(trial.covariance.tobytes() for trial in part.trials)
+
+
+def _fit(
+    part: Stack, upstream: str, settings: AnalysisSettings, near: JointModel | None
+) -> JointModel | EstimationError:
+    try:
+        return joint_model(part, upstream, settings, near)
+    except EstimationError as error:
+        return error
+
+
+def _rows(
+    identity: Record, choice: Choice, model: JointModel | EstimationError,
+    settings: AnalysisSettings,
+) -> list[Record]:  # fmt: skip
+    rows: list[Record] = []
+    for inference in INFERENCES:
+        about: Record = identity | {
+            "specification": f"{choice}; {inference}",
+            "trials": choice.trials,
+            "follow_up": choice.follow_up,
+            "measures": choice.measures,
+            "assumed_correlation": choice.assumed_correlation,
+            "inference": inference,
+            "is_primary": choice == _primary(settings) and inference == "CR2",
+        }
+        for one in _estimates(model, inference):
+            row: Record = {
+                name: getattr(one, name)
+                for name in (
+                    "estimand", "estimate", "se", "df", "ci_lb", "ci_ub", "interval_kind",
+                    "status", "reason",
+                )
+            }  # fmt: skip
+            paired = model.k_paired if isinstance(model, JointModel) else 0
+            rows.append(about | row | {"k_paired": paired})
+    return rows
+
+
+def _primary(settings: AnalysisSettings) -> Choice:
+    return Choice(TRIAL_CHOICES[0], FOLLOW_UPS[0], MEASURES[0], settings.assumed_correlation)
+
+
+def _estimates(model: JointModel | EstimationError, inference: str) -> Sequence[GapEstimate]:
+    if isinstance(model, EstimationError):
+        return [missing_estimate("difference", inference, "not_estimable", str(model))]
+    if inference == "CR2" and model.robust is None:
+        reason = "CR2 needs at least 2 trials with each outcome"
+        return [missing_estimate("difference", inference, "too_few_studies", reason)]
+    return [difference(model, inference), transmission_ratio(model, inference)]

@@ -89,8 +89,9 @@ def step_selection(
     effects, variances = check_estimates(yi, vi)
     problem = _problem(effects, variances, tuple(float(s) for s in steps), alternative)
     fits = [_maximize(problem, start, free) for start, free in _starts(problem)]
-    best = max(fits, key=lambda fit: fit[1])
-    theta, loglik = best
+    theta, _ = max(fits, key=lambda fit: fit[1])
+    theta = _polish(problem, theta, np.isfinite(theta))
+    loglik = _value_and_slope(problem, theta)[0]
     if np.abs(theta[2:]).max() >= _FURTHEST - 1e-6:
         raise EstimationError(
             "the likelihood keeps rising as the probability of an interval of p-values runs to "
@@ -126,8 +127,8 @@ def _starts(problem: _Problem) -> list[tuple[Floats, bool]]:
     tau2 = max(plain.tau2, small)
     free = problem.counts.size - 1
     out = []
-    for log_delta in (0.0, -1.0, -2.5, 1.0):
-        for factor, shift in ((1.0, 1.0), (0.3, 0.5), (2.0, 0.2)):
+    for log_delta in (0.0, -2.0):
+        for factor, shift in ((1.0, 1.0), (0.3, 0.4)):
             theta = np.concatenate(
                 [[mu * shift, math.log(tau2 * factor)], np.full(free, log_delta)]
             )
@@ -185,9 +186,8 @@ def _maximize(p: _Problem, start: Floats, free_tau2: bool) -> tuple[Floats, floa
     limits += [(-_FURTHEST, _FURTHEST)] * (start.size - 2)
     bounds = [limits[i] for i in np.flatnonzero(keep)]
     done = minimize(objective, start[keep], jac=True, method="L-BFGS-B", bounds=bounds,
-                    options={"maxiter": 500, "ftol": 1e-15, "gtol": 1e-10})  # fmt: skip
-    theta = _polish(p, whole(done.x), keep)
-    return theta, _value_and_slope(p, theta)[0]
+                    options={"maxiter": 200, "ftol": 1e-12, "gtol": 1e-6})  # fmt: skip
+    return whole(done.x), -float(done.fun)
 
 
 def _hessian(p: _Problem, theta: Floats, keep: np.ndarray) -> Floats:

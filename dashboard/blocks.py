@@ -6,9 +6,9 @@ All texts are plain text and are escaped by the template; only `Figure.svg` is m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, ClassVar, Literal
 
 from markupsafe import Markup
 
@@ -34,10 +34,11 @@ class Heading:
 
 @dataclass(frozen=True)
 class Cell:
-    """A table cell with a second, smaller line."""
+    """A table cell with a second, smaller line. href: relative address the text leads to."""
 
     text: str
     note: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,48 @@ class Table:
 class Figure:
     """A figure, one sentence that says what it shows, and its values.
 
-    guide: sentences on how to read it; with them the text stands beside the figure on wide pages.
+    draw, model: a drawing function of `analysis.figures` and what it draws. figure_id: unique in
+    the page. guide: sentences on how to read it; with them the text stands beside the figure on
+    wide pages. downloads: (name, address) of the figure in other forms.
     """
 
-    svg: Markup
+    draw: Callable[..., str] = field(repr=False)
+    model: Any = field(repr=False)
+    figure_id: str
     summary: str
-    values: tuple[Table, ...]
-    label: str
+    values: tuple[Table, ...] = ()
     guide: tuple[str, ...] = ()
+    downloads: tuple[tuple[str, str], ...] = ()
     kind: ClassVar[str] = "figure"
+
+    @property
+    def label(self) -> str:
+        return str(self.model.title)
+
+    @property
+    def svg(self) -> Markup:
+        """The figure inside a page."""
+        return Markup(self.draw(self.model, self.figure_id))
+
+    def standalone(self) -> str:
+        """The figure as a file of its own, without links."""
+        return self.draw(without_links(self.model), self.figure_id, standalone=True)
+
+
+def without_links(model: Any) -> Any:
+    """The model of a figure with every address left out."""
+    if isinstance(model, tuple):
+        return tuple(without_links(one) for one in model)
+    if not is_dataclass(model) or isinstance(model, type):
+        return model
+    changes: dict[str, Any] = {}
+    for one in fields(model):
+        value = getattr(model, one.name)
+        if one.name in ("href", "toggle"):
+            changes[one.name] = ""
+        elif isinstance(value, tuple) or is_dataclass(value):
+            changes[one.name] = without_links(value)
+    return replace(model, **changes) if changes else model
 
 
 @dataclass(frozen=True)
@@ -84,6 +118,7 @@ class Card:
     unit: str
     facts: tuple[tuple[str, str], ...]
     sentence: str
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +165,25 @@ class Details:
     kind: ClassVar[str] = "details"
 
 
-Block = Paragraph | Heading | Table | Figure | Cards | Terms | Citations | Details
+@dataclass(frozen=True)
+class Links:
+    """Choices side by side: (text, address, whether it is the current one)."""
+
+    title: str
+    items: tuple[tuple[str, str, bool], ...]
+    kind: ClassVar[str] = "links"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to copy, such as BibTeX or a command."""
+
+    title: str
+    text: str
+    kind: ClassVar[str] = "code"
+
+
+Block = Paragraph | Heading | Table | Figure | Cards | Terms | Citations | Details | Links | Code
 
 
 @dataclass(frozen=True)

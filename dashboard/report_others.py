@@ -6,8 +6,8 @@ import math
 
 from analysis.figures.text import interval, number, whole
 from dashboard.blocks import Block, Details, Paragraph, Section, Table, columns
+from dashboard.forest_figure import ForestOptions, forest_figure
 from dashboard.report_context import bias_blocks, moderator_blocks
-from dashboard.report_figures import forest_figure
 from dashboard.report_gap import gap_blocks, grid_blocks, leave_one_out_blocks
 from dashboard.report_synthesis import FULL_FOREST, Synthesis, pooled_blocks
 from dashboard.view import ReleaseView, capital, plural, words
@@ -52,7 +52,7 @@ def _other_forest(one: Synthesis) -> list[Block]:
         one.primary_gap(),
         capital(words(one.name)),
         f"forest-{one.view.anchor(one.name)}",
-        pooled_only=many,
+        options=ForestOptions(pooled_only=many),
     )
     if not many:
         return [Details(f"Forest of {plural(count, 'trial')}", (figure,))]

@@ -17,7 +17,7 @@ from dashboard.blocks import (
     Table,
     columns,
 )
-from dashboard.report_figures import forest_figure
+from dashboard.forest_figure import ForestOptions, forest_figure
 from dashboard.trial_effects import SynthesisEffects
 from dashboard.view import MAIN, ReleaseView, Row, capital, words
 from dashboard.wording import (
@@ -143,7 +143,7 @@ def forest_section(one: Synthesis) -> Section:
         one.primary_gap(),
         name,
         f"forest-{one.view.anchor(one.name)}",
-        pooled_only=many,
+        options=ForestOptions(pooled_only=many),
     )
     blocks: list[Block] = []
     if many:

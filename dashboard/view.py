@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from analysis.errors import EstimationError
 from analysis.figures.svg import safe_id
 from analysis.figures.text import as_float
+from analysis.gap import JointModel
+from analysis.synthesis.gap_estimates import try_joint_model
+from analysis.synthesis.moderator_effects import Moderator, declared_moderators
+from analysis.synthesis.settings import AnalysisSettings
+from analysis.synthesis.stack import MAIN, Stack, TrialEffects
 from dashboard.release import ReleaseFiles
 
-MAIN = "main"
+__all__ = ["MAIN", "ReleaseView", "Row", "capital", "counted", "plural", "words"]
+
 Row = dict[str, Any]
 
 
@@ -23,6 +32,9 @@ class ReleaseView:
     def __init__(self, folder: Path) -> None:
         self.files = ReleaseFiles(folder)
         self._tables: dict[str, pd.DataFrame] = {}
+        self._rows: dict[str, list[Row]] = {}
+        self._joints: dict[str, JointModel | EstimationError] = {}
+        self._stacks: dict[tuple[str, float | None], Stack] = {}
 
     @property
     def record(self) -> dict[str, Any]:
@@ -42,11 +54,50 @@ class ReleaseView:
         return self._tables[name]
 
     def rows(self, name: str, **where: object) -> list[Row]:
-        """Rows with these values, in the order of the table."""
-        frame = self.table(name)
-        for column, value in where.items():
-            frame = frame[(frame[column] == value).fillna(False).astype(bool)]
-        return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
+        """Rows with these values, in the order of the table; they must not be changed."""
+        if name not in self._rows:
+            records = self.table(name).to_dict("records")
+            self._rows[name] = [{str(k): _plain(v) for k, v in r.items()} for r in records]
+        return matching(self._rows[name], where)
+
+    @cached_property
+    def analysis(self) -> AnalysisSettings:
+        """The choices of the analyst that this release was made with."""
+        known = {f.name for f in fields(AnalysisSettings)}
+        given = {k: v for k, v in self.settings.items() if k in known}
+        if "correlation_grid" in given:
+            given["correlation_grid"] = tuple(float(r) for r in given["correlation_grid"])
+        return AnalysisSettings(**given)
+
+    def stack(self, synthesis: str, correlation: float | None = None) -> Stack:
+        """The published effects in the pools of one synthesis with their covariances.
+
+        correlation: an assumed within-arm correlation of the grid, by default the primary one.
+        Effects without a published number are left out.
+        """
+        key = (synthesis, correlation)
+        if key not in self._stacks:
+            self._stacks[key] = _make_stack(self, synthesis, correlation)
+        return self._stacks[key]
+
+    def withheld_effects(self, synthesis: str) -> list[Row]:
+        """Effects in the pools of a synthesis whose numbers are not published."""
+        return [
+            row for row in pooled_records(self, synthesis)
+            if not (math.isfinite(row["yi"]) and math.isfinite(row["vi"]) and row["vi"] > 0)
+        ]  # fmt: skip
+
+    def joint(self, synthesis: str) -> JointModel | EstimationError:
+        """The joint model of the published effects of a synthesis, or why there is none."""
+        if synthesis not in self._joints:
+            self._joints[synthesis] = try_joint_model(
+                self.stack(synthesis), self.upstream(synthesis), self.analysis
+            )
+        return self._joints[synthesis]
+
+    @cached_property
+    def moderators(self) -> list[Moderator]:
+        return declared_moderators(self.rows("moderators"))
 
     def primary(self, name: str, **where: object) -> list[Row]:
         """Rows of the registered primary analysis."""
@@ -101,6 +152,40 @@ class ReleaseView:
     def outcome_label(self, trial_id: str, outcome_id: str) -> str:
         collection = trial_id.split("/")[0]
         return self.outcome_labels.get((collection, outcome_id), words(outcome_id))
+
+
+def matching(rows: list[Row], where: dict[str, object]) -> list[Row]:
+    """The rows that have all of these values."""
+    return [row for row in rows if all(row[name] == value for name, value in where.items())]
+
+
+def pooled_records(view: ReleaseView, synthesis: str) -> list[Row]:
+    """Rows of the effects on the common scale that enter the pools of a synthesis."""
+    rows = view.rows("effects", synthesis=synthesis, measure="SMD")
+    return [row for row in rows if row["in_pool"] is True]
+
+
+def _make_stack(view: ReleaseView, synthesis: str, correlation: float | None) -> Stack:
+    records = [
+        row for row in pooled_records(view, synthesis)
+        if math.isfinite(row["yi"]) and math.isfinite(row["vi"]) and row["vi"] > 0
+    ]  # fmt: skip
+    here = {row["trial_id"] for row in records}
+    known = view.table("effect_covariances")
+    covariances = known[known["trial_id"].isin(here)].to_dict("records")
+    if correlation is not None and correlation != view.analysis.assumed_correlation:
+        grid = view.table("assumed_covariances")
+        own = grid[np.isclose(grid["assumed_correlation"], correlation)]
+        covariances += own[own["trial_id"].isin(here)].assign(origin="assumed").to_dict("records")
+    return Stack(tuple(map(_usable, Stack.from_records(records, covariances).trials)))
+
+
+def _usable(trial: TrialEffects) -> TrialEffects:
+    """Rounding for disclosure can break a covariance matrix; the variances alone never are."""
+    scale = np.sqrt(np.diag(trial.covariance))
+    if np.linalg.eigvalsh(trial.covariance / np.outer(scale, scale))[0] >= 1e-8:
+        return trial
+    return replace(trial, covariance=np.diag(np.diag(trial.covariance)))
 
 
 def _plain(value: Any) -> Any:

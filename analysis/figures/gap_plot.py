@@ -18,6 +18,7 @@ from analysis.figures.svg import (
     group,
     label,
     line,
+    marked,
     polygon,
     safe_id,
 )
@@ -63,9 +64,11 @@ def draw_gap_plot(plot: GapPlot, figure_id: str = "gap", *, standalone: bool = F
         for i, item in enumerate(legend)
     ]  # fmt: skip
     width = max(right + 26.0, _LEFT + 330.0)
+    interactive = any(p.href for p in plot.points) and not standalone
     return document(
-        figure_id, plot.title, plot.description, width, height, *body, standalone=standalone
-    )
+        figure_id, plot.title, plot.description, width, height, *body, standalone=standalone,
+        interactive=interactive,
+    )  # fmt: skip
 
 
 def ellipse(region: Region, steps: int = 96) -> list[tuple[float, float]]:
@@ -204,7 +207,7 @@ def _point(plot: GapPlot, point: GapPoint, x_axis: Axis, y_axis: Axis) -> str:
     words = (f"{point.label}; {plot.x_label} {number(point.x)}, CI "
              f"{interval_words(point.x_lb, point.x_ub)}; {plot.y_label} {number(point.y)}, CI "
              f"{interval_words(point.y_lb, point.y_ub)}")  # fmt: skip
-    return group(across, up, dot, cls="trial", name=words)
+    return marked(point.href, across, up, dot, cls="trial", name=words)
 
 
 def _pooled(plot: GapPlot, x_axis: Axis, y_axis: Axis) -> str:

@@ -28,10 +28,12 @@ def mark(tone: Tone, x: float, y: float, size: float) -> str:
     )
 
 
-def diamond(left: float, middle: float, right: float, y: float, half: float = 7.0) -> str:
+def diamond(
+    left: float, middle: float, right: float, y: float, half: float = 7.0, cls: str = "fill"
+) -> str:
     """Pooled mean: as wide as its confidence interval."""
     left, right = min(left, middle - 1.5), max(right, middle + 1.5)
-    return polygon([(left, y), (middle, y - half), (right, y), (middle, y + half)], cls="fill")
+    return polygon([(left, y), (middle, y - half), (right, y), (middle, y + half)], cls=cls)
 
 
 def arrow(x: float, y: float, direction: tuple[int, int], size: float = 6.0) -> str:

@@ -26,14 +26,26 @@ class ForestEffect:
     weight: float
 
 
+Judgment = Literal["low", "some_concerns", "high", "no_information", ""]
+"""Risk of bias: drawn as a sign in a shape, so that color is not needed."""
+
+
 @dataclass(frozen=True)
 class ForestRow:
     """One trial. effects: one per panel, or the reason in words why there is no number
-    (`not reported`). extra: text of the last column, such as the trial's own difference."""
+    (`not reported`). extra: text of the last column, such as the trial's own difference.
+    judgment: risk of bias. href: page of the trial; toggle: address with the trial left out or
+    taken back; left_out: drawn hollow and not pooled. Addresses are for pages, not for print.
+    """
 
     label: str
     effects: tuple[ForestEffect | str, ...]
     extra: str = ""
+    judgment: Judgment = ""
+    key: str = ""
+    href: str = ""
+    toggle: str = ""
+    left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,12 +64,33 @@ class ForestPooled:
 
 
 @dataclass(frozen=True)
+class ForestHeading:
+    """A line of text above a group of rows."""
+
+    label: str
+
+
+@dataclass(frozen=True)
+class ForestSubtotal:
+    """Pooled mean of a group of rows, per panel, or in words why there is none."""
+
+    label: str
+    pooled: tuple[ForestPooled | str, ...]
+    extra: str = ""
+
+
+ForestLine = ForestRow | ForestHeading | ForestSubtotal
+
+
+@dataclass(frozen=True)
 class ForestPanel:
-    """One outcome of a forest. pooled: the mean, or in words why there is none."""
+    """One outcome of a forest. pooled: the mean, or in words why there is none. ghost: the
+    registered result, drawn hollow beside the one of a selection."""
 
     name: str
     tone: Tone
     pooled: ForestPooled | str
+    ghost: ForestPooled | None = None
 
 
 @dataclass(frozen=True)
@@ -65,20 +98,26 @@ class Forest:
     """Side-by-side forest: panels share rows and the axis.
 
     extra_header, extra_pooled: last text column and its entry in the pooled row.
-    ends: what effects to the left and right of 0 favor.
+    ends: what effects to the left and right of 0 favor. weights, judgments, prediction: whether
+    these are shown.
     """
 
     title: str
     description: str
     panels: tuple[ForestPanel, ...]
-    rows: tuple[ForestRow, ...]
+    rows: tuple[ForestLine, ...]
     extra_header: str = ""
     extra_pooled: str = ""
     axis_label: str = "Standardized mean difference (g)"
     ends: tuple[str, str] = ("favors comparator", "favors intervention")
     level: float = 0.95
     pooled_label: str = "Pooled mean"
+    ghost_label: str = "Registered analysis"
     empty: str = "No trial has a usable effect"
+    weights: bool = True
+    judgments: bool = False
+    prediction: bool = True
+    measure: str = "g"
 
 
 @dataclass(frozen=True)
@@ -93,6 +132,7 @@ class GapPoint:
     y_lb: float
     y_ub: float
     named: bool = False
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,3 +246,138 @@ class ActionBars:
     description: str
     groups: tuple[ActionGroup, ...] = field(default=())
     empty: str = "No trial has counts of who intended and who acted"
+
+
+@dataclass(frozen=True)
+class FunnelPoint:
+    """A trial's effect and its standard error. imputed: added by trim and fill."""
+
+    label: str
+    estimate: float
+    se: float
+    imputed: bool = False
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """Effects against their standard errors.
+
+    center: where the contours of significance are centered (0). pooled: mean drawn as a line
+    with the 95% region that sampling error alone would fill.
+    """
+
+    title: str
+    description: str
+    tone: Tone
+    points: tuple[FunnelPoint, ...]
+    pooled: float | None = None
+    center: float = 0.0
+    x_label: str = "Effect (g)"
+    empty: str = "No trial has a usable effect"
+
+
+@dataclass(frozen=True)
+class ScatterPoint:
+    """A point with its area as a share of the largest one; named: its label is drawn."""
+
+    label: str
+    x: float
+    y: float
+    share: float = 0.3
+    named: bool = False
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Points over two axes, with a fitted line and its confidence limits as (x, y, lb, ub)."""
+
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    tone: Tone
+    points: tuple[ScatterPoint, ...]
+    line: tuple[tuple[float, float, float, float], ...] = ()
+    from_zero: bool = False
+    empty: str = "There is nothing to draw"
+
+
+@dataclass(frozen=True)
+class SpecPoint:
+    """One specification: estimate, limits and the chosen value of every choice."""
+
+    estimate: float
+    ci_lb: float
+    ci_ub: float
+    choices: tuple[str, ...]
+    primary: bool = False
+
+
+@dataclass(frozen=True)
+class SpecCurve:
+    """Specification curve: estimates in rising order above a matrix of choices.
+
+    choices: name of each choice with its possible values. mark: another estimate drawn as a
+    level line, with what it is.
+    """
+
+    title: str
+    description: str
+    choices: tuple[tuple[str, tuple[str, ...]], ...]
+    points: tuple[SpecPoint, ...]
+    y_label: str = "Difference (SD units)"
+    mark: tuple[float, str] | None = None
+    empty: str = "No specification could be estimated"
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """Estimate at one place of a sequence. href: page of that place."""
+
+    label: str
+    estimate: float
+    ci_lb: float
+    ci_ub: float
+    note: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class TrendSeries:
+    """One outcome over the sequence."""
+
+    name: str
+    tone: Literal["intention", "behavior", "upstream", "ink"]
+    points: tuple[TrendPoint, ...]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How pooled results moved along a sequence (releases, years), one panel per series."""
+
+    title: str
+    description: str
+    series: tuple[TrendSeries, ...]
+    y_label: str = "g"
+    empty: str = "One release so far"
+
+
+@dataclass(frozen=True)
+class FlowBox:
+    """A stage of the flow with what left it, as (count, reason)."""
+
+    count: int
+    text: str
+    left: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How records, trials and effects pass through the stages, top to bottom."""
+
+    title: str
+    description: str
+    boxes: tuple[FlowBox, ...]
+    ends: tuple[tuple[int, str], ...] = ()

@@ -9,6 +9,9 @@ _LIGHT = """--ink:#1B1F24;--paper:#FFFFFF;--muted:#57606A;--grid:#D8DEE4;
 _DARK = """--ink:#E6EAF0;--paper:#14181D;--muted:#A3ADB8;--grid:#323B45;
 --intention:#6CB4F5;--behavior:#FF9D66;--upstream:#A3ADB8"""
 
+PRINT_COLORS = dict(pair.strip().split(":") for pair in _LIGHT.split(";"))
+"""Colors of print versions, by the names of the custom properties."""
+
 FIGURE_CSS = (
     f":root{{{_LIGHT}}}\n"
     f"@media screen and (prefers-color-scheme:dark){{:root{{{_DARK}}}}}\n"
@@ -39,6 +42,17 @@ font-size:13px;font-variant-numeric:tabular-nums lining-nums}
 .figure .zero{stroke:var(--muted);stroke-width:1;fill:none}
 .figure .identity{stroke:var(--muted);stroke-width:1.2;stroke-dasharray:6 4;fill:none}
 .figure .stripe{fill:var(--grid);fill-opacity:.28;stroke:none}
+.figure .contour{fill:var(--grid);fill-opacity:.42;stroke:none}
+.figure .frame{fill:none;stroke:var(--ink);stroke-width:1}
+.figure .frame.light{stroke:var(--muted);stroke-dasharray:4 3}
+.figure .light .fill{fill-opacity:.72}
+.figure .target{fill:transparent;stroke:none}
+.figure a{fill:inherit;text-decoration:none}
+.figure a.open text{fill:var(--intention)}
+.figure a.toggle text{fill:var(--muted)}
+.figure a:hover text{text-decoration:underline}
+.figure a:focus-visible{outline:3px solid var(--intention);outline-offset:1px}
+.figure .left-out text{fill:var(--muted)}
 .figure .hatch{stroke:var(--tone);stroke-width:2;fill:none}
 .figure .segment{stroke:var(--paper);stroke-width:1}
 .figure text.on-fill{fill:var(--paper)}

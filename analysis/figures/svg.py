@@ -56,6 +56,13 @@ def label(
     )  # fmt: skip
 
 
+def marked(href: str, *children: str, name: str, cls: str = "") -> str:
+    """Marks of one trial: a link where there is a page, else a group; both with a name."""
+    if href:
+        return link(href, element("title", escape(name)), *children, cls=cls, name=name)
+    return group(*children, cls=cls, name=name)
+
+
 def line(x1: float, y1: float, x2: float, y2: float, *, cls: str = "line") -> str:
     return element("line", cls=cls, x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2))
 
@@ -72,6 +79,14 @@ def polygon(points: list[tuple[float, float]], *, cls: str = "", **more: object)
     return element("polygon", cls=cls, points=text, **more)
 
 
+def link(href: str, *children: str, cls: str = "", name: str = "") -> str:
+    """A link with an accessible name. href: relative, so that no text of data can become the
+    scheme of an address; anything else raises `ValueError`."""
+    if not href.startswith(("?", "./", "../", "#")):
+        raise ValueError("a link of a figure is relative")
+    return element("a", *children, cls=cls, href=href, aria_label=name or None)
+
+
 def safe_id(text: str) -> str:
     """An id that starts with a letter and has only letters, digits, `-` and `_`."""
     kept = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")
@@ -80,12 +95,12 @@ def safe_id(text: str) -> str:
 
 def document(
     figure_id: str, title: str, description: str, width: float, height: float, *body: str,
-    standalone: bool = False,
+    standalone: bool = False, interactive: bool = False,
 ) -> str:  # fmt: skip
     """The figure with its title and description, named by them for assistive technology.
 
     figure_id: prefix of every id inside; unique in the page. standalone: carries its own style,
-    for a file of its own.
+    for a file of its own. interactive: it has links inside, so it is a group and not one image.
     """
     name = safe_id(figure_id)
     size = {"width": float(width), "height": float(height)}
@@ -96,7 +111,7 @@ def document(
         element("desc", escape(description), id=f"{name}-desc"),
         style,
         *body,
-        cls="figure", xmlns=_NAMESPACE, id=name, role="img",
+        cls="figure", xmlns=_NAMESPACE, id=name, role="group" if interactive else "img",
         aria_labelledby=f"{name}-title {name}-desc",
         viewBox=f"0 0 {coordinate(width)} {coordinate(height)}", font_size=13, **size,
     )  # fmt: skip

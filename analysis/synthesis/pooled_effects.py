@@ -68,13 +68,18 @@ def _pooled_row(
 
 
 def pool_construct(
-    stack: Stack, construct: str, settings: AnalysisSettings, identity: Record
+    stack: Stack,
+    construct: str,
+    settings: AnalysisSettings,
+    identity: Record,
+    *,
+    hierarchical: bool = True,
 ) -> list[Record]:
     """Pooled rows of one construct.
 
     The first and primary row pools one composite effect per trial by REML with Knapp-Hartung;
     when a trial has several effects a second row is the correlated-and-hierarchical effects
-    model with CR2.
+    model with CR2, unless `hierarchical` is false.
     """
     part = stack.select(having("construct", construct))
     if not part.trials:
@@ -92,7 +97,7 @@ def pool_construct(
     several = blocks.k > blocks.clusters
     model = "one_composite_per_trial" if several else "one_effect_per_trial"
     rows = [_pooled_row(identity, fit, blocks.clusters, blocks.k, primary=True, model=model)]
-    if several and blocks.clusters > 1:
+    if hierarchical and several and blocks.clusters > 1:
         rows.append(_hierarchical_row(blocks, settings, identity))
     return rows
 
@@ -149,9 +154,18 @@ def pooled_effects(stack: Stack, settings: AnalysisSettings) -> list[Record]:
 
 
 def pool_subset(
-    part: Stack, synthesis: str, subset: str, settings: AnalysisSettings, upstream: str
+    part: Stack,
+    synthesis: str,
+    subset: str,
+    settings: AnalysisSettings,
+    upstream: str,
+    *,
+    hierarchical: bool = True,
 ) -> list[Record]:
-    """Every construct of one subset of a synthesis, the upstream construct and behavior first."""
+    """Every construct of one subset of a synthesis, the upstream construct and behavior first.
+
+    hierarchical: as in `pool_construct`.
+    """
     rows: list[Record] = []
     for construct in sorted(part.constructs, key=lambda c: (c != upstream, c != "behavior", c)):
         identity: Record = {
@@ -160,7 +174,7 @@ def pool_subset(
             "subset": subset,
             "measure": "SMD",
         }
-        rows += pool_construct(part, construct, settings, identity)
+        rows += pool_construct(part, construct, settings, identity, hierarchical=hierarchical)
     return rows
 
 
@@ -190,8 +204,8 @@ def pooled_natural_scales(
                     "subset": "all",
                     "measure": measure,
                 }
-                made = pool_construct(group, construct, settings, identity)
-                rows += [row | {"is_primary": False} for row in made[:1]]
+                made = pool_construct(group, construct, settings, identity, hierarchical=False)
+                rows += [row | {"is_primary": False} for row in made]
     return rows
 
 

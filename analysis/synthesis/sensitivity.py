@@ -22,14 +22,27 @@ def sensitivity(stack_at: Callable[[float], Stack], settings: AnalysisSettings) 
     says why no trial was left out.
     """
     rows: list[Record] = []
-    for rho in settings.correlation_grid:
-        stack = stack_at(rho)
-        for name in syntheses(stack) if stack.trials else []:
-            about = _about(of_synthesis(stack, name), "assumed_correlation", f"{rho:g}")
-            rows += _sensitivity_rows(of_synthesis(stack, name), about, settings)[0]
     stack = stack_at(settings.assumed_correlation)
     for name in syntheses(stack) if stack.trials else []:
+        rows += grid_rows(stack_at, name, settings)
+    for name in syntheses(stack) if stack.trials else []:
         rows += _left_out(of_synthesis(stack, name), settings)
+    return rows
+
+
+def grid_rows(
+    stack_at: Callable[[float], Stack],
+    synthesis: str,
+    settings: AnalysisSettings,
+    near: JointModel | None = None,
+) -> list[Record]:
+    """The gap of one synthesis at every correlation of the grid. near: a model of almost the
+    same effects to start from."""
+    rows: list[Record] = []
+    for rho in settings.correlation_grid:
+        group = of_synthesis(stack_at(rho), synthesis)
+        about = _about(group, "assumed_correlation", f"{rho:g}")
+        rows += _sensitivity_rows(group, about, settings, near)[0]
     return rows
 
 

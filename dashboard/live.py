@@ -1,0 +1,190 @@
+"""A release seen through filters and another model: pooled again by the pipeline's functions.
+
+Only published numbers enter, so no combination of filters can tell more about a trial than the
+published tables do; effects that are withheld stay out and are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from analysis.errors import EstimationError
+from analysis.gap import JointModel
+from analysis.synthesis.bias_checks import check_construct
+from analysis.synthesis.gap_estimates import (
+    gap_subset,
+    share_assumed,
+    surrogacy_row,
+    try_joint_model,
+    within_arm_slope,
+)
+from analysis.synthesis.influence import influence_of
+from analysis.synthesis.moderator_effects import compare_levels, moderators_of
+from analysis.synthesis.pooled_effects import pool_subset, pooled_natural_scales
+from analysis.synthesis.sensitivity import grid_rows
+from analysis.synthesis.stack import Stack, having
+from dashboard.facets import Facets
+from dashboard.query import State
+from dashboard.view import ReleaseView, Row, matching
+
+
+class LiveView(ReleaseView):
+    """The tables of a release with the results of one synthesis computed anew for a state.
+
+    Only the synthesis of the state and the subset `all` are there; what would take too long for
+    a page (leaving out each trial of the joint model, every specification) is left empty.
+    """
+
+    def __init__(self, base: ReleaseView, state: State, facets: Facets) -> None:
+        super().__init__(base.files.folder)
+        self.base, self.state, self.facets = base, state, facets
+        self._computed: dict[str, list[Row]] = {}
+        self.part = facets.select(state)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the release with the model of the state."""
+        own = dict(self.base.settings)
+        if self.state.tau2_method:
+            own["tau2_method"] = self.state.tau2_method
+        if self.state.ci_method:
+            own["ci_method"] = self.state.ci_method
+        if self.state.correlation is not None:
+            own["assumed_correlation"] = self.state.correlation
+        return own
+
+    def table(self, name: str) -> pd.DataFrame:
+        if name in _COMPUTED:
+            columns = list(self.base.table(name).columns)
+            return pd.DataFrame(self.rows(name), columns=columns)
+        return self.base.table(name)
+
+    def rows(self, name: str, **where: object) -> list[Row]:
+        if name not in _COMPUTED:
+            return self.base.rows(name, **where)
+        if name not in self._computed:
+            rows = _COMPUTED[name](self)
+            self._computed[name] = _complete(rows, self.base.table(name))
+        return matching(self._computed[name], where)
+
+    @cached_property
+    def syntheses(self) -> list[str]:
+        return self.base.syntheses
+
+    def upstream(self, synthesis: str) -> str:
+        return self.base.upstream(synthesis)
+
+    def stack(self, synthesis: str, correlation: float | None = None) -> Stack:
+        if synthesis != self.state.synthesis:
+            return Stack(())
+        return self.part
+
+    def stack_at(self, correlation: float) -> Stack:
+        """The selected effects with the covariances of another assumed correlation."""
+        ids = set(self.part.values("effect_id"))
+        whole = self.base.stack(self.state.synthesis, correlation)
+        return whole.select(lambda record: record["effect_id"] in ids)
+
+    def withheld_effects(self, synthesis: str) -> list[Row]:
+        """None: effects without a published number do not enter a selection."""
+        return []
+
+    def joint(self, synthesis: str) -> JointModel | EstimationError:
+        if synthesis not in self._joints:
+            up = self.upstream(synthesis)
+            self._joints[synthesis] = (
+                try_joint_model(self.part, up, self.analysis)
+                if self.part.trials
+                else EstimationError("no trial is left")
+            )
+        return self._joints[synthesis]
+
+    @property
+    def identity(self) -> Row:
+        name = self.state.synthesis
+        return {"synthesis": name, "upstream_construct": self.upstream(name), "subset": "all"}
+
+
+def _complete(rows: list[Row], like: pd.DataFrame) -> list[Row]:
+    """Rows with every column of the published table, '' for missing text, nan for numbers."""
+    blank: Row = {
+        str(c): "" if pd.api.types.is_string_dtype(like[c]) else float("nan") for c in like.columns
+    }
+    return [blank | {k: v for k, v in row.items() if k in blank} for row in rows]
+
+
+def _pooled(live: LiveView) -> list[Row]:
+    if not live.part.trials:
+        return []
+    name = live.state.synthesis
+    rows = pool_subset(
+        live.part, name, "all", live.analysis, live.upstream(name), hierarchical=False
+    )
+    rows += pooled_natural_scales(live.base.rows("effects", synthesis=name), live.part,
+                                  live.analysis)  # fmt: skip
+    return rows
+
+
+def _gap(live: LiveView) -> list[Row]:
+    pairs, name = live.base.rows("paired_effects"), live.state.synthesis
+    here = {t["trial_id"] for t in live.part.trials}
+    own = [row for row in pairs if row["trial_id"] in here]
+    slope = within_arm_slope(own, name, live.analysis)
+    return gap_subset(
+        live.joint(name), live.identity, slope, share_assumed(own, name), live.analysis
+    )
+
+
+def _surrogacy(live: LiveView) -> list[Row]:
+    model = live.joint(live.state.synthesis)
+    if isinstance(model, EstimationError):
+        return []
+    return [surrogacy_row(model, live.identity, live.analysis)]
+
+
+def _sensitivity(live: LiveView) -> list[Row]:
+    """The grid of the assumed correlation; no trial is left out in turn."""
+    if not live.part.trials:
+        return []
+    model = live.joint(live.state.synthesis)
+    near = model if isinstance(model, JointModel) else None
+    return grid_rows(live.stack_at, live.state.synthesis, live.analysis, near)
+
+
+def _moderators(live: LiveView) -> list[Row]:
+    rows: list[Row] = []
+    name = live.state.synthesis
+    for construct in (live.upstream(name), "behavior"):
+        part = live.part.select(having("construct", construct))
+        if len(part.trials) >= 3:
+            for one in moderators_of(part, live.base.moderators):
+                rows += compare_levels(part, construct, name, one, live.analysis)
+    return rows
+
+
+def _bias(live: LiveView) -> list[Row]:
+    name = live.state.synthesis
+    here = live.part.constructs
+    constructs = [c for c in (live.upstream(name), "behavior") if c in here]
+    return [row for c in constructs for row in check_construct(live.part, name, c, live.analysis)]
+
+
+def _influence(live: LiveView) -> list[Row]:
+    name = live.state.synthesis
+    constructs = (live.upstream(name), "behavior")
+    return [row for c in constructs for row in influence_of(live.part, name, c, live.analysis)]
+
+
+_COMPUTED: dict[str, Callable[[LiveView], list[Row]]] = {
+    "pooled_effects": _pooled,
+    "gap_estimates": _gap,
+    "surrogacy": _surrogacy,
+    "sensitivity": _sensitivity,
+    "moderator_effects": _moderators,
+    "bias_checks": _bias,
+    "influence": _influence,
+}

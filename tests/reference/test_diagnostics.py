@@ -1,0 +1,150 @@
+"""Leaving out, accumulating and influence agree with metafor, study by study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.distributions import chi2_sf, two_sided_p
+from analysis.influence import Influence, influence
+from analysis.many import Pools, cumulative, leave_one_out, pool_subsets
+
+from .oracle_cases import (
+    CLOSED_FORM,
+    ITERATIVE,
+    Case,
+    cases,
+    check_grid,
+    compare,
+    data,
+    numbers,
+)
+
+CASES_NOT_OFFERED = {
+    "*/radial": "coordinates of the radial plot: the figure is not offered yet",
+}
+FIRST_OF_CUMUL = {"tau2": 0.0, "I2": 0.0, "H2": 1.0, "Qp": 1.0}
+"""What the reference says of a pool of one study. Here heterogeneity of one study is unknown
+(nan): see `test_the_first_of_a_cumulation_is_one_study`."""
+
+
+def _rtol(case: Case) -> float:
+    return ITERATIVE if case["args"]["method"] == "REML" else CLOSED_FORM
+
+
+def _columns(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    return data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
+
+
+def _influence(case: Case) -> Influence:
+    return influence(*_columns(case), method=case["args"]["method"], ci_method="wald")
+
+
+def _pools(case: Case) -> Pools:
+    yi, vi = _columns(case)
+    order = case["args"].get("order_zero_based")
+    member = leave_one_out(yi.size) if order is None else cumulative(order)
+    ci_method = "knapp_hartung" if case["args"].get("test") == "knha" else "wald"
+    return pool_subsets(yi, vi, member, method=case["args"]["method"], ci_method=ci_method)
+
+
+def _h2(pools: Pools, method: str) -> np.ndarray:
+    """H2 without tau2 is Q over its df and may be below 1, where I2 stops at 0."""
+    with np.errstate(invalid="ignore"):
+        return pools.q / (pools.k - 1.0) if method == "EE" else 100.0 / (100.0 - pools.i2)
+
+
+def _offered(case: Case, pools: Pools) -> dict[str, Any]:
+    statistic = pools.mu / pools.se
+    found = {
+        "estimate": pools.mu,
+        "se": pools.se,
+        "zval": statistic,
+        "pval": [two_sided_p(t, df) for t, df in zip(statistic, pools.df, strict=True)],
+        "ci_lb": pools.ci_lb,
+        "ci_ub": pools.ci_ub,
+        "Q": pools.q,
+        "Qp": [chi2_sf(q, k - 1) for q, k in zip(pools.q, pools.k, strict=True)],
+        "tau2": pools.tau2,
+        "I2": pools.i2,
+        "H2": _h2(pools, case["args"]["method"]),
+    }
+    return {name: np.asarray(v) for name, v in found.items() if name in case["expect"]}
+
+
+# I2 is in percent: 1e-9 of it is nothing, where the reference stops a hair above tau2 = 0.
+PERCENT = 1e-9
+
+
+@pytest.mark.parametrize(
+    "case", cases("diagnostics", "*/leave1out") + cases("diagnostics", "*/leave1out_knha")
+)
+def test_leave_one_out(case: Case) -> None:
+    tolerances = {"I2": (_rtol(case), PERCENT)}
+    compare(case, _offered(case, _pools(case)), {}, rtol=_rtol(case), tolerances=tolerances)
+
+
+@pytest.mark.parametrize("case", cases("diagnostics", "*/cumul"))
+def test_cumulative(case: Case) -> None:
+    offered = _offered(case, _pools(case))
+    for name in FIRST_OF_CUMUL.keys() & offered.keys():
+        offered[name][0] = FIRST_OF_CUMUL[name]
+    tolerances = {"I2": (_rtol(case), PERCENT)}
+    compare(case, offered, {}, rtol=_rtol(case), tolerances=tolerances)
+
+
+@pytest.mark.parametrize("case", cases("diagnostics", "*/cumul"))
+def test_the_first_of_a_cumulation_is_one_study(case: Case) -> None:
+    """The reference gives a single study tau2 = 0 and no heterogeneity. One study says nothing
+    about either, so both are missing here; its own effect and interval are the same."""
+    pools, first = _pools(case), case["args"]["order_zero_based"][0]
+    assert pools.k.tolist() == list(range(1, pools.k.size + 1))
+    assert np.isnan([pools.tau2[0], pools.i2[0]]).all()
+    assert not np.isnan([pools.tau2[1:], pools.i2[1:]]).any()
+    assert pools.mu[0] == pytest.approx(data(case)["yi"][first], rel=1e-15)
+    for name in FIRST_OF_CUMUL.keys() & case["expect"].keys():
+        assert case["expect"][name][0] == FIRST_OF_CUMUL[name]
+
+
+@pytest.mark.parametrize("case", cases("diagnostics", "*/influence"))
+def test_influence(case: Case) -> None:
+    found = _influence(case)
+    offered = {
+        "rstudent": found.rstudent,
+        "dffits": found.dffits,
+        "cook_d": found.cook,
+        "cov_r": found.covariance_ratio,
+        "tau2_del": found.without.tau2,
+        "QE_del": found.without.q,
+        "hat": found.hat,
+        "weight": found.weight,
+        "dfbetas": found.dfbetas,
+        "is_influential": found.is_influential,
+    }
+    compare(case, offered, {}, rtol=_rtol(case))
+
+
+@pytest.mark.parametrize("case", cases("diagnostics", "*/baujat"))
+def test_baujat(case: Case) -> None:
+    found = _influence(case)
+    compare(case, {"x": found.baujat_x, "y": found.baujat_y}, {}, rtol=_rtol(case))
+
+
+@pytest.mark.parametrize("case", cases("diagnostics", "*/REML/leave1out"))
+def test_the_shift_is_the_mean_without_minus_the_mean_of_all(case: Case) -> None:
+    yi, vi = _columns(case)
+    everyone = pool_subsets(yi, vi, np.ones((1, yi.size)), ci_method="wald")
+    shift = numbers(case["expect"]["estimate"]) - everyone.mu[0]
+    np.testing.assert_allclose(_influence(case).shift, shift, rtol=1e-6, atol=1e-10)
+
+
+def test_some_studies_are_influential_and_most_are_not() -> None:
+    flags = [flag for case in cases("diagnostics", "*/influence")
+             for flag in case.values[0]["expect"]["is_influential"]]  # fmt: skip
+    assert 0 < sum(flags) < len(flags) / 2
+
+
+def test_no_core_case_is_skipped_in_silence() -> None:
+    check_grid("diagnostics", CASES_NOT_OFFERED, {})

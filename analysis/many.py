@@ -83,6 +83,8 @@ def leave_one_out(k: int) -> np.ndarray:
 def cumulative(order: ArrayLike) -> np.ndarray:
     """The k subsets that grow by one effect at a time in this order (0-based positions)."""
     positions = np.asarray(order, dtype=int)
+    if not np.array_equal(np.sort(positions), np.arange(positions.size)):
+        raise EstimationError("an order names every position from 0 once")
     rank = np.empty(positions.size, dtype=int)
     rank[positions] = np.arange(positions.size)
     return np.asarray(rank[None, :] <= np.arange(positions.size)[:, None])
@@ -117,6 +119,9 @@ def _pool(
         if method == "EE":
             i2 = np.where(q > 0.0, np.maximum(0.0, 100.0 * (q - (k - 1.0)) / q), 0.0)
     i2 = np.where(several, i2, np.nan)
+    empty = k == 0
+    for values in (mu, se, df, half, q):
+        values[empty] = np.nan
     return k.astype(int), mu, se, df, mu - half, mu + half, tau2, q, i2
 
 

@@ -87,7 +87,11 @@ def step_selection(
     the likelihood keeps rising as a delta runs to 0 or infinity.
     """
     effects, variances = check_estimates(yi, vi)
-    problem = _problem(effects, variances, tuple(float(s) for s in steps), alternative)
+    # In units of the sampling error the search takes the same steps whatever the measure is.
+    unit = math.sqrt(float(variances.mean())) if variances.size else 1.0
+    problem = _problem(
+        effects / unit, variances / unit**2, tuple(float(s) for s in steps), alternative
+    )
     fits = [_maximize(problem, start, free) for start, free in _starts(problem)]
     theta, _ = max(fits, key=lambda fit: fit[1])
     theta = _polish(problem, theta, np.isfinite(theta))
@@ -97,7 +101,7 @@ def step_selection(
             "the likelihood keeps rising as the probability of an interval of p-values runs to "
             "0 or infinity; its studies do not determine it"
         )
-    return _describe(problem, theta, loglik, tuple(steps), alternative, level)
+    return _describe(problem, theta, loglik, tuple(steps), alternative, level, unit)
 
 
 def _problem(yi: Floats, vi: Floats, steps: tuple[float, ...], alternative: str) -> _Problem:
@@ -127,6 +131,9 @@ def _starts(problem: _Problem) -> list[tuple[Floats, bool]]:
     tau2 = max(plain.tau2, small)
     free = problem.counts.size - 1
     out = []
+    wide = max(float(problem.y.var()), small)
+    for log_delta in (-3.0, 1.5):
+        out.append((np.concatenate([[mu, math.log(wide)], np.full(free, log_delta)]), True))
     for log_delta in (0.0, -2.0):
         for factor, shift in ((1.0, 1.0), (0.3, 0.4)):
             theta = np.concatenate(
@@ -223,9 +230,9 @@ def _polish(p: _Problem, theta: Floats, keep: np.ndarray) -> Floats:
 
 def _describe(
     p: _Problem, theta: Floats, loglik: float, steps: tuple[float, ...], alternative: str,
-    level: float,
+    level: float, unit: float,
 ) -> SelectionModel:  # fmt: skip
-    sign = ALTERNATIVES[alternative]
+    sign = ALTERNATIVES[alternative] * unit
     tau2 = math.exp(theta[1]) if np.isfinite(theta[1]) else 0.0
     # A tau2 that is a rounding of 0 next to every sampling variance is 0.
     at_zero = tau2 < 1e-6 * float(p.v.min())
@@ -238,7 +245,7 @@ def _describe(
     with np.errstate(invalid="ignore"):
         spread = np.full(theta.size, np.nan)
         spread[keep] = np.sqrt(np.diag(np.linalg.inv(information)))
-    mu, se = sign * float(theta[0]), float(spread[0])
+    mu, se = sign * float(theta[0]), unit * float(spread[0])
     half = critical_value(level, math.inf) * se
     delta = np.concatenate([[1.0], np.exp(theta[2:])])
     plain = fit_meta_regression(p.y, p.v, method="ML", ci_method="wald")
@@ -248,10 +255,12 @@ def _describe(
     free = delta.size - 1
     return SelectionModel(
         k=p.y.size, mu=mu, se=se, pvalue=two_sided_p(mu / se) if se > 0 else math.nan,
-        ci_lb=mu - half, ci_ub=mu + half, tau2=tau2,
-        tau2_se=math.nan if at_zero else float(tau2 * spread[1]), steps=steps, delta=delta,
+        ci_lb=mu - half, ci_ub=mu + half, tau2=tau2 * unit**2,
+        tau2_se=math.nan if at_zero else float(tau2 * spread[1]) * unit**2,
+        steps=steps, delta=delta,
         delta_se=np.concatenate([[math.nan], delta[1:] * spread[2:]]),
-        counts=p.counts, loglik=loglik, lrt=lrt, lrt_df=free, lrt_pvalue=chi2_sf(lrt, free),
+        counts=p.counts, loglik=loglik - p.y.size * math.log(unit), lrt=lrt, lrt_df=free,
+        lrt_pvalue=chi2_sf(lrt, free),
         method=f"step_selection/ML/{alternative}",
         notes=("tau2_at_zero",) if at_zero else (),
     )  # fmt: skip

@@ -91,7 +91,7 @@ def _missing(y: Floats, v: Floats, estimator: str, method: str) -> tuple[int, fl
         before = k0
         kept = slice(0, k - k0)
         if k - k0 < 2:
-            break
+            raise EstimationError(f"trimming leaves {k - k0} of {k} studies; no mean is left")
         tau2 = TAU2_METHODS[method](y[kept], v[kept], np.ones((k - k0, 1)))
         mean = float(weighted_fit(y[kept], 1.0 / (v[kept] + tau2), np.ones((k - k0, 1))).beta[0])
         k0, k0_se = _count(y - mean, estimator)
@@ -114,6 +114,8 @@ def _count(centered: Floats, estimator: str) -> tuple[int, float]:
         spread = 4.0 * math.sqrt(variance) / (2.0 * k - 1.0) if variance >= 0 else math.nan
     else:
         inside = 2.0 * k**2 - 4.0 * positive + 0.25
+        if inside < 0.0:
+            raise EstimationError("Q0 has no solution: too many ranks lie on one side; use L0")
         found = k - 0.5 - math.sqrt(inside)
         variance, base = _rank_variance(k, found), (k - 0.5) ** 2 - found * (2 * k - found - 1)
         good = variance >= 0 and base > 0

@@ -33,7 +33,7 @@ def tone_of(construct: str) -> Tone:
     return "behavior" if construct == "behavior" else "upstream"
 
 
-def _panel(construct: str, pooled: Row | None, ghost: Row | None = None) -> ForestPanel:
+def panel_of(construct: str, pooled: Row | None, ghost: Row | None = None) -> ForestPanel:
     name, tone = capital(words(construct)), tone_of(construct)
     hollow = None if ghost is None else _forest_pooled(ghost)
     if pooled is None:
@@ -112,7 +112,7 @@ def forest_figure(
     forest = Forest(
         title=f"{name}: effects on {words(constructs[0])} and behavior of {count}",
         description=summary,
-        panels=tuple(_panel(c, pooled.get(c), chosen.ghost.get(c)) for c in constructs),
+        panels=tuple(panel_of(c, pooled.get(c), chosen.ghost.get(c)) for c in constructs),
         rows=() if chosen.pooled_only else _forest_rows(trials, shown, chosen, constructs),
         extra_header=f"Difference [{ci_name(effects.view.level)}]" if with_difference else "",
         extra_pooled=_gap_numbers(difference) if joint and difference and with_difference else "",
@@ -165,9 +165,8 @@ def _forest_rows(
             rows.append(ForestHeading(words(name) or "not given"))
             rows += [_forest_row(p, weights[p.trial_id], options) for p in own]
             known = options.subtotals.get(name, {})
-            rows.append(ForestSubtotal(
-                f"  {plural(len(own), 'trial')}", tuple(_subtotal(known.get(c)) for c in constructs)
-            ))  # fmt: skip
+            pooled = tuple(subtotal_of(known.get(c)) for c in constructs)
+            rows.append(ForestSubtotal(f"  {plural(len(own), 'trial')}", pooled))
     if options.left_out:
         rows.append(ForestHeading("Left out by hand"))
         nothing = (math.nan, math.nan)
@@ -188,7 +187,7 @@ def _forest_row(
     )  # fmt: skip
 
 
-def _subtotal(row: Row | None) -> ForestPooled | str:
+def subtotal_of(row: Row | None) -> ForestPooled | str:
     if row is None:
         return "no effect"
     if row["k_trials"] < 3:

@@ -44,6 +44,8 @@ class LiveView(ReleaseView):
         self.base, self.state, self.facets = base, state, facets
         self._computed: dict[str, list[Row]] = {}
         self.part = facets.select(state)
+        if state.correlation is not None:
+            self.part = self.stack_at(state.correlation)
 
     @property
     def settings(self) -> dict[str, Any]:

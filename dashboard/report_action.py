@@ -6,7 +6,7 @@ import math
 
 from analysis.figures.model import ActionBar, ActionBars, ActionGroup, ActionShares
 from analysis.figures.text import number, percent, whole
-from dashboard.blocks import Block, Cell, Details, Paragraph, Section, Table, columns
+from dashboard.blocks import Block, Cell, Details, Figure, Paragraph, Section, Table, columns
 from dashboard.report_figures import action_figure
 from dashboard.view import ReleaseView, Row, capital, plural, words
 from dashboard.wording import ci_name, reason_of
@@ -53,6 +53,12 @@ def action_section(view: ReleaseView) -> Section:
             )
         )
     return Section("action", title, tuple(blocks))
+
+
+def action_bars(view: ReleaseView) -> Figure | None:
+    """The bars alone; None when no trial gives counts."""
+    section = action_section(view)
+    return next((block for block in section.blocks if isinstance(block, Figure)), None)
 
 
 def _has_share(row: Row) -> bool:

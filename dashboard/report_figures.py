@@ -47,8 +47,8 @@ def gap_figure(
     plot = GapPlot(
         f"Effects on behavior against effects on {up}", summary,
         f"Effect on {up} (g)", "Effect on behavior (g)", tone_of(effects.upstream),
-        _points(paired, href), _means(difference) if ok and difference else None, confidence, prediction,
-        _trial_line(paired, surrogacy), below=f"{up} raised more",
+        _points(paired, href), _means(difference) if ok and difference else None,
+        confidence, prediction, _trial_line(paired, surrogacy), below=f"{up} raised more",
     )  # fmt: skip
     values = Table(
         "Trials with both outcomes",

@@ -6,7 +6,17 @@ import math
 from collections.abc import Iterable
 
 from analysis.figures.text import number, p_value, percent
-from dashboard.blocks import Block, Cell, Details, Heading, Paragraph, Section, Table, columns
+from dashboard.blocks import (
+    Block,
+    Cell,
+    Details,
+    Figure,
+    Heading,
+    Paragraph,
+    Section,
+    Table,
+    columns,
+)
 from dashboard.report_figures import gap_figure, grid_figure
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import Row, plural, words
@@ -99,14 +109,24 @@ def _robust(rows: Iterable[Row]) -> list[Row]:
     return robust or found
 
 
-def grid_blocks(one: Synthesis) -> list[Block]:
-    grid = [r for r in one.sensitivity if r["analysis"] == "assumed_correlation"]
+def grid_of(one: Synthesis) -> Figure | None:
+    """The difference over the assumed correlation; None without a gap estimate."""
+    grid = _grid(one)
     if not grid:
-        return [Paragraph("There is nothing to vary: no gap estimate.", "note")]
+        return None
     primary = float(one.view.settings.get("assumed_correlation", math.nan))
-    figure = grid_figure(
-        _robust(grid), primary, one.view.level, f"grid-{one.view.anchor(one.name)}"
-    )
+    return grid_figure(_robust(grid), primary, one.view.level, f"grid-{one.view.anchor(one.name)}")
+
+
+def _grid(one: Synthesis) -> list[Row]:
+    return [r for r in one.sensitivity if r["analysis"] == "assumed_correlation"]
+
+
+def grid_blocks(one: Synthesis) -> list[Block]:
+    """The grid as figure and table."""
+    grid, figure = _grid(one), grid_of(one)
+    if figure is None:
+        return [Paragraph("There is nothing to vary: no gap estimate.", "note")]
     head = columns(f"Estimand | Correlation | Estimate | {ci_name(one.view.level)} | Method",
                    texts=("Method",))  # fmt: skip
     rows = tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 from analysis.figures.text import interval, number, p_value, percent, whole
 from dashboard.blocks import (
@@ -39,17 +40,29 @@ _MEASURES = {"OR": "odds ratio", "RR": "risk ratio", "RD": "risk difference"}
 
 
 class Synthesis:
-    """Rows of one synthesis, read once."""
+    """Rows of one synthesis, each table read when it is asked for."""
 
     def __init__(self, view: ReleaseView, name: str) -> None:
         self.view, self.name = view, name
         self.upstream = view.upstream(name)
         self.effects = SynthesisEffects(view, name)
-        self.pooled_rows = view.rows("pooled_effects", synthesis=name)
-        self.gap_rows = view.rows("gap_estimates", synthesis=name)
-        self.sensitivity = view.rows("sensitivity", synthesis=name)
-        found = view.rows("surrogacy", synthesis=name, subset="all")
-        self.surrogacy = found[0] if found else None
+
+    @cached_property
+    def pooled_rows(self) -> list[Row]:
+        return self.view.rows("pooled_effects", synthesis=self.name)
+
+    @cached_property
+    def gap_rows(self) -> list[Row]:
+        return self.view.rows("gap_estimates", synthesis=self.name)
+
+    @cached_property
+    def sensitivity(self) -> list[Row]:
+        return self.view.rows("sensitivity", synthesis=self.name)
+
+    @cached_property
+    def surrogacy(self) -> Row | None:
+        found = self.view.rows("surrogacy", synthesis=self.name, subset="all")
+        return found[0] if found else None
 
     @property
     def pooled(self) -> dict[str, Row]:
@@ -69,12 +82,17 @@ def answer_section(one: Synthesis) -> Section:
     """Three headline results with a plain sentence each."""
     difference = one.primary_gap()
     cards = [_pooled_card(one, one.upstream), _pooled_card(one, "behavior"), _gap_card(one)]
-    blocks: list[Block] = [Cards(tuple(cards))]
+    blocks: list[Block] = [Cards(tuple(cards)), *_notes(difference, one)]
+    return Section("answer", "The answer", tuple(blocks))
+
+
+def _notes(difference: Row | None, one: Synthesis) -> list[Block]:
+    blocks: list[Block] = []
     if difference is not None and is_ok(difference):
         blocks.append(Paragraph(_joint_note(difference, one.upstream), "note"))
         if difference["share_of_pairs_assumed"] > 0:
             blocks.append(Paragraph(_assumed_note(difference), "note"))
-    return Section("answer", "The answer", tuple(blocks))
+    return blocks
 
 
 def _joint_note(row: Row, upstream: str) -> str:

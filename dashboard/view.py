@@ -37,6 +37,11 @@ class ReleaseView:
         self._stacks: dict[tuple[str, float | None], Stack] = {}
 
     @property
+    def release_id(self) -> str:
+        """The id of the release: the name of its folder."""
+        return self.files.folder.name
+
+    @property
     def record(self) -> dict[str, Any]:
         return self.files.record
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dashboard.files import guard_text
 from dashboard.release import ReleaseFiles
 from validations.tables import TABLES
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ExportError(Exception):
@@ -24,17 +23,6 @@ def export_release(release: ReleaseFiles, form: str, target: Path) -> list[Path]
         raise ExportError(f"{str(target)!r} exists and is not an empty folder; name a new one")
     target.mkdir(parents=True, exist_ok=True)
     return _WRITERS[form](release, target)
-
-
-def guard_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before text that a spreadsheet would run as a formula."""
-    out = frame.copy()
-    for name in out.columns:
-        if pd.api.types.is_string_dtype(out[name]) or out[name].dtype == object:
-            text = out[name].astype(object)
-            risky = text.map(lambda v: isinstance(v, str) and v.startswith(_FORMULA_STARTS))
-            out[name] = text.where(~risky, "'" + text.astype(str))
-    return out
 
 
 def _csv(release: ReleaseFiles, target: Path) -> list[Path]:

@@ -24,7 +24,7 @@ import pandas as pd
 from assets.steps import Staged, disclosure_profiles
 from assets.store import TableStore
 from validations.disclosure import protect_pools, protect_table
-from validations.tables import SCHEMA_VERSION, TABLES, conform
+from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
 CURRENT = "current"
 _BUILDING = ".building-"
@@ -202,6 +202,9 @@ def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.Dat
     out = {}
     for name in TABLES:
         if name == "release":
+            continue
+        if name == "codebook":
+            out[name] = conform(codebook(), name)
             continue
         frame = store.read(_STORED.get(name, f"synthesis/{name}"))
         if name in _PROTECTED:

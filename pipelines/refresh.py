@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.last_refresh import note_refresh
 from pipelines.project import find_trials
 from pipelines.settings import Settings
 
@@ -55,7 +56,14 @@ def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> Re
     """
     names = find_trials(settings.trials_dir)
     with _only_one(settings.store_dir):
-        return _run(settings, names, show)
+        try:
+            done = _run(settings, names, show)
+        except RefreshFailedError as error:
+            note_refresh(settings.releases_dir, "failed", str(error))
+            raise
+        status = "published" if done.is_new else "unchanged"
+        note_refresh(settings.releases_dir, status, release_id=done.release_id)
+        return done
 
 
 def _run(settings: Settings, names: list[str], show: Callable[[str], None] | None) -> RefreshResult:

@@ -294,6 +294,11 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "waiver_reason": ("text", "", "why"),
     "kind": ("text", "", "kind of record"),
     "source_id": ("text", "", "source of the manifest"),
+    "table_name": ("text", "", "published table"),
+    "column_name": ("text", "", "column of the table"),
+    "column_kind": ("text", "", "text, number, integer or boolean"),
+    "unit": ("text", "", "unit of the numbers"),
+    "meaning": ("text", "", "what the column holds"),
     "release_id": ("text", "", "release"),
     "key": ("text", "", "what is recorded"),
 }
@@ -474,6 +479,11 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "",
         "trial_id kind source_id file row column rule_id reason",
     ),
+    "codebook": (
+        "every column of every published table",
+        "table_name column_name",
+        "table_name column_name column_kind unit meaning",
+    ),
     "release": (
         "what the release was made from and with",
         "key",
@@ -498,6 +508,16 @@ def _declare() -> dict[str, TableSchema]:
 
 
 TABLES: dict[str, TableSchema] = _declare()
+
+
+def codebook() -> pd.DataFrame:
+    """The declarations as a table, so that every reader of a release has them."""
+    rows = [
+        (name, column.name, column.kind, column.unit, column.description)
+        for name, table in TABLES.items()
+        for column in table.columns
+    ]
+    return pd.DataFrame(rows, columns=TABLES["codebook"].names)
 
 
 def made_columns(name: str) -> list[str]:

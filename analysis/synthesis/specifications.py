@@ -83,7 +83,8 @@ def _selections(group: Stack, upstream: str) -> Iterator[tuple[str, str, str, St
                 continue
             for trials in TRIAL_CHOICES:
                 part = _trials(timed, trials, upstream)
-                if trials == TRIAL_CHOICES[0] or not _same(part, timed):
+                fresh = trials == TRIAL_CHOICES[0] or not _same(part, timed)
+                if fresh and part.trials:
                     yield trials, follow_up, measures, part
 
 

@@ -92,9 +92,7 @@ def test_units_scale_the_means_and_tau2(
         np.testing.assert_allclose(
             getattr(scaled, name), c * getattr(plain, name), rtol=1e-8, atol=1e-8 * c * spread**0.5
         )
-    np.testing.assert_allclose(
-        scaled.tau2, c**2 * plain.tau2, rtol=1e-8, atol=1e-8 * c**2 * spread
-    )
+    np.testing.assert_allclose(scaled.tau2, c**2 * plain.tau2, rtol=1e-8, atol=1e-8 * c**2 * spread)
     np.testing.assert_allclose(scaled.q, plain.q, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(scaled.i2, plain.i2, rtol=1e-6, atol=1e-5)
 

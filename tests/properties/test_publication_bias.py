@@ -18,7 +18,7 @@ from analysis.small_study import egger_test, pet_peese
 from analysis.trim_and_fill import ESTIMATORS, TrimAndFill, trim_and_fill
 
 from . import textbook
-from .generated import effects, studies
+from .generated import effects, slow, studies
 
 Studies = tuple[np.ndarray, np.ndarray]
 every_rank_estimator = pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -35,22 +35,29 @@ def untied_studies(draw: st.DrawFn, smallest: int = 4, largest: int = 15) -> Stu
     return 0.2 + slope * sei + rng.normal(0.0, np.hypot(sei, 0.1)), sei**2
 
 
-def _trim(yi: np.ndarray, vi: np.ndarray, **choice: str) -> TrimAndFill:
+def _trim(yi: np.ndarray, vi: np.ndarray, **choice: str) -> TrimAndFill | None:
+    """None where the trimming goes to and fro, or Q0 has no solution: seldom."""
     try:
         return trim_and_fill(yi, vi, **choice)
-    except EstimationError as error:  # seldom, and then whatever the sign, shift or order
-        assert "does not settle" in str(error)
-        assume(False)
-        raise
+    except (EstimationError, ValueError):
+        return None
+
+
+def _both(first: TrimAndFill | None, second: TrimAndFill | None) -> tuple[TrimAndFill, TrimAndFill]:
+    assert (first is None) is (second is None)
+    assume(first is not None)
+    assert first is not None and second is not None
+    return first, second
 
 
 @every_rank_estimator
 @given(sample=untied_studies(), method=some_methods)
 def test_left_of_the_mirror_image_is_right(estimator: str, sample: Studies, method: str) -> None:
     yi, vi = sample
-    assume(estimator != "Q0" or _q0_exists(sample))
-    right = _trim(yi, vi, side="right", estimator=estimator, method=method)
-    left = _trim(-yi, vi, side="left", estimator=estimator, method=method)
+    right, left = _both(
+        _trim(yi, vi, side="right", estimator=estimator, method=method),
+        _trim(-yi, vi, side="left", estimator=estimator, method=method),
+    )
     assert (right.k0, right.side, left.k0, left.side) == (left.k0, "right", right.k0, "left")
     np.testing.assert_allclose(left.filled, -right.filled, atol=1e-12)
     np.testing.assert_array_equal(left.filled_vi, right.filled_vi)
@@ -61,24 +68,16 @@ def test_left_of_the_mirror_image_is_right(estimator: str, sample: Studies, meth
     np.testing.assert_equal(left.k0_se, right.k0_se)
 
 
-def _q0_exists(sample: Studies) -> bool:
-    try:
-        for side in ("left", "right"):
-            trim_and_fill(*sample, side=side, estimator="Q0", method="DL")
-    except (EstimationError, ValueError):
-        return False
-    return True
-
-
 @every_rank_estimator
 @given(sample=untied_studies(), shift=effects)
 def test_a_constant_moves_filled_studies_along(
     estimator: str, sample: Studies, shift: float
 ) -> None:
     yi, vi = sample
-    assume(estimator != "Q0" or _q0_exists(sample))
-    here = _trim(yi, vi, side="left", estimator=estimator, method="DL")
-    there = _trim(yi + shift, vi, side="left", estimator=estimator, method="DL")
+    here, there = _both(
+        _trim(yi, vi, side="left", estimator=estimator, method="DL"),
+        _trim(yi + shift, vi, side="left", estimator=estimator, method="DL"),
+    )
     assert there.k0 == here.k0
     np.testing.assert_allclose(there.filled, here.filled + shift, atol=1e-9)
     np.testing.assert_allclose(there.pooled.mu, here.pooled.mu + shift, atol=1e-9)
@@ -89,11 +88,12 @@ def test_a_constant_moves_filled_studies_along(
 @given(sample=untied_studies(), order=st.randoms(use_true_random=False))
 def test_order_of_studies_does_not_matter(estimator: str, sample: Studies, order: Any) -> None:
     yi, vi = sample
-    assume(estimator != "Q0" or _q0_exists(sample))
     rows = list(range(yi.size))
     order.shuffle(rows)
-    here = _trim(yi, vi, side="left", estimator=estimator, method="DL")
-    there = _trim(yi[rows], vi[rows], side="left", estimator=estimator, method="DL")
+    here, there = _both(
+        _trim(yi, vi, side="left", estimator=estimator, method="DL"),
+        _trim(yi[rows], vi[rows], side="left", estimator=estimator, method="DL"),
+    )
     assert there.k0 == here.k0
     np.testing.assert_allclose(np.sort(there.filled), np.sort(here.filled), atol=1e-12)
     assert there.pooled.mu == pytest.approx(here.pooled.mu, abs=1e-12)
@@ -103,6 +103,8 @@ def test_order_of_studies_does_not_matter(estimator: str, sample: Studies, order
 def test_filled_studies_mirror_the_most_extreme_ones(sample: Studies) -> None:
     yi, vi = sample
     found = _trim(yi, vi, side="left", estimator="L0", method="DL")
+    assume(found is not None)
+    assert found is not None
     assert found.pooled.k == yi.size + found.k0
     if found.k0:
         most = np.argsort(yi)[-found.k0 :]
@@ -119,20 +121,23 @@ def test_filled_studies_mirror_the_most_extreme_ones(sample: Studies) -> None:
 def test_the_automatic_side_is_where_the_slope_points_away_from(sample: Studies) -> None:
     yi, vi = sample
     slope = egger_test(yi, vi, method="DL").slope
-    assert _trim(yi, vi, method="DL").side == ("right" if slope < 0.0 else "left")
+    found = _trim(yi, vi, method="DL")
+    assume(found is not None)
+    assert found is not None
+    assert found.side == ("right" if slope < 0.0 else "left")
 
 
 @every_rank_estimator
 def test_a_symmetric_funnel_is_complete(estimator: str) -> None:
-    yi = np.array([-0.31, -0.12, -0.05, 0.0, 0.05, 0.12, 0.31]) + 0.4
+    # Not to the last digit: tied distances from the mean have no ranks of their own.
+    yi = np.array([-0.31, -0.123, -0.05, 0.001, 0.052, 0.12, 0.315]) + 0.4
     vi = np.array([0.09, 0.04, 0.01, 0.005, 0.01, 0.04, 0.09])
     for side in ("left", "right"):
         found = trim_and_fill(yi, vi, side=side, estimator=estimator, method="DL")
         assert found.k0 == 0
-        assert found.pooled.mu == pytest.approx(0.4)
+        assert found.pooled.mu == pytest.approx(0.4, abs=0.002)
 
 
-@pytest.mark.xfail(raises=ValueError, strict=True, reason="the square root of a negative number")
 def test_q0_without_a_solution_is_refused() -> None:
     """All studies but the most precise on one side: every rank is positive and Q0 has no root."""
     yi = [-0.6038, 0.3587, 0.4316, 0.5172, -0.8790, -0.0122, -0.2016, 0.9000]
@@ -288,6 +293,7 @@ def _same_fit(first: SelectionModel, second: SelectionModel, sign: float, c: flo
     assert second.lrt == pytest.approx(first.lrt, abs=1e-7)
 
 
+@slow
 @given(drawn=selected_studies())
 def test_the_other_alternative_is_the_mirror_image(
     drawn: tuple[Studies, tuple[float, ...]],
@@ -300,6 +306,7 @@ def test_the_other_alternative_is_the_mirror_image(
 
 
 @pytest.mark.parametrize("c", [1e-2, 1e2])
+@slow
 @given(drawn=selected_studies())
 def test_units_scale_the_selected_mean(c: float, drawn: tuple[Studies, tuple[float, ...]]) -> None:
     (yi, vi), steps = drawn
@@ -323,6 +330,47 @@ def test_selection_is_found_where_it_is_and_not_where_it_is_not() -> None:
     assert abs(fit.mu - 0.2) < 3.0 * fit.se
     assert fit.lrt > 100.0
     assert plain.coefficients.ci_lb[0] > 0.2, "without a model of selection the mean is too large"
+
+
+TWO_MAXIMA = {
+    "6 studies": (
+        [-0.3373, 0.5003, 0.707, 0.6722, 0.5504, 1.4284],
+        [0.1089, 0.0244, 0.1085, 0.0188, 0.0143, 0.1152],
+        (0.025,),
+        (0.024342, 0.219506, [1.0, 0.048709]),
+        -2.134577,
+    ),
+    "23 studies": (
+        [0.1803, 0.1475, -0.8581, 0.2986, 0.5235, 0.0611, 0.2738, -0.2229, 0.0984, 0.0535,
+         0.2962, 0.4567, 0.1417, 0.6578, 0.4168, -0.1873, 0.2164, 0.0752, 1.6375, 0.2007,
+         -0.1697, -0.3105, 0.8469],
+        [0.2434, 0.0406, 0.2167, 0.0236, 0.2473, 0.0367, 0.0333, 0.0714, 0.0616, 0.019, 0.0977,
+         0.1167, 0.0445, 0.197, 0.0725, 0.0942, 0.0755, 0.0346, 0.1896, 0.0419, 0.1798, 0.0992,
+         0.3408],
+        (0.025, 0.5),
+        (0.382132, 0.176738, [1.0, 17.7159, 8.6979]),
+        -6.486495,
+    ),
+}  # fmt: skip
+"""Studies, steps, the higher maximum (mean, tau2, weights) and its log-likelihood. The lower one
+is at tau2 = 0."""
+
+
+@pytest.mark.parametrize("name", TWO_MAXIMA)
+def test_the_higher_of_two_maxima(name: str) -> None:
+    yi, vi, steps, (mu, tau2, delta), value = TWO_MAXIMA[name]
+    sample = np.array(yi), np.array(vi)
+    higher = _log_likelihood(sample, steps, mu, tau2, np.array(delta))
+    assert higher == pytest.approx(value, abs=1e-6)
+    assert step_selection(*sample, steps).loglik >= higher - 1e-8
+
+
+def test_a_thousandth_of_the_unit_is_the_same_model() -> None:
+    yi = np.array([0.1368, 0.0991, 0.6508, 0.4189, 0.2068, 0.5608, 0.0901, 0.1434, 0.185, -0.0311,
+                   0.0559])  # fmt: skip
+    vi = np.array([0.0175, 0.0105, 0.0472, 0.0576, 0.0654, 0.2223, 0.0508, 0.0311, 0.1102, 0.1772,
+                   0.2903])  # fmt: skip
+    _same_fit(step_selection(yi, vi), step_selection(1e3 * yi, 1e6 * vi), 1.0, 1e3)
 
 
 @pytest.mark.parametrize("steps", [(), (0.5, 0.025), (0.05, 0.05), (0.0,), (1.0,), (math.nan,)])

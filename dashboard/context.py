@@ -1,0 +1,163 @@
+"""What a view is made from: the state, the release, the selection, and addresses of other views."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from dashboard.facets import Facets, settle
+from dashboard.live import LiveView
+from dashboard.query import State, to_query
+from dashboard.releases import Releases
+from dashboard.report_synthesis import Synthesis
+from dashboard.trial_effects import TrialPair
+from dashboard.view import ReleaseView
+
+_KEPT_SELECTIONS = 48
+FORMS = ("svg", "png", "pdf")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A release with one state applied."""
+
+    state: State
+    base: ReleaseView
+    view: ReleaseView
+    facets: Facets
+    notes: tuple[str, ...]
+
+
+class Selections:
+    """Applies states to releases and keeps the last ones. Safe to use from several threads."""
+
+    def __init__(self, releases: Releases) -> None:
+        self.releases = releases
+        self._lock = threading.Lock()
+        self._facets: OrderedDict[tuple[str, str], Facets] = OrderedDict()
+        self._views: OrderedDict[str, LiveView] = OrderedDict()
+
+    def select(self, state: State) -> Selected:
+        """The release and the results that a state asks for.
+
+        Raises `NoReleaseError` and `GoneError` as `Releases.open` does.
+        """
+        base = self.releases.open(state.release)
+        release_id = base.release_id
+        syntheses = base.syntheses
+        name = state.synthesis if state.synthesis in syntheses else "main"
+        facets = self._remember(
+            self._facets, (release_id, name), lambda: make_facets(base, name), _KEPT_SELECTIONS
+        )
+        settled, notes = settle(state, facets, syntheses, base.analysis.correlation_grid)
+        if settled.correlation == base.analysis.assumed_correlation:
+            settled = replace(settled, correlation=None)
+        if settled.tau2_method == base.analysis.tau2_method:
+            settled = replace(settled, tau2_method="")
+        if settled.ci_method == base.analysis.ci_method:
+            settled = replace(settled, ci_method="")
+        if settled.is_primary:
+            return Selected(settled, base, base, facets, tuple(notes))
+        pinned = replace(settled, release=release_id)
+        live = self._remember(
+            self._views, pinned.analysis_key, lambda: LiveView(base, settled, facets),
+            _KEPT_SELECTIONS,
+        )  # fmt: skip
+        return Selected(settled, base, live, facets, tuple(notes))
+
+    def _remember(
+        self, kept: OrderedDict[Any, Any], key: Any, make: Callable[[], Any], most: int
+    ) -> Any:
+        with self._lock:
+            if key in kept:
+                kept.move_to_end(key)
+                return kept[key]
+        made = make()
+        with self._lock:
+            kept[key] = made
+            while len(kept) > most:
+                kept.popitem(last=False)
+        return made
+
+
+def make_facets(view: ReleaseView, synthesis: str) -> Facets:
+    return Facets(
+        view.stack(synthesis), view.rows("trials"), view.upstream(synthesis), view.moderators
+    )
+
+
+class Page:
+    """One request: everything a view needs, and the addresses it writes."""
+
+    def __init__(self, name: str, selected: Selected, releases: Releases) -> None:
+        self.name, self.selected, self.releases = name, selected, releases
+        self.state, self.base, self.view = selected.state, selected.base, selected.view
+
+    @cached_property
+    def one(self) -> Synthesis:
+        """Results of the selection."""
+        return Synthesis(self.view, self.state.synthesis)
+
+    @cached_property
+    def registered(self) -> Synthesis:
+        """Results of the registered primary analysis of the same synthesis."""
+        return Synthesis(self.base, self.state.synthesis)
+
+    @property
+    def is_primary(self) -> bool:
+        return self.view is self.base
+
+    @property
+    def release_id(self) -> str:
+        return self.base.release_id
+
+    @property
+    def upstream(self) -> str:
+        return self.base.upstream(self.state.synthesis)
+
+    @property
+    def outcome(self) -> str:
+        """The construct that views on one outcome show."""
+        return self.upstream if self.state.outcome == "upstream" else "behavior"
+
+    def url(self, view: str = "", **changes: Any) -> str:
+        """Address of a view with this state, changed in some fields."""
+        return address(view or self.name, replace(self.state, **changes))
+
+    def permalink(self) -> str:
+        return self.url(release=self.release_id)
+
+    def study(self, trial_id: str) -> str:
+        query = to_query(self.state)
+        return f"./study?{urlencode({'trial': trial_id})}" + (f"&{query}" if query else "")
+
+    def toggle(self, trial_id: str) -> str:
+        """This view with a trial left out or taken back."""
+        return address(self.name, self.state.toggled(trial_id))
+
+    def downloads(self, figure: str) -> tuple[tuple[str, str], ...]:
+        """Addresses of a figure as files, pinned to the release."""
+        query = to_query(replace(self.state, release=self.release_id))
+        return tuple((form.upper(), f"./figure/{figure}.{form}?{query}") for form in FORMS)
+
+    def api(self, endpoint: str, form: str = "json") -> str:
+        query = to_query(self.state)
+        return f"./api/v1/{endpoint}.{form}" + (f"?{query}" if query else "")
+
+    @cached_property
+    def left_out(self) -> tuple[TrialPair, ...]:
+        """Trials that were left out by hand, with their effects."""
+        ids = set(self.state.excluded)
+        return tuple(p for p in self.registered.effects.trials if p.trial_id in ids)
+
+
+def address(view: str, state: State) -> str:
+    """Relative address of a view: works under any sub-path."""
+    query = to_query(state)
+    name = "./" if view == "overview" else f"./{view}"
+    return f"{name}?{query}" if query else name

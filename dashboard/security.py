@@ -1,0 +1,87 @@
+"""What every answer carries and which requests are answered at all."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from starlette.requests import Request
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
+)
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors {frames}"
+)
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "testserver")
+_LONGEST_USER = 80
+
+
+class RemoteBindError(ValueError):
+    """An address that other machines reach, without the flag that allows it."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may reach the dashboard and how.
+
+    hosts: names in the Host header that are answered (beside loopback). frames: origins that may
+    show pages in a frame. user_header: header with a user name, believed only from
+    `trusted_proxies`.
+    """
+
+    hosts: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
+    user_header: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+
+    def headers(self, policy: str = POLICY) -> dict[str, str]:
+        frames = " ".join(self.frames) if self.frames else "'none'"
+        out = {
+            "Content-Security-Policy": policy.format(frames=frames),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+        if not self.frames:
+            out["X-Frame-Options"] = "DENY"
+        return out
+
+    def user(self, request: Request) -> str:
+        """The user name a trusted proxy sent, else ''."""
+        if not self.user_header or request.client is None:
+            return ""
+        if request.client.host not in self.trusted_proxies:
+            return ""
+        return request.headers.get(self.user_header, "")[:_LONGEST_USER]
+
+
+def check_bind(host: str, *, allow_remote: bool) -> None:
+    """Raise `RemoteBindError` for an address beyond this machine unless it is allowed."""
+    try:
+        here = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        here = host == "localhost"
+    if not here and not allow_remote:
+        raise RemoteBindError(
+            f"{host} can be reached from other machines, and the dashboard has no login: put a "
+            "proxy with a login before it, then add --allow-remote and --allowed-host NAME"
+        )
+
+
+def plain_page(title: str, paragraphs: Sequence[str], links: Sequence[tuple[str, str]] = ()) -> str:
+    """A page that needs nothing but its text: for errors and for a folder without releases."""
+    said = "".join(f"<p>{escape(text)}</p>" for text in paragraphs)
+    ways = "".join(f'<li><a href="{escape(href)}">{escape(text)}</a></li>' for text, href in links)
+    listed = f"<ul>{ways}</ul>" if ways else ""
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{escape(title)} - ibgap</title><link rel='stylesheet' href='./static/app.css'>"
+        f"</head><body class='plain'><main><h1>{escape(title)}</h1>{said}{listed}</main></body>"
+        "</html>"
+    )

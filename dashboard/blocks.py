@@ -67,6 +67,7 @@ class Figure:
     draw, model: a drawing function of `analysis.figures` and what it draws. figure_id: unique in
     the page. guide: sentences on how to read it; with them the text stands beside the figure on
     wide pages. downloads: (name, address) of the figure in other forms.
+    narrow: what stands in its place on a narrow screen.
     """
 
     draw: Callable[..., str] = field(repr=False)
@@ -76,6 +77,7 @@ class Figure:
     values: tuple[Table, ...] = ()
     guide: tuple[str, ...] = ()
     downloads: tuple[tuple[str, str], ...] = ()
+    narrow: Figure | None = None
     kind: ClassVar[str] = "figure"
 
     @property
@@ -171,6 +173,7 @@ class Links:
 
     title: str
     items: tuple[tuple[str, str, bool], ...]
+    narrow_only: bool = False
     kind: ClassVar[str] = "links"
 
 

@@ -63,6 +63,13 @@ class Facets:
         self._about = [about.get(i, {}) for i in self.ids]
 
     @cached_property
+    def counted(self) -> _Mask:
+        """Trials with an effect on one of the two outcomes; others have other constructs only."""
+        pair = {self.upstream, "behavior"}
+        return np.array([bool(pair & set(t.values("construct"))) for t in self.stack.trials],
+                        dtype=bool)  # fmt: skip
+
+    @cached_property
     def topics(self) -> list[str]:
         return [str(t["topic"]) for t in self.stack.trials]
 
@@ -209,7 +216,7 @@ class Facets:
         self, parameter: str, title: str, values: list[set[str]], chosen: tuple[str, ...],
         masks: dict[str, _Mask], *, order: tuple[str, ...] = (), note: str = "",
     ) -> Facet:  # fmt: skip
-        inside = self._scope(masks, parameter)
+        inside = self._scope(masks, parameter) & self.counted
         counts: dict[str, int] = {}
         for own, keep in zip(values, inside, strict=True):
             for value in own - {""}:
@@ -226,7 +233,7 @@ class Facets:
             ("both", "reports both outcomes", self.both),
             ("randomized", "randomized", self.randomized),
         ):
-            count = int((mask & self._scope(masks, name)).sum())
+            count = int((mask & self._scope(masks, name) & self.counted).sum())
             options.append(Option(name, label, count, bool(getattr(state, name))))
         return Facet("", "Design", tuple(options))
 

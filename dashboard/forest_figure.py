@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analysis.figures import draw_forest
 from analysis.figures.model import (
@@ -73,7 +73,8 @@ class ForestOptions:
     pooled_only: leaves the trials out (too many). sort: one of `query.SORTS`. groups: label of
     the group of each trial; subtotals: pooled rows by group and construct. ghost: registered
     pooled rows by construct. left_out: trials drawn hollow below the others. href, toggle:
-    addresses of a trial's page and of the state with it left out or taken back.
+    addresses of a trial's page and of the state with it left out or taken back. narrow: the one
+    construct to show on a narrow screen.
     """
 
     pooled_only: bool = False
@@ -85,6 +86,7 @@ class ForestOptions:
     left_out: tuple[TrialPair, ...] = ()
     judgments: Mapping[str, str] = field(default_factory=dict)
     years: Mapping[str, float] = field(default_factory=dict)
+    narrow: str = ""
     href: Callable[[str], str] = lambda trial: ""
     toggle: Callable[[str], str] = lambda trial: ""
 
@@ -121,10 +123,27 @@ def forest_figure(
         else "No trial has an effect",
         weights="weight" in chosen.columns,
         prediction="prediction" in chosen.columns,
-        judgments="rob" in chosen.columns and any(chosen.judgments.values()),
+        judgments="rob" in chosen.columns and any(j in _JUDGMENTS for j in chosen.judgments.values()),
     )  # fmt: skip
     values = () if chosen.pooled_only else (_forest_table(effects, trials, weights),)
+    if chosen.narrow in constructs:
+        forest, values = _narrowed(forest, constructs.index(chosen.narrow)), ()
     return Figure(draw_forest, forest, figure_id, summary, values)
+
+
+def _narrowed(forest: Forest, panel: int) -> Forest:
+    """The forest with one of its panels, for a narrow screen."""
+    rows: list[ForestLine] = []
+    for row in forest.rows:
+        if isinstance(row, ForestRow):
+            row = replace(row, effects=(row.effects[panel],), extra="", judgment="", toggle="")
+        elif isinstance(row, ForestSubtotal):
+            row = replace(row, pooled=(row.pooled[panel],), extra="")
+        rows.append(row)
+    return replace(
+        forest, panels=(forest.panels[panel],), rows=tuple(rows), extra_header="", extra_pooled="",
+        weights=False, judgments=False, prediction=False, compact=True,
+    )  # fmt: skip
 
 
 def _sort_key(pair: TrialPair, options: ForestOptions) -> tuple[object, ...]:

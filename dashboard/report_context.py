@@ -155,7 +155,7 @@ def small_study_section(view: ReleaseView, name: str) -> Section:
 
 def bias_blocks(view: ReleaseView, synthesis: str) -> list[Block]:
     """Small-study checks with the reason where they are withheld."""
-    rows = view.rows("bias_checks", synthesis=synthesis)
+    rows = view.rows("bias_checks", synthesis=synthesis, check="egger")
     head = columns(
         "Outcome | Slope | t (df) | p | Effect at standard error 0 | "
         f"{ci_name(view.level)} | Trials | In words",

@@ -366,17 +366,40 @@ def export(release: Any, form: str, target: Path) -> None:
 
 
 @main.command()
-@click.option("--port", default=8377, show_default=True, help="Port on this machine.")
-def dashboard(port: int) -> None:
-    """Serve the current release's report and tables to a browser on this machine.
+@click.option("--port", default=8377, show_default=True, help="Port.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--allow-remote", is_flag=True, help="Allow an address other machines can reach.")
+@click.option(
+    "--allowed-host", "hosts", multiple=True, help="Name readers use for this server; repeatable."
+)
+@click.option(
+    "--frame-origin", "frames", multiple=True, help="Origin that may show pages in a frame."
+)
+@click.option("--root-path", default="", help="Prefix under which a proxy serves the dashboard.")
+@click.option("--user-header", default="", help="Header in which a proxy names the reader.")
+@click.option(
+    "--trusted-proxy", "proxies", multiple=True, help="Address of a proxy whose header is believed."
+)
+def dashboard(
+    port: int, host: str, allow_remote: bool, hosts: tuple[str, ...], frames: tuple[str, ...],
+    root_path: str, user_header: str, proxies: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Serve the published releases to a browser: to this machine unless told otherwise.
 
     \b
     Example:  ibgap dashboard --port 8400
     """
     from dashboard.app import serve
+    from dashboard.security import Access, RemoteBindError
 
-    click.echo(f"http://127.0.0.1:{port}/  (Ctrl-C stops it)")
-    serve(_settings().releases_dir, port)
+    access = Access(hosts, frames, user_header, proxies)
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"http://{shown}:{port}/  (Ctrl-C stops it)")
+    try:
+        serve(_settings().releases_dir, port, host=host, allow_remote=allow_remote, access=access,
+              root_path=root_path)  # fmt: skip
+    except RemoteBindError as error:
+        _fail(str(error), exits.USAGE)
 
 
 @main.group()

@@ -35,6 +35,7 @@ _GUTTER = 14.0
 _BETWEEN = 22.0
 _WEIGHT = 62.0
 _LABEL_LIMIT = 232.0
+_COMPACT_PLOT, _COMPACT_LABEL = 92.0, 108.0
 _SIGNS = {"low": "+", "some_concerns": "?", "high": "\u2212", "no_information": "0"}
 
 
@@ -45,6 +46,7 @@ class _Layout:
 
     label_x: float
     label_width: float
+    plot: float
     panel_x: tuple[float, ...]
     text_width: float
     weight_width: float
@@ -56,6 +58,7 @@ class _Layout:
     axes: tuple[Axis, ...]
     largest: tuple[float, ...]
     tail: int
+    has_notes: bool
 
     @property
     def bottom(self) -> float:
@@ -72,10 +75,10 @@ class _Layout:
 
     @property
     def height(self) -> float:
-        return self.axis_y + 88.0
+        return self.axis_y + (88.0 if self.has_notes else 66.0)
 
     def text_x(self, panel: int) -> float:
-        return self.panel_x[panel] + _PLOT + _GUTTER + self.text_width
+        return self.panel_x[panel] + self.plot + _GUTTER + self.text_width
 
     def weight_x(self, panel: int) -> float:
         return self.text_x(panel) + self.weight_width
@@ -142,16 +145,20 @@ def _range(forest: Forest) -> tuple[float, float]:
 
 def _make_layout(forest: Forest) -> _Layout:
     interactive = _is_interactive(forest)
-    label_x = TARGET + 4.0 if interactive else 0.0
+    label_x = TARGET + 4.0 if any(r.toggle for r in _trial_rows(forest)) else 0.0
     labels = [row.label for row in _trial_rows(forest)]
-    labels.append(f"{forest.level:.0%} prediction interval")
-    label_width = min(_LABEL_LIMIT, max(text_width(text) for text in labels)) + 14.0
+    if forest.prediction:
+        labels.append(f"{forest.level:.0%} prediction interval")
+    labels += [forest.pooled_label, forest.row_header]
+    plot = _COMPACT_PLOT if forest.compact else _PLOT
+    limit = _COMPACT_LABEL if forest.compact else _LABEL_LIMIT
+    label_width = min(limit, max(text_width(text) for text in labels)) + 14.0
     texts = [_numbers(e.estimate, e.ci_lb, e.ci_ub) for e in _effects(forest)]
     texts += [_numbers(p.estimate, p.ci_lb, p.ci_ub) for p in _means(forest)]
     texts.append(_column_name(forest))
     column = max(text_width(text) for text in texts) + 4.0
     weight = _WEIGHT if forest.weights else 0.0
-    step = _PLOT + _GUTTER + column + weight + _BETWEEN
+    step = plot + _GUTTER + column + weight + _BETWEEN
     left = label_x + label_width
     panel_x = tuple(left + i * step for i in range(len(forest.panels)))
     right = left + len(forest.panels) * step - _BETWEEN
@@ -160,13 +167,14 @@ def _make_layout(forest: Forest) -> _Layout:
     extra = max(text_width(text) for text in extras)
     extra_x = right + (extra + 30.0 if extra else 0.0)
     lower, upper = _range(forest)
-    axes = tuple(Axis(lower, upper, x, x + _PLOT) for x in panel_x)
+    axes = tuple(Axis(lower, upper, x, x + plot) for x in panel_x)
     largest = tuple(_largest_weight(forest, i) for i in range(len(axes)))
     judgment_x = extra_x + (46.0 if forest.judgments else 0.0)
     tail = 1 + forest.prediction + any(p.ghost is not None for p in forest.panels)
     return _Layout(
-        label_x, label_width, panel_x, column, weight, extra_x, judgment_x, judgment_x + 4.0,
+        label_x, label_width, plot, panel_x, column, weight, extra_x, judgment_x, judgment_x + 4.0,
         TARGET if interactive else ROW, len(forest.rows), axes, largest, tail,
+        any(isinstance(p.pooled, str) or p.pooled.heterogeneity for p in forest.panels),
     )  # fmt: skip
 
 
@@ -186,7 +194,7 @@ def _numbers(estimate: float, lower: float, upper: float) -> str:
 
 def _header(forest: Forest, layout: _Layout) -> str:
     baseline = _HEAD - 8.0
-    out = [label(layout.label_x, baseline, "Trial", cls="bold")]
+    out = [label(layout.label_x, baseline, forest.row_header, cls="bold")]
     for i, panel in enumerate(forest.panels):
         x = layout.panel_x[i]
         out.append(group(
@@ -267,20 +275,19 @@ def _subtotal(forest: Forest, row: ForestSubtotal, layout: _Layout, position: in
 def _controls(row: ForestRow, layout: _Layout, position: int, spoken: str) -> str:
     """Where trials can be left out: the control and the name as links."""
     top, baseline = _HEAD + position * layout.row, layout.middle(position)
-    sign, verb = ("\u21ba", "Take back") if row.left_out else ("\u00d7", "Leave out")
     shown = truncate(row.label, layout.label_width - 12.0)
-    toggle = link(
-        row.toggle, box(0, top, TARGET, TARGET, cls="target"),
-        label(TARGET / 2.0, baseline, sign, anchor="middle"), cls="toggle",
-        name=f"{verb}: {row.label}",
-    )  # fmt: skip
-    room = layout.label_width - 12.0
-    page = link(
-        row.href, box(layout.label_x - 2.0, top, room, TARGET, cls="target"),
-        label(layout.label_x, baseline, shown), cls="open", name=spoken,
-    )  # fmt: skip
-    return (toggle if row.toggle else "") + (page if row.href else label(
-        layout.label_x, baseline, shown))  # fmt: skip
+    name, out = label(layout.label_x, baseline, shown), ""
+    if row.toggle:
+        sign, verb = ("\u21ba", "Take back") if row.left_out else ("\u00d7", "Leave out")
+        out += link(
+            row.toggle, box(0, top, TARGET, TARGET, cls="target"),
+            label(TARGET / 2.0, baseline, sign, anchor="middle"), cls="toggle",
+            name=f"{verb}: {row.label}",
+        )  # fmt: skip
+    if not row.href:
+        return out + name
+    area = box(layout.label_x - 2.0, top, layout.label_width - 12.0, TARGET, cls="target")
+    return out + link(row.href, area, name, cls="open", name=spoken)
 
 
 def _judgment(row: ForestRow, layout: _Layout, baseline: float) -> str:
@@ -408,13 +415,15 @@ def _axis(forest: Forest, layout: _Layout, i: int) -> str:
         x = axis.at(tick)
         out.append(line(x, y, x, y + 5.0, cls="axis"))
         out.append(label(x, y + 18.0, tick_label(tick, axis.ticks), anchor="middle"))
-    left, right = forest.ends
+    left, right = ("", "") if forest.compact else forest.ends
     zero = min(max(axis.at(0.0), axis.start + 70.0), axis.stop - 70.0)
     if left:
         out.append(label(zero - 8.0, y + 35.0, f"\u2190 {left}", anchor="end", cls="muted small"))
     if right:
         out.append(label(zero + 8.0, y + 35.0, f"{right} \u2192", cls="muted small"))
-    out.append(label((axis.start + axis.stop) / 2.0, y + 53.0, forest.axis_label, anchor="middle"))
+    name = forest.measure if forest.compact else forest.axis_label
+    lower = 36.0 if forest.compact else 53.0
+    out.append(label((axis.start + axis.stop) / 2.0, y + lower, name, anchor="middle"))
     pooled = forest.panels[i].pooled
     below = pooled if isinstance(pooled, str) else pooled.heterogeneity
     room = layout.weight_x(i) - axis.start

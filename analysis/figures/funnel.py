@@ -88,7 +88,7 @@ def _point(funnel: Funnel, point: FunnelPoint, x_axis: Axis, y_axis: Axis) -> st
 
 def _legend(funnel: Funnel) -> str:
     y = _TOP + _HIGH + 60.0
-    text = "Bands, from the middle out: not significant at .10, at .05, at .01; outside: p < .01"
+    text = "Bands from the middle: p > .10, p > .05, p > .01; outside p < .01"
     out = label(_LEFT, y, text, cls="muted")
     if funnel.pooled is not None:
         place = f"translate({coordinate(_LEFT)} {coordinate(y + 20.0)})"

@@ -99,7 +99,8 @@ class Forest:
 
     extra_header, extra_pooled: last text column and its entry in the pooled row.
     ends: what effects to the left and right of 0 favor. weights, judgments, prediction: whether
-    these are shown.
+    these are shown. row_header: name of the first column. compact: for narrow screens, with shorter
+    names and a smaller plot.
     """
 
     title: str
@@ -118,6 +119,8 @@ class Forest:
     judgments: bool = False
     prediction: bool = True
     measure: str = "g"
+    row_header: str = "Trial"
+    compact: bool = False
 
 
 @dataclass(frozen=True)

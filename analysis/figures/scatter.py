@@ -67,20 +67,20 @@ def _point(plot: Scatter, point: ScatterPoint, x_axis: Axis, y_axis: Axis) -> st
 
 
 def _names(plot: Scatter, x_axis: Axis, y_axis: Axis) -> str:
-    """Names beside their points, each moved down past the ones already there."""
+    """Names beside their points, each moved up past the ones already there."""
     out = ""
     taken: list[tuple[float, float, float]] = []
-    named = sorted((p for p in plot.points if p.named), key=lambda p: -p.y)
+    named = sorted((p for p in plot.points if p.named), key=lambda p: p.y)
     for point in named:
         text = truncate(point.label, 150.0, 12.0)
         width = text_width(text, 12.0)
-        x, y = x_axis.at(point.x) + 10.0, y_axis.at(point.y) + 4.0
+        x, y = x_axis.at(point.x) + 10.0, min(y_axis.at(point.y) + 4.0, y_axis.start - 6.0)
         anchor = "start"
         if x + width > x_axis.stop:
             x, anchor = x - 20.0, "end"
         left = x if anchor == "start" else x - width
         while any(abs(y - b) < 13.0 and left < r and left + width > a for a, r, b in taken):
-            y += 13.0
+            y -= 13.0
         taken.append((left, left + width, y))
         out += label(x, y, text, anchor=anchor, cls="small halo", name=point.label)
     return out

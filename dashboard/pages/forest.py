@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analysis.synthesis.pooled_effects import pool_construct
 from analysis.synthesis.stack import Stack, having
 from dashboard.blocks import Block, Figure, Links, Paragraph, Section
@@ -60,7 +62,14 @@ def controls(page: Page) -> list[Block]:
         (text, page.url(columns=_toggled(state.columns, key)), key in state.columns)
         for key, text in COLUMNS.items()
     )
-    return [Links("Sort by", sorts), Links("Group by", tuple(groups)), Links("Show", columns)]
+    outcomes = tuple(
+        (capital(words(construct)), page.url(outcome=key), state.outcome == key)
+        for key, construct in (("upstream", page.upstream), ("behavior", "behavior"))
+    )
+    return [
+        Links("Outcome", outcomes, narrow_only=True), Links("Sort by", sorts),
+        Links("Group by", tuple(groups)), Links("Show", columns),
+    ]  # fmt: skip
 
 
 def _toggled(columns: tuple[str, ...], key: str) -> tuple[str, ...]:
@@ -127,10 +136,12 @@ def figure(page: Page) -> Figure | None:
     )
     name = "Main synthesis" if one.name == MAIN else capital(words(one.name))
     made = forest_figure(one.effects, one.pooled, one.primary_gap(), name, "forest", options)
-    return with_downloads(page, made, "forest")
+    narrow = forest_figure(
+        one.effects, one.pooled, None, name, "forest-narrow",
+        replace(options, narrow=page.outcome),
+    )  # fmt: skip
+    return with_downloads(page, replace(made, narrow=narrow), "forest")
 
 
 def with_downloads(page: Page, made: Figure, name: str) -> Figure:
-    from dataclasses import replace
-
     return replace(made, downloads=page.downloads(name))

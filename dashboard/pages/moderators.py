@@ -21,7 +21,7 @@ from analysis.figures.text import number, p_value
 from analysis.meta_regression import fit_meta_regression
 from analysis.synthesis.moderator_effects import Moderator, as_number, moderators_of
 from analysis.synthesis.stack import having
-from dashboard.blocks import Block, Cell, Figure, Links, Paragraph, Section, Table, columns
+from dashboard.blocks import Block, Cell, Details, Figure, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.forest_figure import tone_of
 from dashboard.pages.forest import with_downloads
@@ -35,8 +35,12 @@ _FEW_PER_PARAMETER = 10
 
 def sections(page: Page) -> list[Section]:
     one = chosen(page)
-    listed = Section("all", "Every moderator, by barrier dimension and layer", (
-        _overview(page), *moderator_blocks(page.view, page.state.synthesis)))  # fmt: skip
+    levels = Details(
+        "Every level of every moderator", tuple(moderator_blocks(page.view, page.state.synthesis))
+    )
+    listed = Section(
+        "all", "Every moderator, by barrier dimension and layer", (_overview(page), levels)
+    )
     if one is None:
         text = "No moderator has two levels or a range of numbers in this selection."
         return [Section("moderator", "Moderators", (Paragraph(text, "note"),)), listed]

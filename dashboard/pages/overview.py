@@ -88,7 +88,7 @@ def classes_figure(page: Page) -> Figure | None:
         "Pooled effects by kind of behavior",
         f"{plural(len(rows), 'kind')} of behavior, each with its own pooled effects.",
         tuple(panel_of(c, pooled.get(c)) for c in constructs), rows, weights=False,
-        level=page.view.level, pooled_label="All trials",
+        level=page.view.level, pooled_label="All trials", row_header="Kind",
     )  # fmt: skip
     table = Table(
         "Pooled effects by kind of behavior",

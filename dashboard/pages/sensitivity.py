@@ -112,6 +112,8 @@ def _moves(page: Page) -> Table:
         means = {value: sum(own) / len(own) for value, own in groups.items()}
         low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
         spread = means[high] - means[low]
+        if spread < 1e-12:
+            continue
         out.append((spread, (title, number(spread, 3), f"{low}: {number(means[low])}",
                              f"{high}: {number(means[high])}")))  # fmt: skip
     head = columns("Choice | Moves the mean difference by | Lowest | Highest",

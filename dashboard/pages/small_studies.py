@@ -28,9 +28,9 @@ from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name
 
 METHODS = {
-    "pet_peese": "PET-PEESE: effect of an endlessly large trial",
-    "trim_and_fill": "Trim and fill: mirrored trials added",
-    "selection": "Selection model: results with p above .025 seen less often",
+    "pet_peese": "PET-PEESE",
+    "trim_and_fill": "Trim and fill",
+    "selection": "Selection model",
 }
 
 
@@ -45,6 +45,10 @@ def sections(page: Page) -> list[Section]:
     compared = adjusted_figure(page)
     if compared is not None:
         adjusted.append(compared)
+    adjusted.append(Paragraph(
+        "PET-PEESE predicts the effect of an endlessly large trial; trim and fill adds mirrored "
+        "trials until the funnel is symmetric; the selection model supposes that results with a "
+        "one-sided p above .025 are seen less often.", "note"))  # fmt: skip
     adjusted.append(Paragraph(
         "Each method assumes something that cannot be checked; they show how far the mean could "
         "move, and none of them is the answer.", "note"))  # fmt: skip
@@ -107,7 +111,8 @@ def adjusted_figure(page: Page) -> Figure | None:
     panel = ForestPanel(capital(name), tone_of(page.outcome), mean)
     summary = f"Mean effect on {name} as pooled, and adjusted by {plural(len(shown), 'method')}."
     forest = Forest(f"Adjusted means, {name}", summary, (panel,), shown, weights=False,
-                    prediction=False, level=level, pooled_label="As pooled")  # fmt: skip
+                    prediction=False, level=level, pooled_label="As pooled",
+                    row_header="Method")  # fmt: skip
     head = columns(f"Method | g | {ci_name(level)} | p | Trials added | Chance to be seen",
                    wide=())  # fmt: skip
     table = Table(

@@ -30,7 +30,7 @@ _SIGNS = {"low": "+ low", "some_concerns": "? some concerns", "high": "\u2212 hi
 
 def sections(page: Page) -> list[Section]:
     rows = _found(page)
-    inside = {p.trial_id for p in page.one.effects.trials}
+    inside = {str(t["trial_id"]) for t in page.view.stack(page.state.synthesis).trials}
     own = [r for r in rows if r["synthesis"] == page.state.synthesis]
     others = [r for r in rows if r["synthesis"] != page.state.synthesis]
     blocks: list[Block] = [_table(page, f"Trials, {words(page.state.synthesis)}", own, inside)]
@@ -78,7 +78,10 @@ def _state_of(row: Row, inside: set[str], synthesis: str) -> str:
         return "not used"
     if row["synthesis"] != synthesis:
         return "other synthesis"
-    return "in the selection" if row["trial_id"] in inside else "filtered out"
+    if row["trial_id"] not in inside:
+        return "filtered out"
+    used = row["has_behavior"] is True or row["use"] != "upstream only"
+    return "in the selection" if used else "other constructs only"
 
 
 def _table(page: Page, caption: str, rows: list[Row], inside: set[str]) -> BlockTable:

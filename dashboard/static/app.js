@@ -118,7 +118,16 @@ function links(svg) {
   return rows.length ? rows : [...svg.querySelectorAll("a")];
 }
 
+// On a narrow screen the selection starts folded, so that the results come first.
+const narrow = matchMedia("(max-width: 1000px)");
+let folded = narrow.matches;
+
 function prepare() {
+  const box = document.getElementById("choose");
+  if (box) {
+    box.open = !(narrow.matches && folded);
+    box.addEventListener("toggle", () => { folded = !box.open; });
+  }
   for (const svg of document.querySelectorAll("svg.figure")) {
     links(svg).forEach((one, i) => one.setAttribute("tabindex", i ? "-1" : "0"));
     for (const one of svg.querySelectorAll("a.toggle")) one.setAttribute("tabindex", "-1");

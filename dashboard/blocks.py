@@ -77,7 +77,7 @@ class Figure:
     values: tuple[Table, ...] = ()
     guide: tuple[str, ...] = ()
     downloads: tuple[tuple[str, str], ...] = ()
-    narrow: Figure | None = None
+    narrow: tuple[Figure, ...] = ()
     kind: ClassVar[str] = "figure"
 
     @property

@@ -20,7 +20,7 @@ def release_citation(view: ReleaseView) -> str:
     version = (record.get("packages") or {}).get("ibgap", "")
     return (
         f"ibgap (version {version}). The intention-behavior gap across intervention trials, "
-        f"release {view.release_id} of {day}, content hash "
+        f"release {record['release_id']} of {day}, content hash "
         f"{str(record.get('content_hash', ''))[:16]}."
     )
 
@@ -31,10 +31,10 @@ def release_bibtex(view: ReleaseView) -> str:
         "title": "The intention-behavior gap across intervention trials",
         "author": "{ibgap}",
         "year": str(record.get("created_at") or "")[:4],
-        "version": view.release_id,
+        "version": str(record["release_id"]),
         "note": f"Content hash {str(record.get('content_hash', ''))[:16]}",
     }
-    return _entry("misc", f"ibgap_{view.release_id.replace('-', '_')}", fields)
+    return _entry("misc", _key(f"ibgap_{record['release_id']}"), fields)
 
 
 def sources_bibtex(view: ReleaseView) -> str:

@@ -123,7 +123,8 @@ def forest_figure(
         else "No trial has an effect",
         weights="weight" in chosen.columns,
         prediction="prediction" in chosen.columns,
-        judgments="rob" in chosen.columns and any(j in _JUDGMENTS for j in chosen.judgments.values()),
+        judgments="rob" in chosen.columns
+        and any(j in _JUDGMENTS for j in chosen.judgments.values()),
     )  # fmt: skip
     values = () if chosen.pooled_only else (_forest_table(effects, trials, weights),)
     if chosen.narrow in constructs:

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from analysis.figures import FIGURE_CSS
 from dashboard import report_context as context
+from dashboard import report_extra as extra
 from dashboard import report_gap as gap
 from dashboard import report_others as others
 from dashboard import report_sources as sources
@@ -16,6 +17,7 @@ from dashboard import report_trials as trials
 from dashboard.blocks import Section
 from dashboard.report_action import action_section
 from dashboard.report_synthesis import Synthesis, answer_section, forest_section
+from dashboard.summary_of_findings import summary_section
 from dashboard.view import MAIN, ReleaseView
 
 TITLE = "The intention-behavior gap across intervention trials"
@@ -42,15 +44,16 @@ def report_sections(view: ReleaseView) -> list[Section]:
     """Sections in the order of the report; the ones without content are left out."""
     main = Synthesis(view, MAIN)
     found = [
-        answer_section(main), forest_section(main), gap.gap_section(main),
-        gap.sensitivity_section(main), action_section(view),
+        answer_section(main), summary_section(main), forest_section(main), gap.gap_section(main),
+        extra.specifications_section(view), gap.sensitivity_section(main), action_section(view),
         context.surrogacy_section(main), context.moderators_section(view, MAIN),
-        context.small_study_section(view, MAIN), others.constructs_section(main),
+        extra.small_study_section(view), extra.influence_section(view),
+        others.constructs_section(main),
         *(others.other_section(view, name) for name in view.syntheses),
         others.correlations_section(view), others.barriers_section(view),
-        trials.trials_section(view), trials.findings_section(view),
-        sources.methods_section(view), sources.citations_section(view),
-        sources.glossary_section(),
+        extra.flow_section(view), trials.trials_section(view), trials.findings_section(view),
+        sources.methods_section(view), extra.citation_section(view),
+        sources.citations_section(view), sources.glossary_section(),
     ]  # fmt: skip
     return [section for section in found if section is not None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 
 from analysis.figures.text import interval, number, p_value, percent, whole
@@ -155,14 +156,16 @@ def forest_section(one: Synthesis) -> Section:
     count = len(one.effects.trials)
     many = count > FULL_FOREST
     name = "Main synthesis" if one.name == MAIN else capital(words(one.name))
-    figure = forest_figure(
-        one.effects,
-        one.pooled,
-        one.primary_gap(),
-        name,
-        f"forest-{one.view.anchor(one.name)}",
-        options=ForestOptions(pooled_only=many),
+    anchor = f"forest-{one.view.anchor(one.name)}"
+    whole_figure = forest_figure(
+        one.effects, one.pooled, one.primary_gap(), name, anchor, ForestOptions(pooled_only=many)
     )
+    narrow = tuple(
+        forest_figure(one.effects, one.pooled, None, name, f"{anchor}-narrow-{i}",
+                      ForestOptions(pooled_only=many, narrow=construct))
+        for i, construct in enumerate((one.upstream, "behavior"))
+    )  # fmt: skip
+    figure = replace(whole_figure, narrow=narrow)
     blocks: list[Block] = []
     if many:
         blocks.append(Paragraph(

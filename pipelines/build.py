@@ -11,6 +11,7 @@ import dagster as dg
 from assets import checks, core, out, raw
 from assets.store import TableStore
 from pipelines.drop_folder import decide, look, read_cursor, write_cursor
+from pipelines.last_refresh import note_refresh
 from pipelines.project import Project
 from pipelines.publisher import Publisher
 from pipelines.settings import Settings, load_settings
@@ -50,6 +51,7 @@ def build_definitions(
         selection=dg.AssetSelection.all(),
         partitions_def=raw.TRIALS,
         executor_def=_executor(settings),
+        hooks={_note_failure(settings)},
         description="Reads the trial folders and publishes a release.",
     )
     return dg.Definitions(
@@ -61,6 +63,16 @@ def build_definitions(
         resources={name: dg.ResourceDefinition.hardcoded_resource(r) for name, r in own.items()},
         executor=_executor(settings),
     )
+
+
+def _note_failure(settings: Settings) -> dg.HookDefinition:
+    """Tells the readers of the releases which step failed (no message: it could carry values)."""
+
+    @dg.failure_hook(name="note_failed_refresh")
+    def hook(context: dg.HookContext) -> None:
+        note_refresh(settings.releases_dir, "failed", f"the step {context.op.name} failed")
+
+    return hook
 
 
 def _executor(settings: Settings) -> dg.ExecutorDefinition:

@@ -327,6 +327,29 @@ def findings(release: Any, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("old", required=False, default="")
+@click.argument("new", required=False, default="")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def diff(old: str, new: str, as_json: bool) -> None:
+    """Say what changed between two releases, and what moved the results.
+
+    OLD is by default the release before NEW, NEW the current one.
+
+    \b
+    Example:  ibgap diff
+    """
+    from dashboard.files import to_json
+    from dashboard.release import NoReleaseError
+    from pipelines.diff import as_data, as_text, find_changes
+
+    try:
+        found = find_changes(_settings().releases_dir, old, new)
+    except NoReleaseError as error:
+        _fail(str(error), exits.NO_RELEASE)
+    click.echo(to_json(as_data(found)).decode() if as_json else as_text(found))
+
+
+@main.command()
 @click.argument("effect_id")
 @_reads_release
 def explain(release: Any, effect_id: str) -> None:

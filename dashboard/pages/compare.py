@@ -79,7 +79,7 @@ def figure(page: Page, second: Page) -> Figure:
     forest = Forest("Results of A and B", "Pooled results of the two selections over one axis.",
                     (panel,), tuple(lines), weights=False, prediction=False, level=page.view.level,
                     ends=("", ""), pooled_label="")  # fmt: skip
-    return Figure(draw_forest, forest, "compare", forest.description)
+    return Figure(draw_forest, forest, "figure-compare", forest.description)
 
 
 def _effect(row: Row | None, column: str) -> ForestEffect | str:

@@ -140,8 +140,8 @@ def figure(page: Page) -> Figure | None:
         one.effects, one.pooled, None, name, "forest-narrow",
         replace(options, narrow=page.outcome),
     )  # fmt: skip
-    return with_downloads(page, replace(made, narrow=narrow), "forest")
+    return with_downloads(page, replace(made, narrow=(narrow,)), "forest")
 
 
 def with_downloads(page: Page, made: Figure, name: str) -> Figure:
-    return replace(made, downloads=page.downloads(name))
+    return replace(made, figure_id=f"figure-{name}", downloads=page.downloads(name))

@@ -103,9 +103,9 @@ def test_full_report_is_a_sound_page(full: tuple[MadeRelease, str]) -> None:
 def test_sections_come_in_order(full: tuple[MadeRelease, str]) -> None:
     ids = [section.id for section in report_sections(ReleaseView(full[0].folder))]
     assert ids == [
-        "answer", "forest", "gap", "sensitivity", "action", "surrogacy", "moderators",
-        "small-studies", "synthesis-other", "correlations", "barriers", "trials", "findings",
-        "methods", "sources", "glossary",
+        "answer", "summary-of-findings", "forest", "gap", "sensitivity", "action", "surrogacy",
+        "moderators", "small-studies", "synthesis-other", "correlations", "barriers", "flow",
+        "trials", "findings", "methods", "cite", "sources", "glossary",
     ]  # fmt: skip
 
 

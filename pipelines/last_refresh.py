@@ -12,8 +12,8 @@ FILE = "last_refresh.json"
 def note_refresh(releases_dir: Path, status: str, message: str = "", release_id: str = "") -> None:
     """Record how a refresh ended: `published`, `unchanged` or `failed`.
 
-    message: step and reason, never values of participants. A folder that cannot be written is
-    left alone: the note is for readers and must not fail a run.
+    message: step and reason, never values of participants. A folder that is not there has no
+    readers; one that cannot be written is left alone, as the note must not fail a run.
     """
     record = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -21,8 +21,9 @@ def note_refresh(releases_dir: Path, status: str, message: str = "", release_id:
         "message": message[:500],
         "release_id": release_id,
     }
+    if not releases_dir.is_dir():
+        return
     try:
-        releases_dir.mkdir(parents=True, exist_ok=True)
         temporary = releases_dir / f".writing-{FILE}"
         temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         temporary.replace(releases_dir / FILE)

@@ -105,6 +105,7 @@ def render_page(
         release_choices=_release_choices(page), filtered=filtered,
         is_studies=page.name == "studies", search=page.state.search,
         flags=page.selected.facets.flags(page.state), facets=_facets(page), ranges=_ranges(page),
+        low_risk_href=_without_high_risk(page),
         models=_models(page), model_open=page.state != page.state.without_model(),
         reset_href=address(page.name, plain), left_out=_left_out(page), link=page.url(),
         permalink=page.permalink(), bundle_href=_pinned(page, "./bundle.zip"),
@@ -148,19 +149,21 @@ def status_line(page: Page) -> str:
 
 
 def _changes_text(page: Page) -> str:
+    """How the difference of this synthesis moved since the release before, for the head."""
     previous = page.releases.previous(page.release_id)
     if not previous:
         return "first release"
-    old, new = (page.releases.headline(i) for i in (previous, page.release_id))
-    if not old or not new:
+    was, now = (_difference(page, i) for i in (previous, page.release_id))
+    if was is None or now is None:
         return "what changed"
-    for was, now in zip(old["gap_estimates"], new["gap_estimates"], strict=False):
-        if was["synthesis"] == now["synthesis"] == page.state.synthesis:
-            shift = now["estimate"] - was["estimate"]
-            if abs(shift) < 5e-4:
-                return "difference unchanged"
-            return f"difference moved by {number(shift, 3)}"
-    return "what changed"
+    shift = now - was
+    return "difference unchanged" if abs(shift) < 5e-4 else f"difference by {number(shift, 3)}"
+
+
+def _difference(page: Page, release_id: str) -> float | None:
+    rows = (page.releases.headline(release_id) or {}).get("gap_estimates", [])
+    own = [r["estimate"] for r in rows if r["synthesis"] == page.state.synthesis]
+    return float(own[0]) if own and own[0] == own[0] else None
 
 
 def _banners(page: Page) -> list[str]:
@@ -274,11 +277,12 @@ def _undo(page: Page) -> list[tuple[str, str]]:
     return out
 
 
-def without_high_risk(page: Page) -> str:
-    """Address of the selection without trials at high risk of bias."""
+def _without_high_risk(page: Page) -> str:
+    """Address of the selection without trials at high risk of bias; '' when there are none."""
     here = set(page.selected.facets.judgments)
-    kept = tuple(j for j in ROB_LEVELS if j != "high" and j in here)
-    return page.url(risk_of_bias=kept)
+    if "high" not in here or len(here) == 1:
+        return ""
+    return page.url(risk_of_bias=tuple(j for j in ROB_LEVELS if j != "high" and j in here))
 
 
 def title_of(page: Page) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,11 @@ class EffectBlocks:
     outcome_names: tuple[str, ...]
     design: Floats
     groups: tuple[BlockGroup, ...]
+
+    @cached_property
+    def design_logdet(self) -> float:
+        """Log determinant of X'X."""
+        return float(np.linalg.slogdet(self.design.T @ self.design)[1])
 
     @property
     def effects_per_outcome(self) -> Integers:

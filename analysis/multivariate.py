@@ -114,11 +114,12 @@ def _solve(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -
     logdet = 0.0
     inverses, weighted_x = [], []
     for group, sigma in zip(blocks.groups, marginal_covariances(blocks, tau, omega), strict=True):
-        inverse = np.asarray(np.linalg.inv(sigma), dtype=np.float64)
-        logdet += float(np.linalg.slogdet(sigma)[1].sum())
+        inverse, own = _inverse_and_logdet(sigma)
+        logdet += own
         wx = inverse @ group.x
-        information += np.einsum("mdp,mdq->pq", group.x, wx)
-        xwy += np.einsum("mdp,md->p", wx, group.y)
+        flat = wx.reshape(-1, p)
+        information += group.x.reshape(-1, p).T @ flat
+        xwy += flat.T @ group.y.ravel()
         inverses.append(inverse)
         weighted_x.append(wx)
     m = np.asarray(np.linalg.inv(information), dtype=np.float64)
@@ -126,18 +127,35 @@ def _solve(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -
     residuals, rss = [], 0.0
     for group, inverse in zip(blocks.groups, inverses, strict=True):
         e = group.y - group.x @ beta
-        r = np.einsum("mde,me->md", inverse, e)
-        rss += float((e * r).sum())
+        r = (inverse @ e[:, :, None])[:, :, 0]
+        rss += float(e.ravel() @ r.ravel())
         residuals.append(r)
     value = -0.5 * (logdet + rss)
     k = blocks.k
     if restricted:
-        design = blocks.design
-        value += 0.5 * float(np.linalg.slogdet(design.T @ design)[1])
+        value += 0.5 * blocks.design_logdet
         value -= 0.5 * float(np.linalg.slogdet(information)[1])
         k -= p
     value -= 0.5 * k * math.log(2.0 * math.pi)
     return _Pieces(inverses, weighted_x, residuals, m, beta, value)
+
+
+def _inverse_and_logdet(sigma: Floats) -> tuple[Floats, float]:
+    """Inverses of m covariance matrices (m x d x d) and the sum of their log determinants."""
+    d = sigma.shape[1]
+    if d == 1:
+        return 1.0 / sigma, float(np.log(sigma).sum())
+    if d == 2:
+        a, b, c = sigma[:, 0, 0], sigma[:, 0, 1], sigma[:, 1, 1]
+        # As a (c - b^2 / a), which keeps its digits when the correlation is high.
+        rest = c - b * b / a
+        inverse = np.empty_like(sigma)
+        inverse[:, 0, 1] = inverse[:, 1, 0] = -b / (a * rest)
+        inverse[:, 1, 1] = 1.0 / rest
+        inverse[:, 0, 0] = (1.0 + b * b / (a * rest)) / a
+        return inverse, float(np.log(a * rest).sum())
+    inverse = np.asarray(np.linalg.inv(sigma), dtype=np.float64)
+    return inverse, float(np.linalg.slogdet(sigma)[1].sum())
 
 
 def _within_index(blocks: EffectBlocks, within: str) -> list[int]:
@@ -170,44 +188,60 @@ def _directions(
     return taus, omegas, names
 
 
+def _basis(blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats]) -> list[Floats]:
+    """Per group the derivatives of the marginal covariances with respect to every element of Tau
+    and omega, flattened (elements x m d d). They do not depend on the parameters."""
+    out = []
+    for group in blocks.groups:
+        o = group.outcome
+        d = o.shape[1]
+        e = np.array([tau[o[:, :, None], o[:, None, :]] for tau in taus])
+        e[:, :, np.arange(d), np.arange(d)] += np.array([omega[o] for omega in omegas])
+        out.append(e.reshape(len(taus), -1))
+    return out
+
+
+def _score(pieces: _Pieces, basis: list[Floats], restricted: bool) -> Floats:
+    """Derivative of the log-likelihood for the elements of Tau and omega.
+
+    Every element acts through the covariances alone, so it is half the inner product of its
+    derivative with r r' - Sigma^-1, to which REML adds W X (X'WX)^-1 X'W.
+    """
+    score = np.zeros(basis[0].shape[0])
+    for flat, inverse, wx, r in zip(
+        basis, pieces.inverses, pieces.weighted_x, pieces.residuals, strict=True
+    ):
+        pull = r[:, :, None] * r[:, None, :] - inverse
+        if restricted:
+            pull = pull + (wx @ pieces.m) @ wx.transpose(0, 2, 1)
+        score += 0.5 * (flat @ pull.ravel())
+    return score
+
+
 def _element_derivatives(
     blocks: EffectBlocks,
     pieces: _Pieces,
     taus: list[Floats],
     omegas: list[Floats],
     restricted: bool,
-    *,
-    second: bool,
-) -> tuple[Floats, Floats, Floats]:
-    """Score, observed and expected information for the elements of Tau and omega."""
+) -> tuple[Floats, Floats]:
+    """Observed and expected information for the elements of Tau and omega."""
     count, p = len(taus), blocks.p
-    score = np.zeros(count)
+    basis = _basis(blocks, taus, omegas)
     first = np.zeros((count, p, p))
     wewe, xwu, uwu = np.zeros((count, count)), np.zeros((count, p)), np.zeros((count, count))
     xwewex = np.zeros((count, count, p, p))
     for g, group in enumerate(blocks.groups):
-        o = group.outcome
         inverse, wx, r = pieces.inverses[g], pieces.weighted_x[g], pieces.residuals[g]
-        d = o.shape[1]
-        e = np.empty((count, *group.v.shape))
-        for a in range(count):
-            e[a] = taus[a][o[:, :, None], o[:, None, :]]
-            e[a][:, np.arange(d), np.arange(d)] += omegas[a][o]
+        e = basis[g].reshape(count, *group.v.shape)
         u = np.einsum("amde,me->amd", e, r)
-        score += -0.5 * np.einsum("mde,amed->a", inverse, e) + 0.5 * np.einsum("amd,md->a", u, r)
-        ewx = np.einsum("amde,mep->amdp", e, wx)
+        ewx = e @ wx
         first += np.einsum("mdp,amdq->apq", wx, ewx)
-        if second:
-            we = np.einsum("mde,amef->amdf", inverse, e)
-            wewe += np.einsum("amde,bmed->ab", we, we)
-            xwu += np.einsum("mdp,amd->ap", wx, u)
-            uwu += np.einsum("amd,mde,bme->ab", u, inverse, u)
-            xwewex += np.einsum("amdp,mde,bmeq->abpq", ewx, inverse, ewx)
-    if restricted:
-        score += 0.5 * np.einsum("pq,aqp->a", pieces.m, first)
-    if not second:
-        empty = np.zeros((0, 0))
-        return score, empty, empty
+        we = inverse @ e
+        wewe += np.einsum("amde,bmed->ab", we, we)
+        xwu += np.einsum("mdp,amd->ap", wx, u)
+        uwu += np.einsum("amd,bmd->ab", u, np.einsum("mde,bme->bmd", inverse, u))
+        xwewex += np.einsum("amdp,bmdq->abpq", ewx, inverse @ ewx)
     quadratic = uwu - xwu @ pieces.m @ xwu.T
     trace = wewe.copy()
     if restricted:
@@ -216,7 +250,7 @@ def _element_derivatives(
         trace += np.einsum("apq,bqp->ab", ma, ma)
     expected = 0.5 * trace
     observed = quadratic - expected
-    return score, (observed + observed.T) / 2.0, (expected + expected.T) / 2.0
+    return (observed + observed.T) / 2.0, (expected + expected.T) / 2.0
 
 
 class _Parametrization:
@@ -257,6 +291,8 @@ class _Parametrization:
 
     def jacobian(self, theta: Floats) -> Floats:
         """d(elements of Tau, omega)/d(theta), elements ordered as in `_directions`."""
+        if self.structure in ("UN", "DIAG", "ID", "NONE"):
+            return self._exact_jacobian(theta)
         step = 1e-6 * np.maximum(1.0, np.abs(theta))
 
         def elements(point: Floats) -> Floats:
@@ -273,6 +309,27 @@ class _Parametrization:
             shift[i] = step[i]
             columns.append((elements(theta + shift) - elements(theta - shift)) / (2 * step[i]))
         return np.array(columns).T
+
+    def _exact_jacobian(self, theta: Floats) -> Floats:
+        """The same in closed form, where the elements are products of two parameters."""
+        rows, columns = self.lower
+        elements = rows.size if self.structure != "NONE" else 0
+        out = np.zeros((elements + self.n_omega, theta.size))
+        t = theta[: self.n_tau]
+        if self.structure == "UN":
+            factor = np.zeros((self.q, self.q))
+            factor[self.lower] = t
+            for n in range(self.n_tau):
+                a, b = rows[n], columns[n]
+                out[:elements, n] = (rows == a) * factor[columns, b] + (columns == a) * factor[
+                    rows, b
+                ]
+        elif elements:
+            diagonal = np.flatnonzero(rows == columns)
+            out[diagonal, np.arange(self.q) % self.n_tau] = 2.0 * np.broadcast_to(t, (self.q,))
+        omega = np.arange(self.n_omega)
+        out[elements + omega, self.n_tau + omega] = 2.0 * theta[self.n_tau :]
+        return out
 
     def locate(self, tau: Floats, omega: Floats) -> Floats:
         """Parameters of (about) this point, for UN and simpler diagonal structures."""
@@ -330,10 +387,12 @@ def fit_multivariate(
     unit = _typical_size(blocks)
     scaled = _rescale(blocks, unit)
 
+    basis = _basis(scaled, taus, omegas) if names else []
+
     def objective(theta: Floats) -> tuple[float, Floats]:
         tau, omega = parametrization.expand(theta)
         pieces = _solve(scaled, tau, omega, restricted)
-        score, _, _ = _element_derivatives(scaled, pieces, taus, omegas, restricted, second=False)
+        score = _score(pieces, basis, restricted)
         return -pieces.loglik, -(parametrization.jacobian(theta).T @ score)
 
     starts = parametrization.starts(1.0)
@@ -448,9 +507,7 @@ def _psi_covariance(
 ) -> tuple[Floats, Floats]:
     if not free:
         return np.zeros((0, 0)), np.zeros((0, 0))
-    _, observed, expected = _element_derivatives(
-        blocks, pieces, taus, omegas, restricted, second=True
-    )
+    observed, expected = _element_derivatives(blocks, pieces, taus, omegas, restricted)
     out = []
     for information in (observed, expected):
         part = information[np.ix_(free, free)]

@@ -17,7 +17,9 @@ from analysis.arrays import Floats
 from analysis.distributions import chi2_quantile, chi2_sf
 from analysis.rootfinding import find_root
 
-_GRID_POINTS = 120
+_GRID_POINTS, _COARSE_POINTS = 120, 48
+_MANY = 500
+"""From this many effects on the likelihood is scanned on the coarser grid."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ def weighted_fit(yi: Floats, wi: Floats, design: Floats) -> WeightedFit:
     By QR of the design scaled with sqrt(wi): normal equations would lose digits with moderators
     such as years that are far from 0.
     """
+    if design.shape[1] == 1:
+        return _one_column_fit(yi, wi, design[:, 0])
     root = np.sqrt(wi)
     q, r = np.linalg.qr(design * root[:, None])
     inverse = np.linalg.inv(r)
@@ -45,6 +49,17 @@ def weighted_fit(yi: Floats, wi: Floats, design: Floats) -> WeightedFit:
     logdet = 2.0 * float(np.log(np.abs(np.diag(r))).sum())
     vb: Floats = np.asarray(inverse @ inverse.T, dtype=np.float64)
     return WeightedFit(beta, vb, float((wi * residuals**2).sum()), logdet)
+
+
+def _one_column_fit(yi: Floats, wi: Floats, x: Floats) -> WeightedFit:
+    """`weighted_fit` for a single coefficient, where the normal equation is one division."""
+    wx = wi * x
+    information = float(wx @ x)
+    beta = float(wx @ yi) / information
+    residuals = yi - x * beta
+    rss = float((wi * residuals) @ residuals)
+    vb = np.array([[1.0 / information]])
+    return WeightedFit(np.array([beta]), vb, rss, math.log(information))
 
 
 def _trace_p(wi: Floats, design: Floats) -> float:
@@ -136,6 +151,8 @@ def log_likelihood(
 def _scores(tau2: Floats, yi: Floats, vi: Floats, design: Floats, restricted: bool) -> Floats:
     """Twice the derivative of the log-likelihood at each of g values of tau2."""
     wi = 1.0 / (vi[None, :] + tau2[:, None])
+    if design.shape[1] == 1:
+        return _one_column_scores(wi, yi, design[:, 0], restricted)
     information = np.einsum("gk,kp,kq->gpq", wi, design, design)
     xwy = np.einsum("gk,kp,k->gp", wi, design, yi)
     beta = np.linalg.solve(information, xwy[:, :, None])[:, :, 0]
@@ -147,11 +164,24 @@ def _scores(tau2: Floats, yi: Floats, vi: Floats, design: Floats, restricted: bo
     return np.asarray((weighted**2).sum(axis=1) - trace)
 
 
+def _one_column_scores(wi: Floats, yi: Floats, x: Floats, restricted: bool) -> Floats:
+    """`_scores` for a single coefficient. wi: weights (g x k)."""
+    information = wi @ (x * x)
+    beta = (wi @ (x * yi)) / information
+    squares = wi * wi
+    residuals = yi[None, :] - beta[:, None] * x[None, :]
+    out = np.einsum("gk,gk,gk->g", squares, residuals, residuals) - wi.sum(axis=1)
+    if restricted:
+        out = out + (squares @ (x * x)) / information
+    return np.asarray(out)
+
+
 def _tau2_likelihood(yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
     """Global maximum: every fall of the score through 0 on a grid is refined and compared."""
     top = _largest_plausible(yi, vi, design)
     bottom = min(1e-4 * float(vi.min()), top / 10.0)
-    grid = np.concatenate([[0.0], np.geomspace(bottom, top, _GRID_POINTS)])
+    points = _GRID_POINTS if yi.size < _MANY else _COARSE_POINTS
+    grid = np.concatenate([[0.0], np.geomspace(bottom, top, points)])
     scores = _scores(grid, yi, vi, design, restricted)
 
     def score(tau2: float) -> float:

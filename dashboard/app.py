@@ -24,6 +24,7 @@ from dashboard.context import Page, Selections, address
 from dashboard.files import MEDIA_TYPES, to_json
 from dashboard.pages import FIGURES, VIEWS
 from dashboard.pages.studies import study_sections
+from dashboard.plain import interface_page, plain_page
 from dashboard.query import QueryError, parse, to_query
 from dashboard.release import NoReleaseError
 from dashboard.releases import GoneError, Releases
@@ -32,7 +33,6 @@ from dashboard.security import (
     REPORT_POLICY,
     Access,
     check_bind,
-    plain_page,
 )
 from dashboard.site import render_page, static_files, title_of
 
@@ -114,8 +114,11 @@ class Dashboard:
         if "/api/" in request.url.path:
             data = {"error": title, "details": said}
             return JSONResponse(data, status_code=status, headers=headers)
-        # The page is one level deep, so that relative addresses work under any prefix.
-        body = plain_page(title, said, links or [])
+        # Relative addresses work under any prefix, from whatever depth was asked for.
+        depth = max(
+            0, request.url.path.removeprefix(request.scope.get("root_path", "")).count("/") - 1
+        )
+        body = plain_page(title, said, links or [], root="../" * depth or "./")
         return Response(body, status_code=status, media_type="text/html", headers=headers)
 
     def guarded(self, handle: Callable[[Request], Response]) -> Callable[[Request], Response]:
@@ -282,8 +285,6 @@ class Dashboard:
         return self.respond(request, to_json(api.openapi(self.version)), MEDIA_TYPES["json"])
 
     def interface(self, request: Request) -> Response:
-        from dashboard.interface_page import interface_page
-
         return self.respond(request, interface_page(self.version).encode(),
                             "text/html; charset=utf-8")  # fmt: skip
 

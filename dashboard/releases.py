@@ -83,7 +83,7 @@ class Releases:
         Raises `NoReleaseError` when there is none or it is damaged, `GoneError` when a release
         with this id is not there but others are.
         """
-        name = release_id or self.current_id
+        name = self.current_id if release_id in ("", CURRENT) else release_id
         with self._lock:
             if name in self._open:
                 self._open.move_to_end(name)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from analysis.figures import FIGURE_CSS
 from dashboard import report_context as context
@@ -18,10 +15,10 @@ from dashboard.blocks import Section
 from dashboard.report_action import action_section
 from dashboard.report_synthesis import Synthesis, answer_section, forest_section
 from dashboard.summary_of_findings import summary_section
+from dashboard.templating import template
 from dashboard.view import MAIN, ReleaseView
 
 TITLE = "The intention-behavior gap across intervention trials"
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_report(folder: Path) -> str:
@@ -31,7 +28,7 @@ def render_report(folder: Path) -> str:
     regions of the gap plot, which are recomputed from the published effects and covariances.
     """
     view = ReleaseView(folder)
-    return _template().render(
+    return template("report.html").render(
         title=TITLE,
         facts=sources.release_line(view),
         made_from=sources.made_from(view),
@@ -56,12 +53,3 @@ def report_sections(view: ReleaseView) -> list[Section]:
         sources.citations_section(view), sources.glossary_section(),
     ]  # fmt: skip
     return [section for section in found if section is not None]
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("report.html")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from starlette.requests import Request
 
@@ -71,17 +69,3 @@ def check_bind(host: str, *, allow_remote: bool) -> None:
             f"{host} can be reached from other machines, and the dashboard has no login: put a "
             "proxy with a login before it, then add --allow-remote and --allowed-host NAME"
         )
-
-
-def plain_page(title: str, paragraphs: Sequence[str], links: Sequence[tuple[str, str]] = ()) -> str:
-    """A page that needs nothing but its text: for errors and for a folder without releases."""
-    said = "".join(f"<p>{escape(text)}</p>" for text in paragraphs)
-    ways = "".join(f'<li><a href="{escape(href)}">{escape(text)}</a></li>' for text, href in links)
-    listed = f"<ul>{ways}</ul>" if ways else ""
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(title)} - ibgap</title><link rel='stylesheet' href='./static/app.css'>"
-        f"</head><body class='plain'><main><h1>{escape(title)}</h1>{said}{listed}</main></body>"
-        "</html>"
-    )

@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-
 from analysis.figures import FIGURE_CSS
 from analysis.figures.text import number
 from analysis.heterogeneity import TAU2_METHODS
@@ -19,10 +17,10 @@ from dashboard.facets import Facet
 from dashboard.pages import VIEWS
 from dashboard.pages.quality import check_state
 from dashboard.query import ROB_LEVELS, State, to_query
+from dashboard.templating import template
 from dashboard.view import MAIN, capital, plural, words
 
 STATIC = Path(__file__).parent / "static"
-_TEMPLATES = Path(__file__).parent / "templates"
 _RELEASES_OFFERED = 30
 _OPEN_UP_TO = 6
 _MODEL_NAMES = {
@@ -40,15 +38,6 @@ def static_files() -> dict[str, tuple[str, bytes]]:
         "app.css": ("text/css; charset=utf-8", css.encode()),
         "app.js": ("text/javascript; charset=utf-8", script.encode()),
     }
-
-
-@cache
-def template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("page.html")
 
 
 @dataclass(frozen=True)
@@ -95,7 +84,7 @@ def render_page(
     filtered = view.filtered if view is not None else True
     state, said = check_state(page.base)
     plain = State(release=page.state.release, synthesis=page.state.synthesis)
-    return template().render(
+    return template("page.html").render(
         view_title=title, version=version, user=user, home=page.url("overview"),
         made=_made(page), quality_href=page.url("quality"), check_state=state, check_text=said,
         changes_href=page.url("changes"), changes_text=_changes_text(page),

@@ -79,6 +79,8 @@ def _panel_lines(panel: ForestPanel, layout: Layout, i: int) -> str:
 
 
 def _pooled_rows(forest: Forest, layout: Layout) -> str:
+    if not layout.tail:
+        return ""
     top = layout.bottom + 3.0
     mean, spread = top + 14.5, top + ROW + 14.5
     last = top + (layout.tail - 1) * ROW + 14.5

@@ -11,6 +11,7 @@ from analysis.figures.model import (
     Forest,
     ForestEffect,
     ForestHeading,
+    ForestPanel,
     ForestPooled,
     ForestRow,
     ForestSubtotal,
@@ -138,12 +139,18 @@ def make_layout(forest: Forest) -> Layout:
     axes = tuple(Axis(lower, upper, x, x + plot) for x in panel_x)
     largest = tuple(_largest_weight(forest, i) for i in range(len(axes)))
     judgment_x = extra_x + (46.0 if forest.judgments else 0.0)
-    tail = 1 + forest.prediction + any(p.ghost is not None for p in forest.panels)
+    pooled = any(panel.pooled != "" for panel in forest.panels)
+    tail = pooled * (1 + forest.prediction) + any(p.ghost is not None for p in forest.panels)
     return Layout(
         label_x, label_width, plot, panel_x, column, weight, extra_x, judgment_x, judgment_x + 4.0,
         TARGET if interactive else ROW, len(forest.rows), axes, largest, tail,
-        any(isinstance(p.pooled, str) or p.pooled.heterogeneity for p in forest.panels),
+        any(_note(panel) for panel in forest.panels),
     )  # fmt: skip
+
+
+def _note(panel: ForestPanel) -> str:
+    """The line below a panel: its heterogeneity, or why nothing is pooled."""
+    return panel.pooled if isinstance(panel.pooled, str) else panel.pooled.heterogeneity
 
 
 def column_name(forest: Forest) -> str:

@@ -84,7 +84,8 @@ ForestLine = ForestRow | ForestHeading | ForestSubtotal
 
 @dataclass(frozen=True)
 class ForestPanel:
-    """One outcome of a forest. pooled: the mean, or in words why there is none. ghost: the
+    """One outcome of a forest. pooled: the mean, or in words why there is none (empty: no
+    row for it). ghost: the
     registered result, drawn hollow beside the one of a selection."""
 
     name: str

@@ -78,7 +78,7 @@ def figure(page: Page, second: Page) -> Figure:
     panel = ForestPanel("Pooled results", "upstream", "")
     forest = Forest("Results of A and B", "Pooled results of the two selections over one axis.",
                     (panel,), tuple(lines), weights=False, prediction=False, level=page.view.level,
-                    ends=("", ""), pooled_label="")  # fmt: skip
+                    ends=("", ""), pooled_label="", row_header="Result")  # fmt: skip
     return Figure(draw_forest, forest, "figure-compare", forest.description)
 
 

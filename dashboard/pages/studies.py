@@ -162,22 +162,32 @@ def _inclusion(page: Page, row: Row) -> Block:
 
 
 def _effects(page: Page, trial_id: str) -> Section:
+    """Effects on the common scale; the natural scales folded below."""
     rows = page.base.rows("effects", trial_id=trial_id)
+    common = [r for r in rows if r["measure"] == "SMD"]
+    blocks: list[Block] = [_effect_table(page, "Effects and what they rest on", common)]
+    others = [r for r in rows if r["measure"] != "SMD"]
+    if others:
+        table = _effect_table(page, "Effects on natural scales", others)
+        blocks.append(Details(f"{plural(len(others), 'effect')} on natural scales", (table,)))
+    return Section("effects", "Effects", tuple(blocks))
+
+
+def _effect_table(page: Page, caption: str, rows: list[Row]) -> BlockTable:
     head = columns(
-        f"Outcome | Comparison | Scale | Effect | {ci_name(page.base.level)} | "
-        "Variance | Formula | In pools | File and rows",
-        texts=("Comparison", "Scale", "Formula", "In pools", "File and rows"),
-    )
+        f"Outcome | Scale | Effect | {ci_name(page.base.level)} | Variance | In pools | Formula | "
+        "File and rows",
+        texts=("Scale", "In pools", "Formula", "File and rows"),
+    )  # fmt: skip
     cells = tuple(
         (Cell(f"{capital(words(r['construct']))}: {r['outcome_label'] or words(r['outcome_id'])}",
-              _when(r)), str(r["comparison_id"]), str(r["measure"]), number(r["yi"], 3),
-         interval(r["ci_lb"], r["ci_ub"], 3), number(r["vi"], 4), str(r["formula"]),
-         Cell("yes" if r["in_pool"] is True else "no", str(r["reason"])),
-         Cell(str(r["file"]), str(r["rows"])))
+              ", ".join(part for part in (words(r["comparison_id"]), _when(r)) if part)),
+         str(r["measure"]), number(r["yi"], 3), interval(r["ci_lb"], r["ci_ub"], 3),
+         number(r["vi"], 4), Cell("yes" if r["in_pool"] is True else "no", str(r["reason"])),
+         Cell("", str(r["formula"]).replace("/", " / ")), Cell(str(r["file"]), str(r["rows"])))
         for r in rows
     )  # fmt: skip
-    table = BlockTable("Effects and what they rest on", head, cells, "No effect.")
-    return Section("effects", "Effects", (table,))
+    return BlockTable(caption, head, cells, "No effect.")
 
 
 def _when(row: Row) -> str:

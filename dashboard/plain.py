@@ -17,10 +17,8 @@ def plain_page(
 ) -> str:  # fmt: skip
     """A page that needs nothing but its text. root: relative way to the dashboard's first page."""
     shown = [(text, root + href.removeprefix("./")) for text, href in links]
-    return (
-        environment()
-        .get_template("plain.html")
-        .render(title=title, paragraphs=paragraphs, links=shown, root=root, tables=tables)
+    return template("plain.html").render(
+        title=title, paragraphs=paragraphs, links=shown, root=root, tables=tables
     )
 
 

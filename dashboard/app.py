@@ -319,7 +319,7 @@ def make_app(releases_dir: Path, access: Access | None = None) -> Starlette:
         route("/tables/{name}.parquet", site.table), route("/static/{name}", site.static),
         route("/{view}", site.view),
     ]  # fmt: skip
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *given.hosts],
@@ -327,6 +327,8 @@ def make_app(releases_dir: Path, access: Access | None = None) -> Starlette:
             Middleware(GZipMiddleware, minimum_size=600, compresslevel=5),
         ],
     )  # fmt: skip
+    app.router.redirect_slashes = False
+    return app
 
 
 def serve(

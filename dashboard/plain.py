@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboard.api import openapi
+from dashboard.templating import template
 
 Link = tuple[str, str]
 TableRow = tuple[str, str, str, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import threading
 from collections import OrderedDict
@@ -12,7 +13,6 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -39,6 +39,7 @@ from dashboard.site import render_page, static_files, title_of
 _KEPT_ANSWERS = 256
 _KEPT_BYTES = 64_000_000
 _AT_ONCE = 4
+_GZIP, _WORTH_PACKING = b"\x1f\x8b", 600
 _LONGEST_WAIT = 20.0
 _FILES = ("csv", "xlsx", "parquet")
 
@@ -70,7 +71,7 @@ class Dashboard:
     # one answer ---------------------------------------------------------------
 
     def remember(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
-        """An answer from memory, or made while few others are being made."""
+        """An answer from memory, or made while few others are being made; packed (gzip)."""
         with self._lock:
             if key in self._answers:
                 self._answers.move_to_end(key)
@@ -81,7 +82,7 @@ class Dashboard:
             with self._lock:
                 if key in self._answers:
                     return self._answers[key]
-            body = make()
+            body = _packed(make())
         finally:
             self._turn.release()
         with self._lock:
@@ -95,14 +96,23 @@ class Dashboard:
     def respond(
         self, request: Request, body: bytes, media: str, *, name: str = "", policy: str = ""
     ) -> Response:
-        """The answer with its headers, or 304 when the reader has it already."""
+        """The answer with its headers, or 304 when the reader has it already.
+
+        body: packed by `remember` or plain. Text travels packed to readers that unpack it.
+        """
         tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
         headers = self.access.headers(policy) if policy else self.access.headers()
-        headers |= {"ETag": tag, "Cache-Control": "private, no-cache"}
+        headers |= {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
         if name:
             headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        if request.headers.get("if-none-match") == tag:
+        if _has_already(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
+        unpacks = "gzip" in request.headers.get("accept-encoding", "")
+        if body.startswith(_GZIP):
+            if unpacks:
+                headers["Content-Encoding"] = "gzip"
+            else:
+                body = gzip.decompress(body)
         return Response(body, media_type=media, headers=headers)
 
     def refuse(self, request: Request, status: int, title: str, said: list[str],
@@ -112,7 +122,8 @@ class Dashboard:
         if status == 503:
             headers["Retry-After"] = "5"
         if "/api/" in request.url.path:
-            data = {"error": title, "details": said}
+            more = [f"{text}: {href}" for text, href in links or []]
+            data = {"error": title, "details": [*said, *more]}
             return JSONResponse(data, status_code=status, headers=headers)
         # Relative addresses work under any prefix, from whatever depth was asked for.
         depth = max(
@@ -214,11 +225,11 @@ class Dashboard:
                 return b""
             return made.standalone().encode()
 
-        svg = self.remember(self.key(page, "figure"), make)
+        svg = _unpacked(self.remember(self.key(page, "figure"), make))
         if not svg:
             return self.refuse(request, 404, "There is nothing to draw",
                                ["This selection has no such figure."])  # fmt: skip
-        body = svg
+        body = _packed(svg)
         if form != "svg":
             body = self.remember(self.key(page, "figure", form),
                                  lambda: _printed(svg.decode(), form))  # fmt: skip
@@ -270,7 +281,7 @@ class Dashboard:
         page = self.page(request, "report")
         path = page.base.files.folder / "report.html"
         try:
-            body = path.read_bytes()
+            body = _packed(path.read_bytes())
         except OSError:
             raise NoReleaseError(f"the report of release {page.release_id} is missing") from None
         return self.respond(request, body, "text/html; charset=utf-8", policy=REPORT_POLICY)
@@ -279,10 +290,12 @@ class Dashboard:
         found = static_files().get(request.path_params["name"])
         if found is None:
             return self.refuse(request, 404, "There is no such file", [])
-        return self.respond(request, found[1], found[0])
+        return self.respond(request, _packed(found[1]), found[0])
 
     def description(self, request: Request) -> Response:
-        return self.respond(request, to_json(api.openapi(self.version)), MEDIA_TYPES["json"])
+        return self.respond(
+            request, _packed(to_json(api.openapi(self.version))), MEDIA_TYPES["json"]
+        )
 
     def interface(self, request: Request) -> Response:
         return self.respond(request, interface_page(self.version).encode(),
@@ -292,6 +305,24 @@ class Dashboard:
         page = self.page(request, "health")
         data = {"status": "ok", "release": page.release_id, "version": self.version}
         return self.respond(request, to_json(data), MEDIA_TYPES["json"])
+
+
+def _packed(body: bytes) -> bytes:
+    """The body packed where that saves something; the same body gives the same bytes."""
+    if len(body) < _WORTH_PACKING:
+        return body
+    packed = gzip.compress(body, 5, mtime=0)
+    return packed if len(packed) < 0.9 * len(body) else body
+
+
+def _unpacked(body: bytes) -> bytes:
+    return gzip.decompress(body) if body.startswith(_GZIP) else body
+
+
+def _has_already(given: str, tag: str) -> bool:
+    """Whether the reader named this tag (several, weak ones and `*` are allowed)."""
+    tags = {one.strip().removeprefix("W/") for one in given.split(",")}
+    return tag in tags or "*" in tags
 
 
 def _printed(svg: str, form: str) -> bytes:
@@ -324,7 +355,6 @@ def make_app(releases_dir: Path, access: Access | None = None) -> Starlette:
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *given.hosts],
                        www_redirect=False),
-            Middleware(GZipMiddleware, minimum_size=600, compresslevel=5),
         ],
     )  # fmt: skip
     app.router.redirect_slashes = False

@@ -67,7 +67,8 @@ class Figure:
     draw, model: a drawing function of `analysis.figures` and what it draws. figure_id: unique in
     the page. guide: sentences on how to read it; with them the text stands beside the figure on
     wide pages. downloads: (name, address) of the figure in other forms.
-    narrow: what stands in its place on a narrow screen.
+    narrow: what stands in its place on a narrow screen;
+    narrow_src: its address, where it is fetched only when it is needed.
     """
 
     draw: Callable[..., str] = field(repr=False)
@@ -78,6 +79,7 @@ class Figure:
     guide: tuple[str, ...] = ()
     downloads: tuple[tuple[str, str], ...] = ()
     narrow: tuple[Figure, ...] = ()
+    narrow_src: str = ""
     kind: ClassVar[str] = "figure"
 
     @property

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from dashboard.facets import Facets, settle
 from dashboard.live import LiveView
-from dashboard.query import State, to_query
+from dashboard.query import State, query_pairs, to_query
 from dashboard.releases import Releases
 from dashboard.report_synthesis import Synthesis
 from dashboard.trial_effects import TrialPair
@@ -132,13 +132,26 @@ class Page:
     def permalink(self) -> str:
         return self.url(release=self.release_id)
 
+    @cached_property
+    def _query(self) -> str:
+        return to_query(self.state)
+
+    @cached_property
+    def _pairs(self) -> list[tuple[str, str]]:
+        """The parameters but the trials left out: the base of the many links of a forest."""
+        return query_pairs(replace(self.state, excluded=()))
+
     def study(self, trial_id: str) -> str:
-        query = to_query(self.state)
-        return f"./study?{urlencode({'trial': trial_id})}" + (f"&{query}" if query else "")
+        return f"./study?{urlencode({'trial': trial_id})}" + (
+            f"&{self._query}" if self._query else ""
+        )
 
     def toggle(self, trial_id: str) -> str:
         """This view with a trial left out or taken back."""
-        return address(self.name, self.state.toggled(trial_id))
+        out = set(self.state.excluded) ^ {trial_id}
+        query = urlencode(sorted([*self._pairs, *(("excl", one) for one in out)]))
+        name = "./" if self.name == "overview" else f"./{self.name}"
+        return f"{name}?{query}" if query else name
 
     def downloads(self, figure: str) -> tuple[tuple[str, str], ...]:
         """Addresses of a figure as files, pinned to the release."""

@@ -25,6 +25,9 @@ MEDIA_TYPES = {
 def guard_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Put an apostrophe before text that a spreadsheet would run as a formula."""
     out = frame.copy()
+    out.columns = [
+        f"'{name}" if str(name).startswith(FORMULA_STARTS) else name for name in out.columns
+    ]
     for name in out.columns:
         if pd.api.types.is_string_dtype(out[name]) or out[name].dtype == object:
             text = out[name].astype(object)

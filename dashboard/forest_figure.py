@@ -24,6 +24,8 @@ from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
 from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, heterogeneity_line, is_ok
 
+_MOST_VALUES = 60
+"""Above it the values are in the tables of the release only: they would outweigh the figure."""
 _JUDGMENTS = ("low", "some_concerns", "high", "no_information")
 
 
@@ -126,7 +128,8 @@ def forest_figure(
         judgments="rob" in chosen.columns
         and any(j in _JUDGMENTS for j in chosen.judgments.values()),
     )  # fmt: skip
-    values = () if chosen.pooled_only else (_forest_table(effects, trials, weights),)
+    shown = not chosen.pooled_only and len(trials) <= _MOST_VALUES
+    values = (_forest_table(effects, trials, weights),) if shown else ()
     if chosen.narrow in constructs:
         forest, values = _narrowed(forest, constructs.index(chosen.narrow)), ()
     return Figure(draw_forest, forest, figure_id, summary, values)

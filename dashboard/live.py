@@ -31,6 +31,8 @@ from dashboard.facets import Facets
 from dashboard.query import State
 from dashboard.view import ReleaseView, Row, matching
 
+_MANY_TRIALS = 50
+
 
 class LiveView(ReleaseView):
     """The tables of a release with the results of one synthesis computed anew for a state.
@@ -98,12 +100,19 @@ class LiveView(ReleaseView):
     def joint(self, synthesis: str) -> JointModel | EstimationError:
         if synthesis not in self._joints:
             up = self.upstream(synthesis)
-            self._joints[synthesis] = (
-                try_joint_model(self.part, up, self.analysis)
-                if self.part.trials
-                else EstimationError("no trial is left")
-            )
+            self._joints[synthesis] = self._fit_joint(synthesis, up)
         return self._joints[synthesis]
+
+    def _fit_joint(self, synthesis: str, upstream: str) -> JointModel | EstimationError:
+        """The joint model of the selection. With many trials, whose likelihood has one maximum, it
+        starts from the registered one."""
+        if not self.part.trials:
+            return EstimationError("no trial is left")
+        near = None
+        if len(self.part.trials) >= _MANY_TRIALS:
+            registered = self.base.joint(synthesis)
+            near = registered if isinstance(registered, JointModel) else None
+        return try_joint_model(self.part, upstream, self.analysis, near)
 
     @property
     def identity(self) -> Row:

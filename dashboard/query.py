@@ -211,6 +211,11 @@ def _number(name: str, value: str, faults: list[str]) -> float | None:
 
 def to_query(state: State) -> str:
     """The canonical query: defaults left out, parameters sorted, equal states equal text."""
+    return urlencode(query_pairs(state))
+
+
+def query_pairs(state: State) -> list[tuple[str, str]]:
+    """The parameters of the canonical query, sorted."""
     pairs: list[tuple[str, str]] = []
     for name, target in _LISTS.items():
         values = getattr(state, target)
@@ -231,7 +236,7 @@ def to_query(state: State) -> str:
         text = getattr(state, target)
         if text != getattr(_PLAIN, target):
             pairs.append((name, text))
-    return urlencode(sorted(pairs))
+    return sorted(pairs)
 
 
 def _plain_number(value: float) -> str:

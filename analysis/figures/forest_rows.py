@@ -46,7 +46,8 @@ def _row(forest: Forest, row: ForestRow, layout: Layout, position: int) -> str:
     if forest.judgments:
         out.append(_judgment(row, layout, baseline))
     cls = "row left-out" if row.left_out else "row"
-    return group(*out, cls=cls, name=spoken, data_key=row.key or None)
+    # A link carries the name itself; a second copy would only weigh.
+    return group(*out, cls=cls, name="" if row.href else spoken, data_key=row.key or None)
 
 
 def _spoken(forest: Forest, row: ForestRow) -> str:

@@ -77,9 +77,12 @@ def p_value(value: object) -> str:
 
 def clean(text: object) -> str:
     """The text without control characters and direction overrides, white space collapsed."""
+    given = str(text)
+    if given.isascii() and given.isprintable() and "  " not in given:
+        return given.strip()
     kept = (
         " " if c.isspace() else c
-        for c in str(text)
+        for c in given
         if c.isspace() or not (unicodedata.category(c) in ("Cc", "Cs") or c in _UNSAFE)
     )
     return " ".join("".join(kept).split())

@@ -178,11 +178,11 @@ def gap_subset(
 
 
 def try_joint_model(
-    stack: Stack, upstream: str, settings: AnalysisSettings
+    stack: Stack, upstream: str, settings: AnalysisSettings, near: JointModel | None = None
 ) -> JointModel | EstimationError:
-    """The joint model, or the reason why there is none."""
+    """The joint model, or the reason why there is none. near: as in `joint_model`."""
     try:
-        return joint_model(stack, upstream, settings)
+        return joint_model(stack, upstream, settings, near)
     except EstimationError as error:
         return error
 

@@ -50,6 +50,7 @@ VIEWS: dict[str, View] = {
 
 FIGURES: dict[str, Callable[[Page], Figure | None]] = {
     "forest": forest.figure,
+    "forest-narrow": forest.narrow_figure,
     "classes": overview.classes_figure,
     "trend": overview.trend_figure,
     "years": overview.years_figure,

@@ -136,11 +136,20 @@ def figure(page: Page) -> Figure | None:
     )
     name = "Main synthesis" if one.name == MAIN else capital(words(one.name))
     made = forest_figure(one.effects, one.pooled, one.primary_gap(), name, "forest", options)
-    narrow = forest_figure(
-        one.effects, one.pooled, None, name, "forest-narrow",
-        replace(options, narrow=page.outcome),
+    (_, svg), *_ = page.downloads("forest-narrow")
+    return with_downloads(page, replace(made, narrow_src=svg), "forest")
+
+
+def narrow_figure(page: Page) -> Figure:
+    """One outcome of the forest, for a narrow screen."""
+    one = page.one
+    options = ForestOptions(
+        pooled_only=len(one.effects.trials) > FULL_ROWS, sort=page.state.sort, narrow=page.outcome,
+        groups=groups_of(page), ghost={} if page.is_primary else page.registered.pooled,
+        years=dict(zip(page.selected.facets.ids, page.selected.facets.years.tolist(), strict=True)),
     )  # fmt: skip
-    return with_downloads(page, replace(made, narrow=(narrow,)), "forest")
+    name = "Main synthesis" if one.name == MAIN else capital(words(one.name))
+    return forest_figure(one.effects, one.pooled, None, name, "forest-narrow", options)
 
 
 def with_downloads(page: Page, made: Figure, name: str) -> Figure:

@@ -138,6 +138,9 @@ class Dashboard:
         def answer(request: Request) -> Response:
             try:
                 return handle(request)
+            except UnicodeDecodeError:
+                return self.refuse(request, 400, "This address cannot be understood",
+                                   ["The address is not UTF-8 text."])  # fmt: skip
             except QueryError as error:
                 return self.refuse(request, 400, "This address cannot be understood",
                                    list(error.faults), [("Start over", "./")])  # fmt: skip

@@ -42,9 +42,12 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 
 
 def to_xlsx(frame: pd.DataFrame, sheet: str) -> bytes:
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
     buffer = io.BytesIO()
+    kept = frame.map(lambda v: ILLEGAL_CHARACTERS_RE.sub(" ", v) if isinstance(v, str) else v)
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
-        guard_text(frame).to_excel(writer, sheet_name=sheet[:31], index=False)
+        guard_text(kept).to_excel(writer, sheet_name=sheet[:31], index=False)
     return buffer.getvalue()
 
 

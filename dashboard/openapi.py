@@ -91,7 +91,7 @@ def describe(
             "moderator NAME filters by the parameter m.NAME.",
             "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         },
-        "servers": [{"url": "."}],
+        "servers": [{"url": "../.."}],
         "paths": paths,
         "components": {"parameters": {p["name"]: p for p in parameters()}},
     }  # fmt: skip

@@ -92,8 +92,7 @@ class Releases:
         if not (folder / "release.json").is_file():
             raise GoneError(name, self._nearest(name))
         view = ReleaseView(folder)
-        for table in view.record.get("counts") or {}:
-            view.table(table)
+        _check(view)
         with self._lock:
             self._open[name] = view
             while len(self._open) > _KEPT_OPEN:
@@ -136,6 +135,24 @@ class Releases:
         except (OSError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}
+
+
+def _check(view: ReleaseView) -> None:
+    """Load every table and hold its columns against the release's own codebook.
+
+    Raises `NoReleaseError` naming the first table that is not what it should be.
+    """
+    names = list(view.record.get("counts") or {})
+    for name in names:
+        view.table(name)
+    if "codebook" not in names:
+        return
+    book = view.table("codebook")
+    if not {"table_name", "column_name"} <= set(book.columns):
+        raise NoReleaseError(f"the table codebook of release {view.release_id} is damaged")
+    for name, own in book.groupby("table_name"):
+        if name in names and not set(own["column_name"]) <= set(view.table(str(name)).columns):
+            raise NoReleaseError(f"the table {name} of release {view.release_id} is damaged")
 
 
 def _read_head(folder: Path) -> ReleaseHead | None:

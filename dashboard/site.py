@@ -17,7 +17,7 @@ from dashboard.facets import Facet
 from dashboard.pages import VIEWS
 from dashboard.pages.quality import check_state
 from dashboard.query import ROB_LEVELS, State, to_query
-from dashboard.templating import template
+from dashboard.templating import TEMPLATES, template
 from dashboard.view import MAIN, capital, plural, words
 
 STATIC = Path(__file__).parent / "static"
@@ -32,7 +32,8 @@ _MODEL_NAMES = {
 @cache
 def static_files() -> dict[str, tuple[str, bytes]]:
     """Served files by name: (media type, content)."""
-    css = FIGURE_CSS + "\n" + (STATIC / "app.css").read_text(encoding="utf-8")
+    sheets = (TEMPLATES / "blocks.css", STATIC / "app.css")
+    css = "\n".join([FIGURE_CSS, *(sheet.read_text(encoding="utf-8") for sheet in sheets)])
     script = (STATIC / "app.js").read_text(encoding="utf-8")
     return {
         "app.css": ("text/css; charset=utf-8", css.encode()),

@@ -1,23 +1,29 @@
-"""Runs every benchmark and prints one table with ratios to this project."""
+"""Runs every benchmark: one table with ratios to this project, then the dashboard's budgets."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import estimators, journey
+from benchmarks import dashboard, estimators, journey
 from benchmarks.timing import text
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few repeats of the dashboard")
+    quick = parser.parse_args().quick
     rows = [*estimators.one_pool(), *estimators.joint_model(), *journey.refreshes()]
     own = {name: seconds for name, who, seconds in rows if who == "ibgap"}
     width = max(len(name) for name, _, _ in rows)
     print(f"{'what':<{width}}  {'who':<28} {'time':>10}  {'x ibgap':>8}")
     for name, who, seconds in rows:
         print(f"{name:<{width}}  {who:<28} {text(seconds):>10}  {seconds / own[name]:>8.1f}")
+    print()
+    dashboard.run(quick=quick)
 
 
 if __name__ == "__main__":

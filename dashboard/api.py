@@ -73,15 +73,12 @@ def rows_of(page: Page, endpoint: str, scope: str) -> tuple[list[Row], list[str]
 
 
 def _effect_rows(page: Page, table: str, scope: str) -> list[Row]:
-    rows = page.base.rows(table)
     if scope == "full":
-        return rows
-    stack = page.view.stack(page.state.synthesis)
-    if table == "effects":
-        ids = set(stack.values("effect_id"))
-        return [row for row in rows if row["effect_id"] in ids]
-    trials = {str(t["trial_id"]) for t in stack.trials}
-    return [row for row in rows if row["trial_id"] in trials]
+        return page.base.rows(table)
+    if table == "paired_effects":
+        return page.view.pairs(page.state.synthesis)
+    ids = set(page.view.stack(page.state.synthesis).values("effect_id"))
+    return [row for row in page.base.rows(table) if row["effect_id"] in ids]
 
 
 def _studies(page: Page, scope: str) -> list[Row]:
@@ -201,7 +198,16 @@ def answer(page: Page, endpoint: str, form: str, scope: str) -> bytes:
         rows = rows[:MOST_ROWS]
     if form == "json":
         return to_json({"meta": meta(page, scope, len(rows)), "data": rows, "notes": notes})
-    return table_file(pd.DataFrame(rows), form, endpoint)
+    return table_file(_frame(page, endpoint, rows), form, endpoint)
+
+
+def _frame(page: Page, endpoint: str, rows: list[Row]) -> pd.DataFrame:
+    """Rows as a table; an empty one keeps the columns of the table it comes from."""
+    tables = _RESULT_TABLES | _EFFECT_TABLES | _WHOLE_TABLES | {"studies": "trials"}
+    if rows or endpoint not in tables:
+        return pd.DataFrame(rows)
+    more = ["in_selection"] if endpoint == "studies" else []
+    return pd.DataFrame(columns=[*page.base.table(tables[endpoint]).columns, *more])
 
 
 def table_file(frame: pd.DataFrame, form: str, name: str) -> bytes:

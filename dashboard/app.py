@@ -32,6 +32,7 @@ from dashboard.security import (
     LOOPBACK,
     REPORT_POLICY,
     Access,
+    HeadersMiddleware,
     check_bind,
 )
 from dashboard.site import render_page, static_files, title_of
@@ -121,13 +122,13 @@ class Dashboard:
         headers = self.access.headers()
         if status == 503:
             headers["Retry-After"] = "5"
-        if "/api/" in request.url.path:
+        if "/api/" in request.scope["path"]:
             more = [f"{text}: {href}" for text, href in links or []]
             data = {"error": title, "details": [*said, *more]}
             return JSONResponse(data, status_code=status, headers=headers)
         # Relative addresses work under any prefix, from whatever depth was asked for.
         depth = max(
-            0, request.url.path.removeprefix(request.scope.get("root_path", "")).count("/") - 1
+            0, request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
         )
         body = plain_page(title, said, links or [], root="../" * depth or "./")
         return Response(body, status_code=status, media_type="text/html", headers=headers)
@@ -138,9 +139,6 @@ class Dashboard:
         def answer(request: Request) -> Response:
             try:
                 return handle(request)
-            except UnicodeDecodeError:
-                return self.refuse(request, 400, "This address cannot be understood",
-                                   ["The address is not UTF-8 text."])  # fmt: skip
             except QueryError as error:
                 return self.refuse(request, 400, "This address cannot be understood",
                                    list(error.faults), [("Start over", "./")])  # fmt: skip
@@ -167,7 +165,7 @@ class Dashboard:
     # what is asked for ---------------------------------------------------------
 
     def page(self, request: Request, name: str, own: tuple[str, ...] = ()) -> Page:
-        state = parse(request.url.query, own)
+        state = parse(_query_of(request), own)
         return Page(name, self.selections.select(state), self.releases)
 
     def key(self, page: Page, *more: str) -> tuple[str, ...]:
@@ -184,9 +182,9 @@ class Dashboard:
         if name not in VIEWS:
             links = [(v.title, address(n, parse(""))) for n, v in VIEWS.items()]
             return self.refuse(request, 404, "There is no such page", ["Pages:"], links)
-        canonical = to_query(parse(request.url.query))
-        if canonical != request.url.query:
-            return RedirectResponse(address(name, parse(request.url.query)), 302,
+        canonical = to_query(parse(_query_of(request)))
+        if canonical != _query_of(request):
+            return RedirectResponse(address(name, parse(_query_of(request))), 302,
                                     headers=self.access.headers())  # fmt: skip
         page = self.page(request, name)
         user = self.access.user(request)
@@ -328,6 +326,10 @@ def _has_already(given: str, tag: str) -> bool:
     return tag in tags or "*" in tags
 
 
+def _query_of(request: Request) -> str:
+    return str(request.scope["query_string"].decode("utf-8", "replace"))
+
+
 def _printed(svg: str, form: str) -> bytes:
     from dashboard.printing import print_in_turn
 
@@ -356,6 +358,7 @@ def make_app(releases_dir: Path, access: Access | None = None) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[
+            Middleware(HeadersMiddleware, headers=given.headers()),
             Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *given.hosts],
                        www_redirect=False),
         ],
@@ -372,9 +375,9 @@ def serve(
 
     Raises `RemoteBindError` for an address beyond this machine without `allow_remote`.
     """
+    check_bind(host, allow_remote=allow_remote)
     import uvicorn
 
-    check_bind(host, allow_remote=allow_remote)
     options: dict[str, Any] = {"log_level": "warning", "server_header": False}
     uvicorn.run(make_app(releases_dir, access), host=host, port=port, root_path=root_path,
                 proxy_headers=False, **options)  # fmt: skip

@@ -28,20 +28,20 @@ pooled.csv, gap.csv                       the results, unrounded
 settings.json                             release, settings and selection
 codebook.csv                              what every column means
 figures/                                  figures as SVG
-analysis.py                               pools again and compares: python analysis.py
+pool_again.py                             pools again and compares: python pool_again.py
 citation.bib                              for reference managers
 """
 
 _SCRIPT = '''"""Pools the effects of this folder again with the ibgap library and compares results.
 
-Needs the package ibgap (its library `analysis`). Run: python analysis.py
+Needs the package ibgap (its library `analysis`). Run: python pool_again.py
 """
 
 import csv
 import json
 from pathlib import Path
 
-from analysis.synthesis import AnalysisSettings, Stack, upstream_of
+from analysis.synthesis import AnalysisSettings, Stack
 from analysis.synthesis.gap_estimates import (
     gap_subset, share_assumed, try_joint_model, within_arm_slope,
 )
@@ -71,7 +71,10 @@ settings = AnalysisSettings(**{
     k: tuple(v) if isinstance(v, list) else v for k, v in given["settings"].items() if k in names
 })
 stack = Stack.from_records(read("effects.csv"), read("covariances.csv"))
-synthesis, upstream = given["synthesis"], upstream_of(stack)
+if not stack.trials:
+    print("The selection holds no effect: there is nothing to pool.")
+    raise SystemExit
+synthesis, upstream = given["synthesis"], given["upstream"]
 pairs = read("pairs.csv")
 slope = within_arm_slope(pairs, synthesis, settings)
 found = pool_subset(stack, synthesis, "all", settings, upstream, hierarchical=False)
@@ -103,11 +106,11 @@ def make_bundle(page: Page) -> bytes:
     name = page.state.synthesis
     pinned = replace(page.state, release=page.release_id)
     permalink = f"?{to_query(pinned)}"
-    trials = {str(t["trial_id"]) for t in stack.trials}
-    pairs = [r for r in page.base.rows("paired_effects") if r["trial_id"] in trials]
+    pairs = page.view.pairs(name)
     pooled = page.view.rows("pooled_effects", synthesis=name, subset="all")
     gaps = page.view.rows("gap_estimates", synthesis=name, subset="all")
-    about = meta(page, "filtered", len(trials)) | {"synthesis": name}
+    about = meta(page, "filtered", len(stack.trials))
+    about |= {"synthesis": name, "upstream": page.upstream}
     files: dict[str, bytes] = {
         "README.txt": _READ_ME.format(
             citation=release_citation(page.base), permalink=permalink,
@@ -121,7 +124,7 @@ def make_bundle(page: Page) -> bytes:
         "settings.json": to_json(about),
         "codebook.csv": _csv(page.base.rows("codebook")),
         "citation.bib": release_bibtex(page.base).encode(),
-        "analysis.py": _SCRIPT.encode(),
+        "pool_again.py": _SCRIPT.encode(),
     }  # fmt: skip
     for figure in _FIGURES:
         made = FIGURES[figure](page)

@@ -215,7 +215,9 @@ def _steps(
     left (settings, software, correlations, unpublished decimals)."""
     if was is None or now is None:
         return ()
-    first, last = old.stack(synthesis), new.stack(synthesis)
+    # Both at the older assumed correlation: a changed one belongs to the settings.
+    first = old.stack(synthesis)
+    last = new.stack(synthesis, old.analysis.assumed_correlation)
     if not first.trials or not last.trials:
         return ()
     ids = {str(t["trial_id"]) for t in last.trials}

@@ -16,7 +16,7 @@ from dashboard.query import State, query_pairs, to_query
 from dashboard.releases import Releases
 from dashboard.report_synthesis import Synthesis
 from dashboard.trial_effects import TrialPair
-from dashboard.view import ReleaseView
+from dashboard.view import ReleaseView, plural
 
 _KEPT_SELECTIONS = 48
 FORMS = ("svg", "png", "pdf")
@@ -63,6 +63,10 @@ class Selections:
             settled = replace(settled, ci_method="")
         if settled.is_primary:
             return Selected(settled, base, base, facets, tuple(notes))
+        withheld = {str(row["trial_id"]) for row in base.withheld_effects(settled.synthesis)}
+        if withheld:
+            count = plural(len(withheld), "trial")
+            notes.append(f"{count} with effects that are withheld: not in selections.")
         pinned = replace(settled, release=release_id)
         live = self._remember(
             self._views, pinned.analysis_key, lambda: LiveView(base, settled, facets),

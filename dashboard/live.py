@@ -93,6 +93,18 @@ class LiveView(ReleaseView):
         whole = self.base.stack(self.state.synthesis, correlation)
         return whole.select(lambda record: record["effect_id"] in ids)
 
+    def pairs(self, synthesis: str) -> list[Row]:
+        """Paired effects of the selection: of its trials, and with no effect that it left out."""
+        here = {t["trial_id"] for t in self.part.trials}
+        left = set(self.base.stack(synthesis).values("effect_id"))
+        left -= set(self.part.values("effect_id"))
+        return [
+            row
+            for row in self.base.rows("paired_effects", synthesis=synthesis)
+            if row["trial_id"] in here
+            and not left & {row["upstream_effect_id"], row["behavior_effect_id"]}
+        ]
+
     def withheld_effects(self, synthesis: str) -> list[Row]:
         """None: effects without a published number do not enter a selection."""
         return []
@@ -141,9 +153,8 @@ def _pooled(live: LiveView) -> list[Row]:
 
 
 def _gap(live: LiveView) -> list[Row]:
-    pairs, name = live.base.rows("paired_effects"), live.state.synthesis
-    here = {t["trial_id"] for t in live.part.trials}
-    own = [row for row in pairs if row["trial_id"] in here]
+    name = live.state.synthesis
+    own = live.pairs(name)
     slope = within_arm_slope(own, name, live.analysis)
     return gap_subset(
         live.joint(name), live.identity, slope, share_assumed(own, name), live.analysis

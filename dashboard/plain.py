@@ -30,7 +30,8 @@ def interface_page(version: str) -> str:
     for path, about in described["paths"].items():
         other_form = path.endswith((".csv", ".xlsx", ".parquet", ".png", ".pdf"))
         if not other_form or "{" in path:
-            href = "" if "{" in path else f".{path}"
+            asks = any(p.get("required") for p in about["get"]["parameters"])
+            href = "" if asks else f".{path}"
             endpoints.append((path, href, about["get"]["summary"], ""))
     parameters: list[TableRow] = [
         (p["name"], "", p["description"], _values(p["schema"]))

@@ -64,7 +64,8 @@ class Releases:
     def heads(self) -> list[ReleaseHead]:
         """Readable releases, the newest first."""
         try:
-            names = [p.name for p in self.folder.iterdir() if p.name != CURRENT and p.is_dir()]
+            found = [p for p in self.folder.iterdir() if p.name != CURRENT and p.is_dir()]
+            names = [p.name for p in found if not p.name.startswith(".")]
         except OSError:
             return []
         known = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -69,3 +71,20 @@ def check_bind(host: str, *, allow_remote: bool) -> None:
             f"{host} can be reached from other machines, and the dashboard has no login: put a "
             "proxy with a login before it, then add --allow-remote and --allowed-host NAME"
         )
+
+
+class HeadersMiddleware:
+    """Adds the headers of `Access` to answers that do not set them, such as those of the router."""
+
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
+        self.app, self.headers = app, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    given.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, add)

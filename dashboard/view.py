@@ -85,6 +85,13 @@ class ReleaseView:
             self._stacks[key] = _make_stack(self, synthesis, correlation)
         return self._stacks[key]
 
+    def pairs(self, synthesis: str) -> list[Row]:
+        """Paired effects of a synthesis whose trials are in its stack."""
+        here = {t["trial_id"] for t in self.stack(synthesis).trials}
+        return [
+            r for r in self.rows("paired_effects", synthesis=synthesis) if r["trial_id"] in here
+        ]
+
     def withheld_effects(self, synthesis: str) -> list[Row]:
         """Effects in the pools of a synthesis whose numbers are not published."""
         return [

@@ -413,16 +413,19 @@ def dashboard(
     Example:  ibgap dashboard --port 8400
     """
     from dashboard.app import serve
-    from dashboard.security import Access, RemoteBindError
+    from dashboard.security import Access, RemoteBindError, check_bind
 
-    access = Access(hosts, frames, user_header, proxies)
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"http://{shown}:{port}/  (Ctrl-C stops it)")
     try:
-        serve(_settings().releases_dir, port, host=host, allow_remote=allow_remote, access=access,
-              root_path=root_path)  # fmt: skip
+        check_bind(host, allow_remote=allow_remote)
     except RemoteBindError as error:
         _fail(str(error), exits.USAGE)
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"http://{shown}:{port}/  (Ctrl-C stops it)")
+    access = Access(hosts, frames, user_header, proxies)
+    serve(
+        _settings().releases_dir, port, host=host, allow_remote=allow_remote, access=access,
+        root_path=root_path,
+    )  # fmt: skip
 
 
 @main.group()

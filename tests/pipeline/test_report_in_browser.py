@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
+from tests.browser.chromium import started_browser
 from tests.pipeline.conftest import Home
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-def _browser_path() -> str:
-    for name in (
-        os.environ.get("BROWSER_PATH", ""),
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-    ):
-        found = shutil.which(name) if name else None
-        if found:
-            return found
-    pytest.fail("no chromium was found; run scripts/install_browser.sh or set BROWSER_PATH")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=_browser_path(), args=FLAGS)
-        yield started
-        started.close()
+    """Closed with the last test of this module: see `started_browser`."""
+    with started_browser() as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

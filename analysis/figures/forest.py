@@ -138,6 +138,8 @@ def _axis(forest: Forest, layout: Layout, i: int) -> str:
     out.append(label((axis.start + axis.stop) / 2.0, y + lower, name, anchor="middle"))
     pooled = forest.panels[i].pooled
     below = pooled if isinstance(pooled, str) else pooled.heterogeneity
-    room = layout.weight_x(i) - axis.start
-    out.append(label(axis.start, y + 76.0, truncate(below, room), cls="muted", name=below))
+    start, size = (0.0, 12.0) if forest.compact else (axis.start, 13.0)
+    room = layout.weight_x(i) - start
+    cls = "muted small" if forest.compact else "muted"
+    out.append(label(start, y + 76.0, truncate(below, room, size), cls=cls, name=below))
     return "".join(out)

@@ -2,6 +2,7 @@
 // the focus through figures by arrow keys, lights up one trial in all figures, and copies links.
 const SAME = ["main", "aside", ".top"];
 let waiting = null;
+let shown = location.pathname + location.search;
 
 const status = () => document.getElementById("status");
 
@@ -25,7 +26,7 @@ function restore(mark) {
   if (mark.id) found = document.getElementById(mark.id);
   if (mark.key) {
     const row = [...document.querySelectorAll("[data-key]")].find((e) => e.dataset.key === mark.key);
-    found = row && row.querySelector("a.open, a");
+    found = row && (row.querySelector(`a.${mark.cls}`) || row.querySelector("a.open, a"));
   }
   if (mark.name) {
     found = [...document.getElementsByName(mark.name)].find((e) => e.type !== "checkbox" || e.value === mark.value);
@@ -33,7 +34,10 @@ function restore(mark) {
   if (mark.text) {
     found = [...document.querySelectorAll(mark.tag.toLowerCase())].find((e) => e.textContent.trim() === mark.text);
   }
-  if (found) found.focus({ preventScroll: true });
+  if (!found) return;
+  const svg = found.closest("svg.figure");
+  if (svg) stop(svg, found);
+  found.focus({ preventScroll: true });
 }
 
 async function go(url, push, mark) {
@@ -55,6 +59,7 @@ async function go(url, push, mark) {
       if (open.includes(summary.firstChild.textContent.trim())) summary.parentElement.open = true;
     }
     if (push) history.pushState({}, "", answer.url);
+    shown = location.pathname + location.search;
     prepare();
     restore(mark);
     if (!mark) document.getElementById("main").focus({ preventScroll: true });
@@ -110,7 +115,10 @@ document.addEventListener("change", (event) => {
   if (form && form.id === "selection") go(address(form), true, focusMark());
 });
 
-window.addEventListener("popstate", () => go(location.href, false, null));
+// A link to a part of the page (`#main`) is no other state.
+window.addEventListener("popstate", () => {
+  if (location.pathname + location.search !== shown) go(location.href, false, null);
+});
 
 // One tab stop per figure; arrows move, Space leaves the trial out or takes it back.
 function links(svg) {
@@ -118,19 +126,27 @@ function links(svg) {
   return rows.length ? rows : [...svg.querySelectorAll("a")];
 }
 
+// Makes one link the stop of the tab key in its figure.
+function stop(svg, one) {
+  for (const link of svg.querySelectorAll("a")) link.setAttribute("tabindex", link === one ? "0" : "-1");
+}
+
 // On a narrow screen the selection starts folded, so that the results come first.
 const narrow = matchMedia("(max-width: 1000px)");
 let folded = narrow.matches;
+narrow.addEventListener("change", () => {
+  const box = document.getElementById("choose");
+  if (box) box.open = !(narrow.matches && folded);
+});
 
 function prepare() {
   const box = document.getElementById("choose");
   if (box) {
     box.open = !(narrow.matches && folded);
-    box.addEventListener("toggle", () => { folded = !box.open; });
+    box.addEventListener("toggle", () => { if (narrow.matches) folded = !box.open; });
   }
   for (const svg of document.querySelectorAll("svg.figure")) {
-    links(svg).forEach((one, i) => one.setAttribute("tabindex", i ? "-1" : "0"));
-    for (const one of svg.querySelectorAll("a.toggle")) one.setAttribute("tabindex", "-1");
+    stop(svg, links(svg)[0]);
   }
 }
 
@@ -144,8 +160,7 @@ document.addEventListener("keydown", (event) => {
   if (step || event.key === "Home" || event.key === "End") {
     event.preventDefault();
     const next = all[Math.max(0, Math.min(all.length - 1, to))];
-    link.setAttribute("tabindex", "-1");
-    next.setAttribute("tabindex", "0");
+    stop(link.closest("svg"), next);
     next.focus();
   } else if (event.key === " ") {
     const toggle = link.parentElement.querySelector("a.toggle");

@@ -16,7 +16,16 @@ from analysis.errors import EstimationError
 from analysis.gap import JointModel, fit_joint, gap_estimates
 from analysis.pooling import fit_random_effects
 from analysis.surrogacy import trial_level_surrogacy
-from validations.tables import TABLES, conform
+from analysis.synthesis.bias_checks import bias_checks
+from analysis.synthesis.gap_estimates import gap_and_surrogacy
+from analysis.synthesis.influence import influence_rows
+from analysis.synthesis.moderator_effects import declared_moderators, moderator_effects
+from analysis.synthesis.pooled_effects import pooled_effects
+from analysis.synthesis.sensitivity import sensitivity
+from analysis.synthesis.settings import AnalysisSettings
+from analysis.synthesis.specifications import specifications
+from analysis.synthesis.stack import Stack
+from validations.tables import TABLES, codebook, conform
 
 SETTINGS = {
     "assumed_correlation": 0.5, "ci_method": "knapp_hartung", "correlation_grid": [0.0, 0.5, 0.9],
@@ -24,11 +33,23 @@ SETTINGS = {
     "pi_method": "t_k_minus_1", "seed": 1, "smallest_worthwhile": 0.0, "smd_variance": "LS",
     "tau2_method": "REML", "within_construct_correlation": 0.6, "zero_cells": "only0",
 }  # fmt: skip
+RELEASE_ID = "20240501-120000-abcdef"
+CREATED = "2024-05-01T12:00:00+00:00"
+
+MODERATORS = {
+    "delivery": ("category", "structural", "moderating"),
+    "planning": ("category", "", ""),
+    "sessions": ("number", "behavioral", "mediating"),
+}
+"""Moderators of made trials: kind, barrier dimension and framework layer."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial with at most one effect per outcome: (yi, vi); the covariance of the two."""
+    """A trial with at most one effect per outcome: (yi, vi); the covariance of the two.
+
+    origin: of the within-arm correlation. moderators: (name of `MODERATORS`, value).
+    """
 
     label: str
     upstream: tuple[float, float] | None = None
@@ -36,6 +57,16 @@ class Trial:
     covariance: float = 0.0
     synthesis: str = "main"
     construct: str = "intention"
+    topic: str = ""
+    year: int = 2020
+    country: str = ""
+    persons: int = 100
+    randomized: bool = True
+    weeks: float = math.nan
+    measured_by: str = ""
+    origin: str = "assumed"
+    risk_of_bias: str = ""
+    moderators: tuple[tuple[str, str], ...] = ()
 
     @property
     def id(self) -> str:
@@ -64,14 +95,25 @@ def some_trials(count: int, *, spread: float = 0.3, seed: int = 7) -> list[Trial
 
 
 def make_release(
-    folder: Path, trials: Sequence[Trial], extra: Mapping[str, Iterable[Mapping[str, Any]]] = {}
-) -> MadeRelease:
-    """Write a release of these trials. extra: further rows by table."""
+    folder: Path, trials: Sequence[Trial], extra: Mapping[str, Iterable[Mapping[str, Any]]] = {},
+    *, release_id: str = RELEASE_ID, created: str = CREATED, analyzed: bool = False,
+) -> MadeRelease:  # fmt: skip
+    """Write a release of these trials.
+
+    extra: further rows by table. analyzed: every table of results, by the pipeline's functions,
+    so that a page that pools again finds the same numbers.
+    """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     for trial in trials:
         _add_trial(rows, trial)
-    for name in dict.fromkeys(t.synthesis for t in trials):
-        _add_synthesis(rows, [t for t in trials if t.synthesis == name])
+        if analyzed:
+            _add_details(rows, trial)
+    if analyzed:
+        rows["codebook"] += codebook().to_dict("records")
+        _analyze(rows)
+    else:
+        for name in dict.fromkeys(t.synthesis for t in trials):
+            _add_synthesis(rows, [t for t in trials if t.synthesis == name])
     for name, more in extra.items():
         rows[name] += [dict(row) for row in more]
     made = MadeRelease(folder)
@@ -80,10 +122,16 @@ def make_release(
         made.tables[name] = conform(pd.DataFrame(listed), name)
         made.tables[name].to_parquet(folder / "tables" / f"{name}.parquet", index=False)
     record = {
-        "release_id": "20240501-120000-abcdef", "created_at": "2024-05-01T12:00:00+00:00",
+        "release_id": release_id, "created_at": created,
         "schema_version": "1.0", "content_hash": "a" * 64, "seed": 1, "settings": SETTINGS,
-        "packages": {"python": "3.11"}, "inputs": [{"trial": t.label} for t in trials],
-        "checks": {"reported_effects": {"accepted": 2 * len(trials), "rejected": 1}},
+        "packages": {"python": "3.11"},
+        "inputs": [{"trial": t.label, "files": [{"file": "effects.csv", "sha256": "b" * 64}]}
+                   for t in trials],
+        "checks": {"reported_effects": {"accepted": 2 * len(trials), "rejected": 1,
+                                        "failed_rules": ["n_positive"]}},
+        "counts": {name: len(frame) for name, frame in made.tables.items()},
+        "findings": {"error": 0, "hold": 0, "warning": len(rows["findings"]), "info": 0},
+        "audits": ["every trial of an effect is listed"],
     }  # fmt: skip
     (folder / "release.json").write_text(json.dumps(record), encoding="utf-8")
     return made
@@ -102,10 +150,13 @@ def _add_trial(rows: dict[str, list[dict[str, Any]]], trial: Trial) -> None:
     effects = _effects(trial)
     use = "both outcomes" if len(effects) == 2 else "one outcome" if effects else "no usable effect"
     rows["trials"].append(
-        about | {"label": trial.label, "year": 2020, "design": "parallel", "randomized": True,
-                 "k_effects": 2, "k_in_pool": len(effects), "use": use, "n_analyzed": 100,
-                 "citation": f"{trial.label}. A trial.", "doi": "10.1000/xyz123",
-                 "license": "CC BY 4.0"}
+        about | {"label": trial.label, "year": trial.year, "design": "parallel",
+                 "randomized": trial.randomized, "topic": trial.topic, "country": trial.country,
+                 "risk_of_bias": trial.risk_of_bias, "has_behavior": "behavior" in effects,
+                 "has_intention": "intention" in effects,
+                 "k_effects": 2, "k_in_pool": len(effects), "use": use,
+                 "n_analyzed": trial.persons, "citation": f"{trial.label}. A trial.",
+                 "doi": "10.1000/xyz123", "license": "CC BY 4.0"}
     )  # fmt: skip
     for construct, (yi, vi) in effects.items():
         rows["effects"].append(
@@ -116,8 +167,88 @@ def _add_trial(rows: dict[str, list[dict[str, Any]]], trial: Trial) -> None:
         first, second = (f"{trial.id}:{construct}" for construct in effects)
         rows["effect_covariances"].append(
             {"trial_id": trial.id, "effect_id_1": first, "effect_id_2": second,
-             "covariance": trial.covariance, "origin": "assumed"}
+             "covariance": trial.covariance, "origin": trial.origin}
         )  # fmt: skip
+
+
+def _add_details(rows: dict[str, list[dict[str, Any]]], trial: Trial) -> None:
+    """What a release says of a trial beside its effects: their outcomes, pairs and judgments."""
+    effects = _effects(trial)
+    mine = rows["effects"][len(rows["effects"]) - len(effects) :]
+    for row in mine:
+        yi, vi = row["yi"], row["vi"]
+        half = 1.959964 * math.sqrt(vi)
+        row |= {
+            "topic": trial.topic, "randomized": trial.randomized, "weeks": trial.weeks,
+            "measured_by": trial.measured_by or "self_report", "comparison_id": "a vs b",
+            "outcome_row_id": row["effect_id"], "outcome_id": row["construct"], "primary": True,
+            "sei": math.sqrt(vi), "ci_lb": yi - half, "ci_ub": yi + half, "formula": "reported",
+            "file": "effects.csv", "rows": "2",
+        }  # fmt: skip
+    for domain in ("randomization", "missing data") if trial.risk_of_bias else ():
+        rows["risk_of_bias"].append(
+            {"trial_id": trial.id, "domain": domain, "judgment": trial.risk_of_bias}
+        )
+    for name, value in trial.moderators:
+        kind, dimension, layer = MODERATORS[name]
+        rows["moderators"].append(
+            {"trial_id": trial.id, "moderator": name, "kind": kind, "value": value,
+             "barrier_dimension": dimension, "framework_layer": layer}
+        )  # fmt: skip
+    if len(effects) == 2:
+        _add_pair(rows, trial, mine)
+
+
+def _add_pair(
+    rows: dict[str, list[dict[str, Any]]], trial: Trial, effects: list[dict[str, Any]]
+) -> None:
+    first, second = effects
+    known = trial.covariance / math.sqrt(first["vi"] * second["vi"])
+    rows["paired_effects"].append(
+        {"pair_id": f"{trial.id}:pair", "trial_id": trial.id, "collection_id": trial.id,
+         "study_label": trial.label, "synthesis": trial.synthesis, "comparison_id": "a vs b",
+         "upstream_construct": trial.construct, "upstream_effect_id": first["effect_id"],
+         "behavior_effect_id": second["effect_id"], "upstream_label": trial.construct,
+         "behavior_label": "behavior", "upstream_yi": first["yi"], "upstream_vi": first["vi"],
+         "behavior_yi": second["yi"], "behavior_vi": second["vi"], "lag_weeks": trial.weeks,
+         "rho_within_arm": known, "rho_latent": known, "rho_n": float(trial.persons),
+         "rho_variance": (1 - known**2) ** 2 / trial.persons, "rho_origin": trial.origin,
+         "covariance": trial.covariance, "difference": first["yi"] - second["yi"],
+         "difference_vi": first["vi"] + second["vi"] - 2 * trial.covariance}
+    )  # fmt: skip
+    if trial.origin != "assumed":
+        return
+    for rho in SETTINGS["correlation_grid"]:
+        rows["assumed_covariances"].append(
+            {"assumed_correlation": rho, "trial_id": trial.id,
+             "effect_id_1": first["effect_id"], "effect_id_2": second["effect_id"],
+             "covariance": rho * math.sqrt(first["vi"] * second["vi"])}
+        )  # fmt: skip
+
+
+def _analyze(rows: dict[str, list[dict[str, Any]]]) -> None:
+    """Results of every synthesis as the pipeline computes them."""
+    given = {k: v for k, v in SETTINGS.items() if k != "disclosure"}
+    settings = AnalysisSettings(**given | {"correlation_grid": tuple(given["correlation_grid"])})
+    grid = rows["assumed_covariances"]
+
+    def stack_at(rho: float) -> Stack:
+        known = [row for row in grid if row["assumed_correlation"] == rho]
+        return Stack.from_records(
+            rows["effects"], rows["effect_covariances"] + [r | {"origin": "assumed"} for r in known]
+        )
+
+    stack = stack_at(settings.assumed_correlation)
+    rows["pooled_effects"] += pooled_effects(stack, settings)
+    gaps, lines = gap_and_surrogacy(stack, rows["paired_effects"], settings)
+    rows["gap_estimates"] += gaps
+    rows["surrogacy"] += lines
+    declared = declared_moderators(rows["moderators"])
+    rows["moderator_effects"] += moderator_effects(stack, declared, settings)
+    rows["bias_checks"] += bias_checks(stack, settings)
+    rows["influence"] += influence_rows(stack, settings)
+    rows["sensitivity"] += sensitivity(stack_at, settings)
+    rows["specifications"] += specifications(stack_at, settings)
 
 
 def _add_synthesis(rows: dict[str, list[dict[str, Any]]], trials: list[Trial]) -> None:

@@ -106,12 +106,12 @@ def make_blocks(
     blocks = _covariance_blocks(v, rows_of, effects.size)
     sizes: dict[int, list[int]] = {}
     for trial, rows in enumerate(rows_of):
-        _check_positive_definite(blocks[trial], list(cluster)[rows[0]])
         sizes.setdefault(len(rows), []).append(trial)
     groups = []
     for _, trials in sorted(sizes.items()):
         stacked_rows = np.array([rows_of[trial] for trial in trials])
         stacked = np.array([blocks[trial] for trial in trials])
+        _check_positive_definite(stacked, [cluster[rows_of[trial][0]] for trial in trials])
         groups.append(
             BlockGroup(
                 stacked_rows,
@@ -153,12 +153,21 @@ def _covariance_blocks(v: Any, rows_of: list[list[int]], k: int) -> list[NDArray
     )
 
 
-def _check_positive_definite(block: NDArray[np.float64], trial: Any) -> None:
-    if not np.isfinite(block).all() or not (np.diag(block) > 0).all():
+def _check_positive_definite(blocks: NDArray[np.float64], trials: Sequence[Any]) -> None:
+    """Refuse covariance matrices (m x d x d) that are not positive definite, naming the first
+    trial."""
+    variances = np.diagonal(blocks, axis1=1, axis2=2)
+    good = np.isfinite(blocks).all(axis=(1, 2)) & (variances > 0).all(axis=1)
+    if not good.all():
+        trial = trials[int(np.argmin(good))]
         raise EstimationError(f"trial {trial}: sampling variances must be finite and above 0")
-    scale = np.sqrt(np.diag(block))
-    if np.linalg.eigvalsh(block / np.outer(scale, scale))[0] < 1e-10:
+    if blocks.shape[1] == 1:
+        return
+    scale = np.sqrt(variances)
+    correlations = blocks / (scale[:, :, None] * scale[:, None, :])
+    definite = np.linalg.eigvalsh(correlations)[:, 0] >= 1e-10
+    if not definite.all():
         raise EstimationError(
-            f"trial {trial}: the sampling covariance matrix is not positive definite; "
-            "the correlations between its effects contradict each other"
+            f"trial {trials[int(np.argmin(definite))]}: the sampling covariance matrix is not "
+            "positive definite; the correlations between its effects contradict each other"
         )

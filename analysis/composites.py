@@ -39,28 +39,31 @@ def make_composites(blocks: EffectBlocks) -> Composites:
     (X'V^-1X)^-1 X'V^-1 y and their covariance is (X'V^-1X)^-1. Pooling them equals pooling all
     effects under a model without variance between effects of one outcome in a trial.
     """
-    rows: list[tuple[int, int, float, float, int]] = []
+    trials, kinds, means, variances, counts = [], [], [], [], []
     matrices: dict[int, Floats] = {}
     for group in blocks.groups:
-        inverse = np.linalg.inv(group.v)
-        for i in range(group.y.shape[0]):
-            kinds = np.unique(group.outcome[i])
-            x = (group.outcome[i][:, None] == kinds[None, :]).astype(float)
-            covariance = np.linalg.inv(x.T @ inverse[i] @ x)
-            means = covariance @ (x.T @ inverse[i] @ group.y[i])
-            trial = int(blocks.cluster[group.rows[i, 0]])
-            matrices[trial] = covariance
-            rows += [
-                (trial, int(kind), float(means[j]), float(covariance[j, j]), int(x[:, j].sum()))
-                for j, kind in enumerate(kinds)
-            ]
-    rows.sort()
-    trial_codes, kind_codes, means_, variances, counts = zip(*rows, strict=True)
+        patterns, which = np.unique(group.outcome, axis=0, return_inverse=True)
+        for n, pattern in enumerate(patterns):
+            members = np.flatnonzero(which.ravel() == n)
+            found = np.unique(pattern)
+            x = (pattern[:, None] == found[None, :]).astype(float)
+            inverse = np.linalg.inv(group.v[members])
+            covariance = np.linalg.inv(x.T @ inverse @ x)
+            own = (covariance @ (x.T @ inverse @ group.y[members][:, :, None]))[:, :, 0]
+            codes = blocks.cluster[group.rows[members, 0]]
+            matrices.update(zip(codes.tolist(), covariance, strict=True))
+            trials.append(np.repeat(codes, found.size))
+            kinds.append(np.tile(found, members.size))
+            means.append(own.ravel())
+            variances.append(np.diagonal(covariance, axis1=1, axis2=2).ravel())
+            counts.append(np.tile(x.sum(axis=0).astype(np.int64), members.size))
+    trial_codes, kind_codes = np.concatenate(trials), np.concatenate(kinds)
+    order = np.lexsort((kind_codes, trial_codes))
     return Composites(
-        np.array(means_),
-        np.array(variances),
-        np.array(trial_codes, dtype=np.int64),
-        np.array(kind_codes, dtype=np.int64),
-        np.array(counts, dtype=np.int64),
+        np.concatenate(means)[order],
+        np.concatenate(variances)[order],
+        trial_codes[order],
+        kind_codes[order],
+        np.concatenate(counts)[order],
         tuple(matrices[trial] for trial in sorted(matrices)),
     )

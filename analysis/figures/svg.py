@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import escape as _escape
 
 from analysis.figures.style import FIGURE_CSS
@@ -19,7 +20,17 @@ def coordinate(value: float) -> str:
 
 def escape(text: object) -> str:
     """Text that is safe in element content and in quoted attributes."""
+    return _escaped(str(text))
+
+
+@lru_cache(maxsize=8192)
+def _escaped(text: str) -> str:
     return _escape(clean(text), quote=True)
+
+
+@lru_cache(maxsize=256)
+def _attribute(name: str) -> str:
+    return name.rstrip("_").replace("_", "-")
 
 
 def element(tag: str, *children: str, cls: str = "", **attributes: object) -> str:
@@ -32,7 +43,7 @@ def element(tag: str, *children: str, cls: str = "", **attributes: object) -> st
         if value is None:
             continue
         text = coordinate(value) if isinstance(value, float) else escape(value)
-        parts.append(f'{name.rstrip("_").replace("_", "-")}="{text}"')
+        parts.append(f'{_attribute(name)}="{text}"')
     opening = " ".join(parts)
     return f"<{opening}>{''.join(children)}</{tag}>" if children else f"<{opening}/>"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 
 MINUS = "\u2212"
@@ -13,6 +14,8 @@ _NARROW = frozenset("iIjl.,;:|!'()[]ft ")
 _BROAD = frozenset("mwMW@%")
 # Direction overrides would let a label reorder the text beside it.
 _UNSAFE = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufffe\uffff")
+_ODD = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{''.join(sorted(_UNSAFE))}]|  |[^\\S ]")
+"""What `clean` has to look at character by character."""
 
 
 def as_float(value: object) -> float:
@@ -78,7 +81,7 @@ def p_value(value: object) -> str:
 def clean(text: object) -> str:
     """The text without control characters and direction overrides, white space collapsed."""
     given = str(text)
-    if given.isascii() and given.isprintable() and "  " not in given:
+    if _ODD.search(given) is None:
         return given.strip()
     kept = (
         " " if c.isspace() else c

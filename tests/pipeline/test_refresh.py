@@ -150,5 +150,5 @@ def test_old_releases_are_removed_when_asked(copy_of_small: Home) -> None:
         )
     newest = (copy_of_small.releases / "current").resolve().name
     Publisher(copy_of_small.releases, None)._prune(2, newest)
-    left = sorted(p.name for p in copy_of_small.releases.iterdir())
+    left = sorted(p.name for p in copy_of_small.releases.iterdir() if p.is_dir())
     assert left == ["20210101-000000-bbbbbbbbbb", newest, "current"]

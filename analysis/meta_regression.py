@@ -174,6 +174,7 @@ def _notes(tau2: float, scale: float, method: str, ci_method: str) -> tuple[str,
     notes = []
     if tau2 == 0.0 and method != "EE":
         notes.append("tau2_at_zero")
-    if ci_method == "knapp_hartung" and scale < 1.0:
+    # With two effects the scale is 1 but for rounding, which is no narrowing.
+    if ci_method == "knapp_hartung" and scale < 1.0 - 1e-9:
         notes.append("knapp_hartung_narrower_than_t")
     return tuple(notes)

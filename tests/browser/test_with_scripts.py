@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_back_and_forward(visit: Visit) -> None:
     one.wait_for_query("topic=vaccination")
     after = one.numbers()
     one.page.go_back()
-    one.page.get_by_role("status").filter(has_text="Registered primary").wait_for()
+    one.page.get_by_role("status").filter(has_text=re.compile("^Registered primary")).wait_for()
     assert one.query == "" and one.numbers() == before
     assert one.page.locator("input[name=topic]:checked").count() == 0
     one.page.go_forward()

@@ -33,6 +33,7 @@ from dashboard.security import (
     REPORT_POLICY,
     Access,
     HeadersMiddleware,
+    PrefixMiddleware,
     check_bind,
 )
 from dashboard.site import render_page, static_files, title_of
@@ -127,9 +128,7 @@ class Dashboard:
             data = {"error": title, "details": [*said, *more]}
             return JSONResponse(data, status_code=status, headers=headers)
         # Relative addresses work under any prefix, from whatever depth was asked for.
-        depth = max(
-            0, request.scope["path"].removeprefix(request.scope.get("root_path", "")).count("/") - 1
-        )
+        depth = max(0, request.scope["path"].count("/") - 1)
         body = plain_page(title, said, links or [], root="../" * depth or "./")
         return Response(body, status_code=status, media_type="text/html", headers=headers)
 
@@ -336,8 +335,9 @@ def _printed(svg: str, form: str) -> bytes:
     return print_in_turn(svg, form)
 
 
-def make_app(releases_dir: Path, access: Access | None = None) -> Starlette:
-    """The application on a folder of releases. Everything is read only."""
+def make_app(releases_dir: Path, access: Access | None = None, *, prefix: str = "") -> Starlette:
+    """The application on a folder of releases. Everything is read only. prefix: path under which a
+    proxy shows it."""
     given = access or Access()
     site = Dashboard(releases_dir, given)
 
@@ -358,6 +358,7 @@ def make_app(releases_dir: Path, access: Access | None = None) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[
+            Middleware(PrefixMiddleware, prefix=prefix),
             Middleware(HeadersMiddleware, headers=given.headers()),
             Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, *given.hosts],
                        www_redirect=False),
@@ -379,5 +380,5 @@ def serve(
     import uvicorn
 
     options: dict[str, Any] = {"log_level": "warning", "server_header": False}
-    uvicorn.run(make_app(releases_dir, access), host=host, port=port, root_path=root_path,
-                proxy_headers=False, **options)  # fmt: skip
+    app = make_app(releases_dir, access, prefix=root_path)
+    uvicorn.run(app, host=host, port=port, proxy_headers=False, **options)

@@ -88,3 +88,18 @@ class HeadersMiddleware:
             await send(message)
 
         await self.app(scope, receive, add)
+
+
+class PrefixMiddleware:
+    """Serves under a prefix whether or not the proxy has already taken it off.
+
+    Every address in a page is relative, so nothing else has to know of the prefix.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app, self.prefix = app, prefix.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.prefix and str(scope.get("path", "")).startswith(f"{self.prefix}/"):
+            scope = dict(scope) | {"path": scope["path"][len(self.prefix) :]}
+        await self.app(scope, receive, send)

@@ -360,9 +360,10 @@ class Client:
     """Asks the application without a socket; an exception of the application is raised here."""
 
     def __init__(
-        self, releases: Path, access: Access | None = None, address: str = "127.0.0.1"
-    ) -> None:
-        self.app = make_app(releases, access)
+        self, releases: Path, access: Access | None = None, address: str = "127.0.0.1",
+        prefix: str = "",
+    ) -> None:  # fmt: skip
+        self.app = make_app(releases, access, prefix=prefix)
         self.transport = httpx.ASGITransport(app=self.app, client=(address, 50000))
 
     def ask(

@@ -227,3 +227,10 @@ def test_answers_wait_their_turn(site: Site, monkeypatch: pytest.MonkeyPatch) ->
         check_headers(answer)
     assert "Too many requests" in json.dumps(busy.get("/api/v1/pool.json").json())
     assert busy.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/forest", "/ibgap/forest", "/ibgap/", "/ibgap/static/app.css"])
+def test_a_prefix_is_served_whether_the_proxy_took_it_off_or_not(site: Site, path: str) -> None:
+    client = Client(site.folder, prefix="/ibgap")
+    assert client.get(path).status_code == 200
+    assert client.get("/ibgapforest").status_code == 404

@@ -16,7 +16,7 @@ from dashboard.context import Page, address
 from dashboard.facets import Facet
 from dashboard.pages import VIEWS
 from dashboard.pages.quality import check_state
-from dashboard.query import ROB_LEVELS, State, to_query
+from dashboard.query import ROB_LEVELS, State, query_pairs, to_query
 from dashboard.templating import TEMPLATES, template
 from dashboard.view import MAIN, capital, plural, words
 
@@ -91,7 +91,7 @@ def render_page(
         changes_href=page.url("changes"), changes_text=_changes_text(page),
         views=[(v.title, page.url(name), name == page.name) for name, v in VIEWS.items()],
         banners=_banners(page), action="./" if page.name == "overview" else f"./{page.name}",
-        hidden=_hidden(page), syntheses=_syntheses(page), pinned=bool(page.state.release),
+        hidden=_hidden(page, filtered), syntheses=_syntheses(page), pinned=bool(page.state.release),
         release_choices=_release_choices(page), filtered=filtered,
         is_studies=page.name == "studies", search=page.state.search,
         flags=page.selected.facets.flags(page.state), facets=_facets(page), ranges=_ranges(page),
@@ -168,17 +168,16 @@ def _banners(page: Page) -> list[str]:
     return out
 
 
-def _hidden(page: Page) -> list[tuple[str, str]]:
-    """What the form keeps: the view's own choices and the trials left out by hand."""
-    kept = State(
-        sort=page.state.sort, group=page.state.group, columns=page.state.columns,
-        outcome=page.state.outcome, moderator=page.state.moderator, other=page.state.other,
-        second=page.state.second, excluded=page.state.excluded,
-        search="" if page.name == "studies" else page.state.search,
-    )  # fmt: skip
-    from urllib.parse import parse_qsl
-
-    return parse_qsl(to_query(kept))
+def _hidden(page: Page, filtered: bool) -> list[tuple[str, str]]:
+    """What the form keeps: the view's own choices, the trials left out by hand, and where it shows
+    no filters all of them."""
+    asked = replace(page.state, synthesis=MAIN, release="")
+    if filtered:
+        excluded, asked = asked.excluded, asked.without_filters().without_model()
+        asked = replace(asked, excluded=excluded)
+    if page.name == "studies":
+        asked = replace(asked, search="")
+    return query_pairs(asked)
 
 
 def _syntheses(page: Page) -> list[tuple[str, str, bool]]:

@@ -203,14 +203,16 @@ def test_the_command_serves_with_what_it_was_given(
     import uvicorn
 
     given: list[dict[str, object]] = []
-    monkeypatch.setattr(uvicorn, "run", lambda app, **options: given.append(options))
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: given.append(options | {"app": app}))
     words = ["dashboard", "--host", "0.0.0.0", "--allow-remote", "--port", "8400",
              "--allowed-host", "gap.example", "--root-path", "/gap"]  # fmt: skip
     said = CliRunner().invoke(main, words, env={"IBGAP_HOME": str(tmp_path)})
     assert said.exit_code == 0, said.output
     (options,) = given
     assert (options["host"], options["port"]) == ("0.0.0.0", 8400)
-    assert options["root_path"] == "/gap" and options["proxy_headers"] is False
+    assert options["proxy_headers"] is False
+    prefixes = [m.kwargs.get("prefix") for m in options["app"].user_middleware]  # type: ignore[attr-defined]
+    assert "/gap" in prefixes
     with pytest.raises(RemoteBindError):
         serve(tmp_path, 8400, host="0.0.0.0")
     assert len(given) == 1

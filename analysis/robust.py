@@ -1,4 +1,4 @@
-"""Cluster-robust covariance of the coefficients: CR0, CR1, CR2 with Satterthwaite df.
+"""Cluster-robust covariance of the coefficients: CR0, CR1, CR2 with Satterthwaite df and HTZ tests.
 
 Works on any fit of the form beta = (X'WX)^-1 X'Wy with W block diagonal by trial. CR2 is the
 bias-reduced linearization of Bell and McCaffrey in the form of Pustejovsky and Tipton (2018,
@@ -11,9 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
 from analysis.blocks import make_blocks
+from analysis.distributions import f_sf
 from analysis.errors import EstimationError
 from analysis.multivariate import MultivariateFit, marginal_covariances
 
@@ -29,14 +31,15 @@ CORRECTIONS = {
 class RobustCovariance:
     """Cluster-robust covariance (p x p) and what Satterthwaite df of contrasts need.
 
-    influence: p x m, the contribution of each trial to each coefficient (adjusted residuals);
-    the covariance is influence @ influence.T.
+    beta: the p coefficients. influence: p x m, the contribution of each trial to each coefficient
+    (adjusted residuals); the covariance is influence @ influence.T.
     """
 
     correction: str
     vcov: Floats
     influence: Floats
     clusters: int
+    beta: Floats
     _adjusted: tuple[Floats, ...]
     _sigmas: tuple[Floats, ...]
     _xs: tuple[Floats, ...]
@@ -110,11 +113,83 @@ def robust_covariance(fit: MultivariateFit, correction: str = "CR2") -> RobustCo
         influence @ influence.T,
         influence,
         trials,
+        fit.beta,
         tuple(adjusted),
         tuple(sigmas),
         tuple(group.x for group in blocks.groups),
         m,
     )
+
+
+@dataclass(frozen=True)
+class WaldTest:
+    """Test of q linear hypotheses at once: F with df_num = q and df_denom, and its p-value (nan
+    where the denominator df are not positive). method: `HTZ` for CR2, else the correction."""
+
+    statistic: float
+    df_num: int
+    df_denom: float
+    pvalue: float
+    method: str
+
+
+def wald_test(robust: RobustCovariance, constraints: ArrayLike) -> WaldTest:
+    """Test C beta = 0 with a cluster-robust covariance.
+
+    constraints: C, q x p of full row rank. For CR2 the approximate Hotelling's T-squared test of
+    Pustejovsky and Tipton (2018, section 4; HTZ): with eta from the variance of the standardized
+    covariance under the working model, F = (eta - q + 1) / (eta q) Q on q and eta - q + 1 df.
+    Other corrections take F = Q / q on m - p df.
+    Raises `EstimationError` for constraints of the wrong size or that depend on each other.
+    """
+    c = np.atleast_2d(np.asarray(constraints, dtype=np.float64))
+    p = robust.vcov.shape[0]
+    if c.shape[1] != p:
+        raise EstimationError(f"constraints need {p} columns, one per coefficient, found {c.shape}")
+    q = c.shape[0]
+    if np.linalg.matrix_rank(c) < q:
+        raise EstimationError(f"the {q} constraints depend on each other")
+    estimate = c @ robust.beta
+    statistic = float(estimate @ np.linalg.solve(c @ robust.vcov @ c.T, estimate))
+    if robust.correction != "CR2":
+        df = float(robust.clusters - p)
+        return WaldTest(statistic / q, q, df, _f_p(statistic / q, q, df), robust.correction)
+    eta = _hotelling_df(robust, c)
+    df = eta - q + 1.0
+    f = df / (eta * q) * statistic
+    return WaldTest(f, q, df, _f_p(f, q, df), "HTZ")
+
+
+def _f_p(f: float, df_num: int, df_denom: float) -> float:
+    return f_sf(f, df_num, df_denom) if df_denom > 0 else math.nan
+
+
+def _hotelling_df(robust: RobustCovariance, c: Floats) -> float:
+    """eta = q (q + 1) over the summed variances of the elements of the standardized covariance.
+
+    Trial j contributes z_j with Cov(z_j, z_k) = [j = k] D_j - U_j M U_k'; sums over pairs of
+    trials are products of p x p pieces, so the cost is linear in trials.
+    """
+    own, cross = [], []
+    for adjusted, sigma, x in zip(robust._adjusted, robust._sigmas, robust._xs, strict=True):
+        e = np.einsum("mdp,qp->mqd", adjusted, c)
+        own.append(e @ sigma @ np.swapaxes(e, 1, 2))
+        cross.append(e @ x)
+    d, u = np.concatenate(own), np.concatenate(cross)
+    m = robust._m
+    expected = (d - u @ m @ np.swapaxes(u, 1, 2)).sum(axis=0)
+    values, vectors = np.linalg.eigh(expected)
+    root = vectors @ np.diag(1.0 / np.sqrt(values)) @ vectors.T
+    d, u = root @ d @ root, root @ u
+    a = u @ m @ np.swapaxes(u, 1, 2)
+    g = np.einsum("jsa,jtc->stac", u, u)
+    mgm = np.einsum("ab,stbd,dc->stac", m, g, m)
+    total = float(np.einsum("stac,stac->", g, mgm) + np.einsum("stac,tsac->", g, mgm))
+    for matrix, sign in ((d - a, 1.0), (a, -1.0)):
+        traces = np.einsum("jss->j", matrix)
+        total += sign * float((traces**2).sum() + np.einsum("jst,jts->", matrix, matrix))
+    q = c.shape[0]
+    return float(q * (q + 1.0) / total)
 
 
 def _cr2(sigma: Floats, x: Floats, m: Floats) -> Floats:

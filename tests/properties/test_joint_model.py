@@ -243,3 +243,26 @@ def test_fieller_set_of_the_inverse_ratio(num: float, den: float, a: float, b: f
         np.testing.assert_allclose(
             [other.lower, other.upper], [1.0 / found.upper, 1.0 / found.lower], rtol=1e-6
         )
+
+
+def test_the_robust_test_of_one_contrast_is_its_t_squared() -> None:
+    from analysis.gap import fit_joint
+    from analysis.robust import wald_test
+
+    random = np.random.default_rng(3)
+    yi, vi = random.normal(0.3, 0.3, 24), random.uniform(0.02, 0.1, 24)
+    trial = np.repeat(np.arange(12), 2).tolist()
+    model = fit_joint(yi, vi, trial, ["intention", "behavior"] * 12)
+    robust, contrast = model.robust, np.array([1.0, -1.0])
+    assert robust is not None
+    test = wald_test(robust, [contrast])
+    t = float(contrast @ robust.beta) / np.sqrt(robust.variance(contrast))
+    assert test.statistic == pytest.approx(t**2, rel=1e-12)
+    assert test.df_denom == pytest.approx(robust.df(contrast), rel=1e-10)
+    turned = wald_test(robust, [[2.0, 1.0], [1.0, 3.0]])
+    both = wald_test(robust, np.eye(2))
+    assert turned.statistic == pytest.approx(both.statistic, rel=1e-9), "the same hypothesis"
+    with pytest.raises(EstimationError, match="depend on each other"):
+        wald_test(robust, [[1.0, 1.0], [2.0, 2.0]])
+    with pytest.raises(EstimationError, match="2 columns"):
+        wald_test(robust, [[1.0, 0.0, 0.0]])

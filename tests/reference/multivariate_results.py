@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from analysis.meta_regression import describe_coefficients
 from analysis.multivariate import MultivariateFit
-from analysis.robust import RobustCovariance, robust_covariance
+from analysis.robust import RobustCovariance, robust_covariance, wald_test
 
 LEVEL = 0.95
 
@@ -24,9 +24,8 @@ NOT_OFFERED = {
     "pi_ub": "prediction intervals of multivariate fits: the predictive gap is offered instead",
     "CR1S_se": "Stata's correction: CR1p is offered",
     "CR3_se": "jackknife correction: CR2 is offered",
-    "HTZ_*": "robust tests of several coefficients: not offered yet",
-    "chi_sq_*": "robust tests of several coefficients: not offered yet",
-    "Naive_F_*": "robust tests of several coefficients: not offered yet",
+    "chi_sq_*": "robust test that takes the number of trials as endless: HTZ is offered",
+    "Naive_F_*": "robust test with m - 1 df: HTZ is offered",
 }
 
 
@@ -76,6 +75,15 @@ def cluster_robust(fit: MultivariateFit) -> dict[str, Any]:
         "metafor_adjusted_df": df_cr1p,
         "metafor_adjusted_p": adjusted["a.pval"],
     }
+
+
+def hotelling(fit: MultivariateFit, constraints: ArrayLike) -> dict[str, Any]:
+    """The robust test of several coefficients at once."""
+    test = wald_test(robust_covariance(fit, "CR2"), constraints)
+    return {
+        "HTZ_F": test.statistic, "HTZ_df_num": test.df_num, "HTZ_df_denom": test.df_denom,
+        "HTZ_p": test.pvalue,
+    }  # fmt: skip
 
 
 def contrast_of_two(fit: MultivariateFit) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from analysis.heterogeneity import cochran_q, typical_variance
 from analysis.multivariate import MultivariateFit, fit_multivariate
 from analysis.pooling import fit_random_effects
 
-from .multivariate_results import NOT_OFFERED, cluster_robust, model_based
+from .multivariate_results import NOT_OFFERED, cluster_robust, hotelling, model_based
 from .oracle_cases import (
     CLOSED_FORM,
     ITERATIVE,
@@ -67,6 +67,14 @@ def _variances(fit: MultivariateFit) -> dict[str, float]:
     return {"sigma2_between": fit.tau[0, 0], "sigma2_within": fit.omega[0]}
 
 
+TESTED = {
+    "konstantopoulos2011/three_level/year": [[0, 1]],
+    "assink2016/three_level/deltype_year": [[0, 1, 0, 0], [0, 0, 1, 0]],
+    "assink2016/three_level/deltype_noint": [[1, -1, 0], [0, 1, -1]],
+}
+"""Hypotheses of the reference's robust tests."""
+
+
 def _known(case: Case, found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name in case["expect"]}
 
@@ -78,6 +86,9 @@ def test_three_level(case: Case) -> None:
     yi, vi = data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
     q = cochran_q(yi, vi, blocks.design)
     found = model_based(fit) | cluster_robust(fit) | _variances(fit)
+    tested = next((c for name, c in TESTED.items() if name in case["id"]), None)
+    if tested is not None:
+        found |= hotelling(fit, tested)
     found |= {
         "k": blocks.k,
         "n_cluster": blocks.clusters,

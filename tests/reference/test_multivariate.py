@@ -10,7 +10,13 @@ import pytest
 from analysis.blocks import EffectBlocks, make_blocks
 from analysis.multivariate import STRUCTURES, MultivariateFit, fit_multivariate
 
-from .multivariate_results import NOT_OFFERED, cluster_robust, contrast_of_two, model_based
+from .multivariate_results import (
+    NOT_OFFERED,
+    cluster_robust,
+    contrast_of_two,
+    hotelling,
+    model_based,
+)
 from .oracle_cases import (
     ITERATIVE,
     Case,
@@ -61,7 +67,7 @@ def _components(fit: MultivariateFit) -> dict[str, Any]:
 def _offered(case: Case, fit: MultivariateFit) -> dict[str, Any]:
     found = model_based(fit) | cluster_robust(fit) | _components(fit)
     if fit.blocks.p == 2:
-        found |= contrast_of_two(fit)
+        found |= contrast_of_two(fit) | hotelling(fit, [[-1.0, 1.0]])
     return {name: value for name, value in found.items() if name in case["expect"]}
 
 

@@ -76,7 +76,13 @@ def cochran_q(yi: Floats, vi: Floats, design: Floats) -> float:
 
 def generalized_q(tau2: float, yi: Floats, vi: Floats, design: Floats) -> float:
     """Q with weights 1/(vi + tau2); falls monotonically in tau2."""
-    return weighted_fit(yi, 1.0 / (vi + tau2), design).rss
+    wi = 1.0 / (vi + tau2)
+    if design.shape[1] == 1:
+        x = design[:, 0]
+        wx = wi * x
+        residuals = yi - x * (float(wx @ yi) / float(wx @ x))
+        return float((wi * residuals) @ residuals)
+    return weighted_fit(yi, wi, design).rss
 
 
 def typical_variance(vi: Floats, design: Floats) -> float:

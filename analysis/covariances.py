@@ -191,11 +191,6 @@ def pooled_sd_covariance(g: ArrayLike, n_control: float, n_total: float) -> NDAr
     return matrix
 
 
-def correlation_of(covariance: float, vi: float, vj: float) -> float:
-    """Correlation of two estimates, kept inside the range a covariance matrix allows."""
-    return float(np.clip(covariance / math.sqrt(vi * vj), -0.999, 0.999))
-
-
 def covariance_from_correlations(
     correlations: NDArray[np.float64], vi: ArrayLike
 ) -> tuple[NDArray[np.float64], bool]:

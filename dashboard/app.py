@@ -165,7 +165,8 @@ class Dashboard:
 
     def page(self, request: Request, name: str, own: tuple[str, ...] = ()) -> Page:
         state = parse(_query_of(request), own)
-        return Page(name, self.selections.select(state), self.releases)
+        kept = tuple((n, request.query_params[n]) for n in own if n in request.query_params)
+        return Page(name, self.selections.select(state), self.releases, kept)
 
     def key(self, page: Page, *more: str) -> tuple[str, ...]:
         """What an answer depends on: release, state, the list of releases, the last refresh."""

@@ -98,8 +98,15 @@ def make_facets(view: ReleaseView, synthesis: str) -> Facets:
 class Page:
     """One request: everything a view needs, and the addresses it writes."""
 
-    def __init__(self, name: str, selected: Selected, releases: Releases) -> None:
-        self.name, self.selected, self.releases = name, selected, releases
+    def __init__(
+        self,
+        name: str,
+        selected: Selected,
+        releases: Releases,
+        own: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """own: parameters that this view alone has, such as the trial of a trial's page."""
+        self.name, self.selected, self.releases, self.own = name, selected, releases, own
         self.state, self.base, self.view = selected.state, selected.base, selected.view
 
     @cached_property
@@ -131,7 +138,14 @@ class Page:
 
     def url(self, view: str = "", **changes: Any) -> str:
         """Address of a view with this state, changed in some fields."""
-        return address(view or self.name, replace(self.state, **changes))
+        return self.at(view or self.name, replace(self.state, **changes))
+
+    def at(self, view: str, state: State) -> str:
+        """Address of a view with another state; this view keeps its own parameters."""
+        href = address(view, state)
+        if view != self.name or not self.own:
+            return href
+        return f"{href}{'&' if '?' in href else '?'}{urlencode(self.own)}"
 
     def permalink(self) -> str:
         return self.url(release=self.release_id)

@@ -12,7 +12,7 @@ from analysis.figures.text import number
 from analysis.heterogeneity import TAU2_METHODS
 from analysis.meta_regression import CI_METHODS
 from dashboard.blocks import Section
-from dashboard.context import Page, address
+from dashboard.context import Page
 from dashboard.facets import Facet
 from dashboard.pages import VIEWS
 from dashboard.pages.quality import check_state
@@ -97,7 +97,7 @@ def render_page(
         flags=page.selected.facets.flags(page.state), facets=_facets(page), ranges=_ranges(page),
         low_risk_href=_without_high_risk(page),
         models=_models(page), model_open=page.state != page.state.without_model(),
-        reset_href=address(page.name, plain), left_out=_left_out(page), link=page.url(),
+        reset_href=page.at(page.name, plain), left_out=_left_out(page), link=page.url(),
         permalink=page.permalink(), bundle_href=_pinned(page, "./bundle.zip"),
         api_href=page.api(_ENDPOINTS.get(page.name, "pool")),
         report_href=f"./report?release={page.release_id}", is_primary=page.is_primary,
@@ -177,7 +177,7 @@ def _hidden(page: Page, filtered: bool) -> list[tuple[str, str]]:
         asked = replace(asked, excluded=excluded)
     if page.name == "studies":
         asked = replace(asked, search="")
-    return query_pairs(asked)
+    return [*query_pairs(asked), *page.own]
 
 
 def _syntheses(page: Page) -> list[tuple[str, str, bool]]:

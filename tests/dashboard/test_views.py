@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -211,3 +212,15 @@ def test_the_page_is_pinned_where_it_says_so(site: Site) -> None:
     assert any(v.startswith("./bundle.zip?") and site.new.id in v for v in links)
     old = site.client.get(f"/?release={site.old.id}")
     assert old.status_code == 200 and f"Release {site.old.id}" in old.text
+
+
+def test_the_page_of_a_trial_keeps_its_trial_in_form_and_links(client: Client, site: Site) -> None:
+    from html import unescape
+
+    trial = client.get("/api/v1/studies.json").json()["data"][0]["trial_id"]
+    page = client.get(f"/study?{urlencode({'trial': trial, 'both': '1'})}")
+    assert f'<input type="hidden" name="trial" value="{trial}">' in unescape(page.text)
+    found = re.findall(r'class="(?:copy|button)" href="(\./study[^"]*)"', page.text)
+    assert len(found) == 3, "link, permalink, reset"
+    for href in found:
+        assert client.get(unescape(href).removeprefix(".")).status_code == 200, href

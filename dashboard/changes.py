@@ -241,12 +241,12 @@ def _steps(
             Step(name, float(now[column]) if i == 3 else float(was[column]), shift * (i == 3))
             for i, name in enumerate(_STEPS)
         )
-    values = [float(was[column]), pooled(kept), pooled(corrected), pooled(last), float(now[column])]
-    start = pooled(first)
-    # What the published decimals of the old release cannot reproduce belongs to no trial.
-    values[0] = start if math.isfinite(start) else values[0]
+    before, after = float(was[column]), float(now[column])
+    start, less, mended, more = (pooled(s) for s in (first, kept, corrected, last))
+    # What published decimals cannot reproduce is of no trial: it goes with the settings.
+    shifts = (less - start, mended - less, more - mended, after - more + start - before)
     return tuple(
-        Step(name, values[i + 1], values[i + 1] - values[i]) for i, name in enumerate(_STEPS)
+        Step(name, before + sum(shifts[: i + 1]), shifts[i]) for i, name in enumerate(_STEPS)
     )
 
 

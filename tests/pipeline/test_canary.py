@@ -18,7 +18,7 @@ from .conftest import Home
 
 IDS = [f"CANARY-ID-77{i:02d}" for i in range(60)]
 SECRETS = {
-    "ids": "CANARY-ID-", "score outside the scale": "77.31", "score inside the scale": "3.97531",
+    "ids": "CANARY-ID-", "score outside the scale": "77.31864297", "score inside the scale": "3.97531",
     "free text": "CANARYFREETEXT", "arm": "CANARYARM", "text in a number": "CANARYNUMBER",
     "cluster": "CANARYCLUSTER", "text in a yes/no": "CANARYYES",
 }  # fmt: skip
@@ -34,7 +34,7 @@ def canary_trial() -> Recipe:
         row[0] = IDS[i]
         row[2] = f"CANARYCLUSTER{row[2]}"
         row.append(f"CANARYFREETEXT I am number {i}")
-    for i, score in ((3, "77.31"), (4, "3.97531"), (5, "3.97531"), (6, "CANARYNUMBER")):
+    for i, score in ((3, "77.31864297"), (4, "3.97531"), (5, "3.97531"), (6, "CANARYNUMBER")):
         rows[i][3] = score
     rows[7][1] = "CANARYARM"
     rows[8][4] = "CANARYYES"

@@ -18,7 +18,7 @@ from .conftest import Home
 
 IDS = [f"CANARY-ID-77{i:02d}" for i in range(60)]
 SECRETS = {
-    "ids": "CANARY-ID-", "score outside the scale": "77.31864297", "score inside the scale": "3.97531",
+    "ids": "CANARY-ID-", "score outside the scale": "77.31640625", "score inside the scale": "3.97265625",
     "free text": "CANARYFREETEXT", "arm": "CANARYARM", "text in a number": "CANARYNUMBER",
     "cluster": "CANARYCLUSTER", "text in a yes/no": "CANARYYES",
 }  # fmt: skip
@@ -34,7 +34,7 @@ def canary_trial() -> Recipe:
         row[0] = IDS[i]
         row[2] = f"CANARYCLUSTER{row[2]}"
         row.append(f"CANARYFREETEXT I am number {i}")
-    for i, score in ((3, "77.31864297"), (4, "3.97531"), (5, "3.97531"), (6, "CANARYNUMBER")):
+    for i, score in ((3, "77.31640625"), (4, "3.97265625"), (5, "3.97265625"), (6, "CANARYNUMBER")):
         rows[i][3] = score
     rows[7][1] = "CANARYARM"
     rows[8][4] = "CANARYYES"
@@ -156,7 +156,9 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         try:
             raise KeyError(f"CANARYNUMBER {IDS[0]} {rows.to_string()}")
         except KeyError:
-            raise ValueError(f"could not convert CANARYARM 77.31 3.97531 {IDS[1]}") from None
+            raise ValueError(
+                f"could not convert CANARYARM 77.31640625 3.97265625 {IDS[1]}"
+            ) from None
 
     home = Home(tmp_path_factory.mktemp("failed"))
     home.add(canary_trial())

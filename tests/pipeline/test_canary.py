@@ -18,7 +18,8 @@ from .conftest import Home
 
 IDS = [f"CANARY-ID-77{i:02d}" for i in range(60)]
 SECRETS = {
-    "ids": "CANARY-ID-", "score outside the scale": "77.31640625", "score inside the scale": "3.97265625",
+    "ids": "CANARY-ID-", "score outside the scale": "77.31640625",
+    "score inside the scale": "3.97265625",
     "free text": "CANARYFREETEXT", "arm": "CANARYARM", "text in a number": "CANARYNUMBER",
     "cluster": "CANARYCLUSTER", "text in a yes/no": "CANARYYES",
 }  # fmt: skip

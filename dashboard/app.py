@@ -149,7 +149,7 @@ class Dashboard:
                 return self.refuse(request, 410, "This release is not kept any more",
                                    [f"Release {error.release_id} was removed."], links)  # fmt: skip
             except NoReleaseError as error:
-                heads = list(self.releases.heads)
+                heads = self.releases.heads
                 links = [(f"Release {h.release_id}", f"./?release={h.release_id}")
                          for h in heads[:3]]  # fmt: skip
                 title = "There is no release yet" if not heads else "This release cannot be read"
@@ -182,10 +182,9 @@ class Dashboard:
         if name not in VIEWS:
             links = [(v.title, address(n, parse(""))) for n, v in VIEWS.items()]
             return self.refuse(request, 404, "There is no such page", ["Pages:"], links)
-        canonical = to_query(parse(_query_of(request)))
-        if canonical != _query_of(request):
-            return RedirectResponse(address(name, parse(_query_of(request))), 302,
-                                    headers=self.access.headers())  # fmt: skip
+        state = parse(_query_of(request))
+        if to_query(state) != _query_of(request):
+            return RedirectResponse(address(name, state), 302, headers=self.access.headers())
         page = self.page(request, name)
         user = self.access.user(request)
 
@@ -218,7 +217,7 @@ class Dashboard:
         if name not in FIGURES or form not in ("svg", "png", "pdf"):
             said = [f"Figures: {', '.join(FIGURES)}; forms: svg, png, pdf."]
             return self.refuse(request, 404, "There is no such figure", said)
-        page = self.page(request, "forest" if name == "forest" else name)
+        page = self.page(request, name)
 
         def make() -> bytes:
             made = FIGURES[name](page)

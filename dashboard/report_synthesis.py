@@ -151,11 +151,16 @@ def _gap_card(one: Synthesis) -> Card:
                 gap_sentence(row, one.upstream))  # fmt: skip
 
 
+def synthesis_title(one: Synthesis) -> str:
+    """What a figure calls the synthesis."""
+    return "Main synthesis" if one.name == MAIN else capital(words(one.name))
+
+
 def forest_section(one: Synthesis) -> Section:
     """Side-by-side forest with the trials' own differences, and the pooled tables."""
     count = len(one.effects.trials)
     many = count > FULL_FOREST
-    name = "Main synthesis" if one.name == MAIN else capital(words(one.name))
+    name = synthesis_title(one)
     anchor = f"forest-{one.view.anchor(one.name)}"
     whole_figure = forest_figure(
         one.effects, one.pooled, one.primary_gap(), name, anchor, ForestOptions(pooled_only=many)

@@ -9,9 +9,9 @@ import numpy as np
 
 from analysis.errors import EstimationError
 from analysis.gap import GapEstimate, JointModel, difference, missing_estimate, transmission_ratio
-from analysis.synthesis.gap_estimates import joint_model
+from analysis.synthesis.gap_estimates import try_joint_model
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+from analysis.synthesis.stack import Record, Stack, of_synthesis, syntheses, upstream_of, with_both
 
 MOST_TRIALS_FOR_ALL = 100
 """Above it the assumed correlation stays at its primary value, which moves large sets little."""
@@ -64,7 +64,7 @@ def specify(group_at: Callable[[float], Stack], settings: AnalysisSettings) -> l
         for trials, follow_up, measures, part in _selections(group, upstream):
             key = _fingerprint(part)
             if key not in known:
-                known[key] = _fit(part, upstream, settings, near)
+                known[key] = try_joint_model(part, upstream, settings, near)
             model = known[key]
             near = model if isinstance(model, JointModel) else near
             rows += _rows(identity, Choice(trials, follow_up, measures, rho), model, settings)
@@ -121,12 +121,7 @@ def _at_follow_up(group: Stack, follow_up: str) -> Stack:
 
 def _trials(group: Stack, trials: str, upstream: str) -> Stack:
     if trials == "both outcomes":
-        both = [
-            str(t["trial_id"])
-            for t in group.trials
-            if {upstream, "behavior"} <= set(t.values("construct"))
-        ]
-        return group.select(having("trial_id", *both))
+        return with_both(group, upstream)
     if trials == "randomized only":
         return group.select(lambda record: bool(record["randomized"]))
     return group
@@ -135,15 +130,6 @@ def _trials(group: Stack, trials: str, upstream: str) -> Stack:
 def _fingerprint(part: Stack) -> bytes:
     ids = "|".join(str(i) for i in part.values("effect_id")).encode()
     return ids + b"".join(trial.covariance.tobytes() for trial in part.trials)
-
-
-def _fit(
-    part: Stack, upstream: str, settings: AnalysisSettings, near: JointModel | None
-) -> JointModel | EstimationError:
-    try:
-        return joint_model(part, upstream, settings, near)
-    except EstimationError as error:
-        return error
 
 
 def _rows(

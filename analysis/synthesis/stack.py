@@ -141,6 +141,12 @@ def having(column: str, *values: str) -> Callable[[Record], bool]:
     return keep
 
 
+def with_both(stack: Stack, upstream: str) -> Stack:
+    """The trials that have effects on the upstream construct and on behavior."""
+    both = {upstream, "behavior"}
+    return Stack(tuple(t for t in stack.trials if both <= set(t.values("construct"))))
+
+
 def subsets(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
     """All trials; trials with both outcomes; each topic; each review-level collection."""
     seen = {_trial_ids(stack)}
@@ -157,13 +163,9 @@ def _trial_ids(stack: Stack) -> frozenset[str]:
 
 
 def _candidates(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
-    both = {
-        str(t["trial_id"])
-        for t in stack.trials
-        if {upstream, "behavior"} <= set(t.values("construct"))
-    }
-    if both:
-        yield "paired trials", stack.select(having("trial_id", *both))
+    both = with_both(stack, upstream)
+    if both.trials:
+        yield "paired trials", both
     for column, what in (("topic", "topic"), ("collection_id", "collection")):
         values = sorted({str(t[column]) for t in stack.trials} - {""})
         for value in values if len(values) > 1 else []:

@@ -10,8 +10,8 @@ from dashboard.blocks import Block, Figure, Links, Paragraph, Section
 from dashboard.context import Page
 from dashboard.forest_figure import ForestOptions, forest_figure
 from dashboard.query import COLUMNS, SORTS
-from dashboard.report_synthesis import FULL_FOREST, pooled_blocks
-from dashboard.view import MAIN, Row, capital, plural, words
+from dashboard.report_synthesis import FULL_FOREST, pooled_blocks, synthesis_title
+from dashboard.view import Row, capital, plural, words
 
 FULL_ROWS = 200
 
@@ -19,14 +19,12 @@ FULL_ROWS = 200
 def sections(page: Page) -> list[Section]:
     """The figure with its controls, then the pooled effects."""
     blocks: list[Block] = [*controls(page)]
-    shown = figure(page)
     if len(page.one.effects.trials) > FULL_ROWS:
         blocks.append(Paragraph(
             f"{plural(len(page.one.effects.trials), 'trial')} are more than {FULL_ROWS} rows can "
             "show, so only the pooled rows are drawn: filter or group them, or see Studies.",
             "note"))  # fmt: skip
-    if shown is not None:
-        blocks.append(shown)
+    blocks.append(figure(page))
     blocks += state_notes(page)
     name = capital(words(page.upstream))
     title = f"{name} and behavior, trial by trial"
@@ -62,14 +60,18 @@ def controls(page: Page) -> list[Block]:
         (text, page.url(columns=_toggled(state.columns, key)), key in state.columns)
         for key, text in COLUMNS.items()
     )
-    outcomes = tuple(
-        (capital(words(construct)), page.url(outcome=key), state.outcome == key)
-        for key, construct in (("upstream", page.upstream), ("behavior", "behavior"))
-    )
     return [
-        Links("Outcome", outcomes, narrow_only=True), Links("Sort by", sorts),
+        replace(outcome_links(page), narrow_only=True), Links("Sort by", sorts),
         Links("Group by", tuple(groups)), Links("Show", columns),
     ]  # fmt: skip
+
+
+def outcome_links(page: Page) -> Links:
+    """The two outcomes as a choice."""
+    return Links("Outcome", tuple(
+        (capital(words(construct)), page.url(outcome=key), page.state.outcome == key)
+        for key, construct in (("upstream", page.upstream), ("behavior", "behavior"))
+    ))  # fmt: skip
 
 
 def _toggled(columns: tuple[str, ...], key: str) -> tuple[str, ...]:
@@ -115,7 +117,7 @@ def subtotals(page: Page, groups: dict[str, str]) -> dict[str, dict[str, Row]]:
     return out
 
 
-def figure(page: Page) -> Figure | None:
+def figure(page: Page) -> Figure:
     """The side-by-side forest of the selection."""
     one, state, facets = page.one, page.state, page.selected.facets
     groups = groups_of(page)
@@ -134,7 +136,7 @@ def figure(page: Page) -> Figure | None:
         href=page.study,
         toggle=page.toggle,
     )
-    name = "Main synthesis" if one.name == MAIN else capital(words(one.name))
+    name = synthesis_title(one)
     made = forest_figure(one.effects, one.pooled, one.primary_gap(), name, "forest", options)
     (_, svg), *_ = page.downloads("forest-narrow")
     return with_downloads(page, replace(made, narrow_src=svg), "forest")
@@ -148,8 +150,8 @@ def narrow_figure(page: Page) -> Figure:
         groups=groups_of(page), ghost={} if page.is_primary else page.registered.pooled,
         years=dict(zip(page.selected.facets.ids, page.selected.facets.years.tolist(), strict=True)),
     )  # fmt: skip
-    name = "Main synthesis" if one.name == MAIN else capital(words(one.name))
-    return forest_figure(one.effects, one.pooled, None, name, "forest-narrow", options)
+    title = synthesis_title(one)
+    return forest_figure(one.effects, one.pooled, None, title, "forest-narrow", options)
 
 
 def with_downloads(page: Page, made: Figure, name: str) -> Figure:

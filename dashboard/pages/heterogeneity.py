@@ -18,8 +18,7 @@ from analysis.figures.text import interval, number, p_value, whole
 from dashboard.blocks import Block, Cell, Figure, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.forest_figure import tone_of
-from dashboard.pages.forest import FULL_ROWS, state_notes, with_downloads
-from dashboard.pages.small_studies import outcome_links
+from dashboard.pages.forest import FULL_ROWS, outcome_links, state_notes, with_downloads
 from dashboard.report_gap import leave_one_out_blocks
 from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name

@@ -24,8 +24,7 @@ from analysis.synthesis.stack import having
 from dashboard.blocks import Block, Cell, Details, Figure, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.forest_figure import tone_of
-from dashboard.pages.forest import with_downloads
-from dashboard.pages.small_studies import outcome_links
+from dashboard.pages.forest import outcome_links, with_downloads
 from dashboard.report_context import moderator_blocks
 from dashboard.view import Row, capital, plural, words
 

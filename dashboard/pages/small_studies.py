@@ -19,10 +19,10 @@ from analysis.figures.model import (
 )
 from analysis.figures.text import interval, number, p_value
 from analysis.synthesis.stack import having
-from dashboard.blocks import Block, Figure, Links, Paragraph, Section, Table, columns
+from dashboard.blocks import Block, Figure, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.forest_figure import tone_of
-from dashboard.pages.forest import state_notes, with_downloads
+from dashboard.pages.forest import outcome_links, state_notes, with_downloads
 from dashboard.report_context import bias_blocks
 from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name
@@ -57,14 +57,6 @@ def sections(page: Page) -> list[Section]:
         Section("adjusted", "Means adjusted for small-study effects", tuple(adjusted)),
         Section("tests", "Tests", tuple(bias_blocks(page.view, page.state.synthesis))),
     ]
-
-
-def outcome_links(page: Page) -> Links:
-    """The two outcomes as a choice."""
-    return Links("Outcome", tuple(
-        (capital(words(construct)), page.url(outcome=key), page.state.outcome == key)
-        for key, construct in (("upstream", page.upstream), ("behavior", "behavior"))
-    ))  # fmt: skip
 
 
 def funnel(page: Page) -> Figure | None:

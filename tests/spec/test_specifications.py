@@ -165,9 +165,9 @@ def test_behavior_without_a_number_of_weeks_stays_at_every_follow_up() -> None:
 def test_equal_selections_are_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """`both outcomes` and `randomized only` leave out the same trial: one fit, two names."""
     fitted = []
-    fit = module.joint_model
+    fit = module.try_joint_model
     monkeypatch.setattr(
-        module, "joint_model", lambda part, *a: (fitted.append(part), fit(part, *a))[1]
+        module, "try_joint_model", lambda part, *a: (fitted.append(part), fit(part, *a))[1]
     )
     trials = [*plain(), [behavior(0.3, 0.02)]]
     stack_at = stack_of(trials, [True] * 5 + [False])

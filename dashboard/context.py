@@ -168,8 +168,7 @@ class Page:
         """This view with a trial left out or taken back."""
         out = set(self.state.excluded) ^ {trial_id}
         query = urlencode(sorted([*self._pairs, *(("excl", one) for one in out)]))
-        name = "./" if self.name == "overview" else f"./{self.name}"
-        return f"{name}?{query}" if query else name
+        return view_path(self.name) + (f"?{query}" if query else "")
 
     def downloads(self, figure: str) -> tuple[tuple[str, str], ...]:
         """Addresses of a figure as files, pinned to the release."""
@@ -187,8 +186,12 @@ class Page:
         return tuple(p for p in self.registered.effects.trials if p.trial_id in ids)
 
 
+def view_path(view: str) -> str:
+    """Relative path of a view: works under any sub-path."""
+    return "./" if view == "overview" else f"./{view}"
+
+
 def address(view: str, state: State) -> str:
-    """Relative address of a view: works under any sub-path."""
+    """Relative address of a view in a state."""
     query = to_query(state)
-    name = "./" if view == "overview" else f"./{view}"
-    return f"{name}?{query}" if query else name
+    return view_path(view) + (f"?{query}" if query else "")

@@ -12,7 +12,7 @@ from analysis.figures.text import number
 from analysis.heterogeneity import TAU2_METHODS
 from analysis.meta_regression import CI_METHODS
 from dashboard.blocks import Section
-from dashboard.context import Page
+from dashboard.context import Page, view_path
 from dashboard.facets import Facet
 from dashboard.pages import VIEWS
 from dashboard.pages.quality import check_state
@@ -90,7 +90,7 @@ def render_page(
         made=_made(page), quality_href=page.url("quality"), check_state=state, check_text=said,
         changes_href=page.url("changes"), changes_text=_changes_text(page),
         views=[(v.title, page.url(name), name == page.name) for name, v in VIEWS.items()],
-        banners=_banners(page), action="./" if page.name == "overview" else f"./{page.name}",
+        banners=_banners(page), action=view_path(page.name),
         hidden=_hidden(page, filtered), syntheses=_syntheses(page), pinned=bool(page.state.release),
         release_choices=_release_choices(page), filtered=filtered,
         is_studies=page.name == "studies", search=page.state.search,

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis.blocks import make_blocks
-from analysis.meta_regression import fit_meta_regression
-from analysis.multivariate import fit_multivariate
-from analysis.robust import robust_covariance
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.multivariate import fit_multivariate
+from analysis.dependent.robust import robust_covariance
+from analysis.univariate.meta_regression import fit_meta_regression
 from benchmarks.timing import best_of
 
 Row = tuple[str, str, float]

@@ -59,7 +59,7 @@ def _timed(command: list[str], environment: dict[str, str]) -> float:
 def refreshes() -> Iterator[Row]:
     ibgap = str(Path(sys.executable).with_name("ibgap"))
     yield "ibgap --help", "ibgap", min(_timed([ibgap, "--help"], {}) for _ in range(3))
-    analysis = [sys.executable, "-c", "import analysis.gap, analysis.effect_sizes"]
+    analysis = [sys.executable, "-c", "import analysis.gap.joint, analysis.effect_sizes"]
     yield "import of the estimators", "ibgap", min(_timed(analysis, {}) for _ in range(3))
     for trials, persons in ((20, 200), (80, 200)):
         with tempfile.TemporaryDirectory() as temporary:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import EstimationError
-from analysis.gap import JointModel
+from analysis.gap.joint import JointModel
 from analysis.synthesis.bias_checks import check_construct
 from analysis.synthesis.gap_estimates import (
     gap_subset,

@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.composites import make_composites
+from analysis.dependent.composites import make_composites
 from analysis.distributions import critical_value
-from analysis.gap import JointModel
+from analysis.gap.joint import JointModel
 from analysis.synthesis.stack import Stack, having
 from dashboard.view import ReleaseView, Row
 

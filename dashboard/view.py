@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.errors import EstimationError
 from analysis.figures.svg import safe_id
 from analysis.figures.text import as_float
-from analysis.gap import JointModel
+from analysis.gap.joint import JointModel
 from analysis.synthesis.gap_estimates import try_joint_model
 from analysis.synthesis.moderator_effects import Moderator, declared_moderators
 from analysis.synthesis.settings import AnalysisSettings

@@ -56,3 +56,31 @@ def inflate_for_clustering(effects: EffectSizes, effect_of_design: ArrayLike) ->
     return EffectSizes(
         effects.measure, effects.yi, vi * inflation, f"{effects.formula}/design_effect"
     )
+
+
+def cluster_standardized_mean_difference(
+    d: ArrayLike, n1i: ArrayLike, n2i: ArrayLike, cluster_size: ArrayLike, icc: ArrayLike
+) -> EffectSizes:
+    """Hedges' g of a cluster trial, standardized by the total standard deviation.
+
+    d: Cohen's d with the pooled standard deviation of persons, clustering ignored; n1i, n2i:
+    persons; cluster_size: persons per cluster (equal sizes); icc: intracluster correlation.
+    Hedges (2007, J Educ Behav Stat 32:341), eqs 15 and 16, with J at the effective df of its
+    eq. 17.
+    """
+    effect, n1, n2, size, rho = as_vectors(
+        d=d, n1i=n1i, n2i=n2i, cluster_size=cluster_size, icc=icc
+    )
+    total = n1 + n2
+    inflation = design_effect(size, rho)
+    shrunk = (total - 2.0) - 2.0 * (size - 1.0) * rho
+    require(~(shrunk <= 0), "too few clusters for clusters of this size")
+    spread = (
+        (total - 2.0) * (1.0 - rho) ** 2
+        + size * (total - 2.0 * size) * rho**2
+        + 2.0 * (total - 2.0 * size) * rho * (1.0 - rho)
+    )
+    corrected = effect * np.sqrt(shrunk / (total - 2.0))
+    vi = total / (n1 * n2) * inflation + corrected**2 * spread / (2.0 * (total - 2.0) * shrunk)
+    j = hedges_j(shrunk**2 / spread)
+    return EffectSizes("SMD", j * corrected, j**2 * vi, "hedges_g_cluster/hedges_2007")

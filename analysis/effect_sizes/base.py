@@ -28,3 +28,9 @@ class EffectSizes:
     def sei(self) -> Floats:
         """Standard errors, the square roots of vi."""
         return np.sqrt(self.vi)
+
+
+def finite(measure: str, yi: Floats, vi: Floats, formula: str) -> EffectSizes:
+    """Effects that are nan wherever the effect or its variance is not finite."""
+    usable = np.isfinite(yi) & np.isfinite(vi)
+    return EffectSizes(measure, np.where(usable, yi, np.nan), np.where(usable, vi, np.nan), formula)

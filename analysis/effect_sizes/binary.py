@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes
+from analysis.effect_sizes.base import EffectSizes, finite
 
 LOGISTIC_TO_SMD = math.sqrt(3.0) / math.pi
 COX_TO_SMD = 1.0 / 1.65
@@ -25,17 +25,23 @@ ZERO_CELL_POLICIES = {
 """When 0.5 (or another `add`) enters the cells, by metafor's names; `drop00` leaves rows in
 which nobody or everybody had the event in both groups without an effect."""
 
+RISK_DIFFERENCE_VARIANCES = {
+    "LS": "each row's own shares",
+    "UB": "unbiased, with n - 1",
+    "AV": "the mean share of each group over the rows",
+}
 
-def _cells(
+
+def cells_after_policy(
     events1: ArrayLike,
     n1: ArrayLike,
     events2: ArrayLike,
     n2: ArrayLike,
     zero_cells: str,
     add: float,
-    drop00: bool,
+    drop00: bool = False,
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return events and non-events of both groups after the zero-cell policy."""
+    """Events and non-events of both groups after the zero-cell policy (`ZERO_CELL_POLICIES`)."""
     named(zero_cells, ZERO_CELL_POLICIES, "zero-cell policy")
     e1, t1, e2, t2 = as_vectors(events1i=events1, n1i=n1, events2i=events2, n2i=n2)
     require(~(e1 < 0) & ~(e2 < 0), "events must not be negative")
@@ -56,11 +62,6 @@ def _cells(
     return cells[0], cells[1], cells[2], cells[3]
 
 
-def _finite(measure: str, yi: Floats, vi: Floats, formula: str) -> EffectSizes:
-    usable = np.isfinite(yi) & np.isfinite(vi)
-    return EffectSizes(measure, np.where(usable, yi, np.nan), np.where(usable, vi, np.nan), formula)
-
-
 def log_odds_ratio(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -76,11 +77,11 @@ def log_odds_ratio(
     events1i, n1i, events2i, n2i: persons with the event and analyzed persons per group.
     zero_cells: one of `ZERO_CELL_POLICIES`. Raises for events outside 0..n.
     """
-    a, b, c, d = _cells(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
+    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
     with np.errstate(divide="ignore", invalid="ignore"):
         yi = np.log(a) - np.log(b) - np.log(c) + np.log(d)
         vi = 1.0 / a + 1.0 / b + 1.0 / c + 1.0 / d
-    return _finite("OR", yi, vi, f"log_odds_ratio/woolf/zero_cells_{zero_cells}")
+    return finite("OR", yi, vi, f"log_odds_ratio/woolf/zero_cells_{zero_cells}")
 
 
 def log_risk_ratio(
@@ -94,11 +95,11 @@ def log_risk_ratio(
     drop00: bool = False,
 ) -> EffectSizes:
     """Log risk ratio with variance 1/a - 1/(a+b) + 1/c - 1/(c+d) (Katz et al. 1978)."""
-    a, b, c, d = _cells(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
+    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
     with np.errstate(divide="ignore", invalid="ignore"):
         yi = np.log(a / (a + b)) - np.log(c / (c + d))
         vi = 1.0 / a - 1.0 / (a + b) + 1.0 / c - 1.0 / (c + d)
-    return _finite("RR", yi, vi, f"log_risk_ratio/katz/zero_cells_{zero_cells}")
+    return finite("RR", yi, vi, f"log_risk_ratio/katz/zero_cells_{zero_cells}")
 
 
 def risk_difference(
@@ -107,20 +108,71 @@ def risk_difference(
     events2i: ArrayLike,
     n2i: ArrayLike,
     *,
+    variance: str = "LS",
     zero_cells: str = "only0",
     add: float = 0.5,
     drop00: bool = False,
 ) -> EffectSizes:
-    """Risk difference p1 - p2 with variance p1 q1 / n1 + p2 q2 / n2.
+    """Risk difference p1 - p2.
 
-    With `only0`, rows with a zero cell take 0.5 in every cell for both p and n, as metafor does.
+    variance: `LS`, p1 q1 / n1 + p2 q2 / n2; `UB`, the same with n - 1; `AV`, with the mean share
+    of each group over the rows. With `only0`, rows with a zero cell take 0.5 in every cell for
+    both p and n, as metafor does.
     """
-    a, b, c, d = _cells(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
+    named(variance, RISK_DIFFERENCE_VARIANCES, "variance formula")
+    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
     n1, n2 = a + b, c + d
     with np.errstate(divide="ignore", invalid="ignore"):
-        yi = a / n1 - c / n2
-        vi = a * b / n1**3 + c * d / n2**3
-    return _finite("RD", yi, vi, f"risk_difference/zero_cells_{zero_cells}")
+        p1, p2 = a / n1, c / n2
+        yi = p1 - p2
+        if variance == "AV":
+            p1, p2 = (np.nansum(x) / np.nansum(n) + 0.0 * x for x, n in ((a, n1), (c, n2)))
+        less = 1.0 if variance == "UB" else 0.0
+        vi = p1 * (1.0 - p1) / (n1 - less) + p2 * (1.0 - p2) / (n2 - less)
+    label = "" if variance == "LS" else f"/{variance}"
+    return finite("RD", yi, vi, f"risk_difference{label}/zero_cells_{zero_cells}")
+
+
+def arcsine_difference(
+    events1i: ArrayLike, n1i: ArrayLike, events2i: ArrayLike, n2i: ArrayLike
+) -> EffectSizes:
+    """asin(sqrt(p1)) - asin(sqrt(p2)) with variance 1/(4 n1) + 1/(4 n2) (Ruecker et al. 2009,
+    Stat Med 28:721). Defined for zero cells as they are; nothing is added."""
+    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, "none", 0.0)
+    n1, n2 = a + b, c + d
+    yi = np.arcsin(np.sqrt(a / n1)) - np.arcsin(np.sqrt(c / n2))
+    return EffectSizes("AS", yi, 1.0 / (4.0 * n1) + 1.0 / (4.0 * n2), "arcsine_difference")
+
+
+def peto_log_odds_ratio(
+    events1i: ArrayLike,
+    n1i: ArrayLike,
+    events2i: ArrayLike,
+    n2i: ArrayLike,
+    *,
+    zero_cells: str = "none",
+    add: float = 0.5,
+    drop00: bool = False,
+) -> EffectSizes:
+    """Peto's one-step log odds ratio (O - E)/V with variance 1/V, V the hypergeometric variance
+    (Yusuf et al. 1985, Prog Cardiovasc Dis 27:335).
+
+    Needs nothing added to zero cells, which is the default here; rows in which nobody or
+    everybody had the event then have none (nan). Biased when groups differ
+    much in size or the effect is large; meant for rare events and small effects.
+    """
+    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
+    observed_less_expected, v = hypergeometric_moments(a, b, c, d)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return finite("PETO", observed_less_expected / v, 1.0 / v, "peto_log_odds_ratio")
+
+
+def hypergeometric_moments(a: Floats, b: Floats, c: Floats, d: Floats) -> tuple[Floats, Floats]:
+    """Events of group 1 less their expectation given all margins, and the variance."""
+    n1, n2, events, others = a + b, c + d, a + c, b + d
+    n = n1 + n2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return a - events * n1 / n, events * others * (n1 / n) * (n2 / n) / (n - 1.0)
 
 
 def odds_ratio_to_smd(effects: EffectSizes, *, method: str = "logistic") -> EffectSizes:

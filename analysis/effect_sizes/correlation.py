@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
-from analysis.arrays import Floats, as_vectors, require
+from analysis.arrays import Floats, as_vectors, named, require
 from analysis.effect_sizes.base import EffectSizes
 
 
@@ -18,6 +19,87 @@ def fisher_z(ri: ArrayLike, ni: ArrayLike) -> EffectSizes:
     require(~(np.abs(r) >= 1), "a correlation must lie strictly between -1 and 1")
     require(~(n <= 3), "Fisher's z needs more than 3 participants")
     return EffectSizes("ZCOR", np.arctanh(r), 1.0 / (n - 3.0), "fisher_z")
+
+
+CORRELATION_VARIANCES = {
+    "LS": "each row's own correlation",
+    "AV": "the mean correlation over the rows",
+    "UB": "unbiased (Olkin and Pratt 1958), for the corrected correlation",
+}
+
+
+def raw_correlation(ri: ArrayLike, ni: ArrayLike, *, variance: str = "LS") -> EffectSizes:
+    """Pearson's r with variance (1 - r^2)^2 / (n - 1) (`LS`), or with the mean r weighted by n in
+    its place (`AV`). Pool Fisher's z unless the scale of r itself is wanted."""
+    named(variance, {"LS": 0, "AV": 0}, "variance formula")
+    r, n = _correlations(ri, ni)
+    center = r if variance == "LS" else np.full_like(r, (n * r).sum() / n.sum())
+    return EffectSizes("COR", r, (1.0 - center**2) ** 2 / (n - 1.0), f"correlation/{variance}")
+
+
+def unbiased_correlation(ri: ArrayLike, ni: ArrayLike, *, variance: str = "LS") -> EffectSizes:
+    """Correlation corrected for its bias, r 2F1(1/2, 1/2; (n - 2)/2; 1 - r^2) (Olkin and Pratt
+    1958, Ann Math Stat 29:201), with the variance of `raw_correlation` at it (`LS`) or the
+    unbiased one (`UB`)."""
+    named(variance, {"LS": 0, "UB": 0}, "variance formula")
+    r, n = _correlations(ri, ni)
+    require(~(n <= 4), "the corrected correlation needs more than 4 participants")
+    rest = 1.0 - r**2
+    yi = r * _hypergeometric(0.5, (n - 2.0) / 2.0, rest)
+    vi = (1.0 - yi**2) ** 2 / (n - 1.0)
+    if variance == "UB":
+        again = _hypergeometric(1.0, n / 2.0, rest)
+        vi = yi**2 - 1.0 + (n - 3.0) / (n - 2.0) * rest * again
+    return EffectSizes("UCOR", yi, vi, f"correlation_unbiased/{variance}")
+
+
+def _hypergeometric(a: float, c: Floats, z: Floats) -> Floats:
+    """2F1(a, a; c; z) for 0 <= z <= 1; by its series where c is large, which library routines
+    do not always survive."""
+    total, term = np.ones_like(z), np.ones_like(z)
+    for i in range(200):
+        term = term * (a + i) ** 2 / ((c + i) * (i + 1.0)) * z
+        total = total + term
+    return np.asarray(np.where(c > 20.0, total, special.hyp2f1(a, a, np.minimum(c, 20.0), z)))
+
+
+def _correlations(ri: ArrayLike, ni: ArrayLike) -> list[Floats]:
+    r, n = as_vectors(ri=ri, ni=ni)
+    require(~(np.abs(r) > 1), "a correlation lies between -1 and 1")
+    require(~(n < 2), "a correlation needs at least 2 participants")
+    return [r, n]
+
+
+def partial_correlation(
+    ti: ArrayLike, ni: ArrayLike, predictors: ArrayLike, *, fisher: bool = True
+) -> EffectSizes:
+    """Partial correlation from the t of a regression coefficient, r = t / sqrt(t^2 + df).
+
+    predictors: number of predictors, the one of interest included; df = n - predictors - 1.
+    fisher: as Fisher's z with variance 1/(df - 1) (`ZPCOR`), else r with (1 - r^2)^2/df (`PCOR`).
+    """
+    t, n, m = as_vectors(ti=ti, ni=ni, predictors=predictors)
+    df = n - m - 1.0
+    require(~(df <= 1), "a partial correlation needs more than 1 degree of freedom")
+    r = t / np.sqrt(t**2 + df)
+    if fisher:
+        return EffectSizes("ZPCOR", np.arctanh(r), 1.0 / (df - 1.0), "partial_correlation/z")
+    return EffectSizes("PCOR", r, (1.0 - r**2) ** 2 / df, "partial_correlation/r")
+
+
+def semipartial_correlation(
+    ti: ArrayLike, ni: ArrayLike, predictors: ArrayLike, r_squared: ArrayLike
+) -> EffectSizes:
+    """Semi-partial correlation from t and the R2 of the whole regression, t sqrt((1 - R2)/df),
+    with the variance of Aloe and Becker (2012, J Educ Behav Stat 37:278)."""
+    t, n, m, r2 = as_vectors(ti=ti, ni=ni, predictors=predictors, r_squared=r_squared)
+    df = n - m - 1.0
+    require(~(df <= 0), "a semi-partial correlation needs a positive number of df")
+    require(~(r2 < 0) & ~(r2 >= 1), "R2 lies between 0 and 1")
+    r = t * np.sqrt((1.0 - r2) / df)
+    without = r2 - r**2
+    vi = (r2**2 - 2.0 * r2 + without + 1.0 - without**2) / n
+    return EffectSizes("SPCOR", r, vi, "semipartial_correlation/aloe_becker")
 
 
 def correlation_to_smd(ri: ArrayLike, n1i: ArrayLike, n2i: ArrayLike) -> Floats:

@@ -80,9 +80,7 @@ def standardized_mean_difference(
     exact: exact or approximate J.
     Raises `EstimationError` for a standard deviation of 0 or less or a group below 2.
     """
-    m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
-    require(~(sd1 <= 0) & ~(sd2 <= 0), "standard deviations must be greater than 0")
-    require(~(n1 < 2) & ~(n2 < 2), "each group needs at least 2 participants")
+    m1, sd1, n1, m2, sd2, n2 = _two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
     formula = named(variance, SMD_VARIANCES, "variance formula")
     df = n1 + n2 - 2.0
     pooled = np.sqrt(((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / df)
@@ -92,6 +90,75 @@ def standardized_mean_difference(
     return EffectSizes("SMD", g, formula(g, j, n1, n2), label)
 
 
+def standardized_mean_difference_unequal(
+    m1i: ArrayLike,
+    sd1i: ArrayLike,
+    n1i: ArrayLike,
+    m2i: ArrayLike,
+    sd2i: ArrayLike,
+    n2i: ArrayLike,
+    *,
+    variance: str = "LS",
+) -> EffectSizes:
+    """Standardized mean difference with the root of the mean variance as the standardizer, for
+    groups whose standard deviations differ.
+
+    g = J (m1 - m2)/s, s^2 = (sd1^2 + sd2^2)/2, J with n1 + n2 - 2 df. variance: Bonett (2008,
+    Psychol Methods 13:99) with g (`LS`), or J^2 times the same with d (`LS2`).
+    """
+    named(variance, {"LS": 0, "LS2": 0}, "variance formula")
+    m1, sd1, n1, m2, sd2, n2 = _two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
+    v1, v2 = sd1**2, sd2**2
+    mean = (v1 + v2) / 2.0
+    j = hedges_j(n1 + n2 - 2.0)
+    d = (m1 - m2) / np.sqrt(mean)
+    of_sd = (v1**2 / (n1 - 1.0) + v2**2 / (n2 - 1.0)) / (8.0 * mean**2)
+    of_means = (v1 / (n1 - 1.0) + v2 / (n2 - 1.0)) / mean
+    vi = (j * d) ** 2 * of_sd + of_means
+    if variance == "LS2":
+        vi = j**2 * (d**2 * of_sd + of_means)
+    return EffectSizes("SMDH", j * d, vi, f"standardized_unequal_sd/bonett/{variance}")
+
+
+def glass_delta(
+    m1i: ArrayLike,
+    sd1i: ArrayLike,
+    n1i: ArrayLike,
+    m2i: ArrayLike,
+    sd2i: ArrayLike,
+    n2i: ArrayLike,
+    *,
+    equal_sd: bool = True,
+) -> EffectSizes:
+    """Glass's delta, J (m1 - m2) / sd2: standardized by the comparator's standard deviation, J
+    with n2 - 1 df.
+
+    equal_sd: variance 1/n1 + 1/n2 + g^2/(2 n2); without it the one of Bonett (2008, eq. 11),
+    (sd1^2/sd2^2)/(n1 - 1) + 1/(n2 - 1) + g^2/(2 (n2 - 1)).
+    """
+    m1, sd1, n1, m2, sd2, n2 = _two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
+    g = hedges_j(n2 - 1.0) * (m1 - m2) / sd2
+    if equal_sd:
+        vi = 1.0 / n1 + 1.0 / n2 + g**2 / (2.0 * n2)
+        return EffectSizes("SMD1", g, vi, "glass_delta/equal_sd")
+    vi = (sd1 / sd2) ** 2 / (n1 - 1.0) + 1.0 / (n2 - 1.0) + g**2 / (2.0 * (n2 - 1.0))
+    return EffectSizes("SMD1H", g, vi, "glass_delta/unequal_sd")
+
+
+def _two_groups(*columns: ArrayLike) -> list[Floats]:
+    names = ("m1i", "sd1i", "n1i", "m2i", "sd2i", "n2i")
+    m1, sd1, n1, m2, sd2, n2 = as_vectors(**dict(zip(names, columns, strict=True)))
+    require(~(sd1 <= 0) & ~(sd2 <= 0), "standard deviations must be greater than 0")
+    require(~(n1 < 2) & ~(n2 < 2), "each group needs at least 2 participants")
+    return [m1, sd1, n1, m2, sd2, n2]
+
+
+MD_VARIANCES = {
+    "LS": "each group its own standard deviation",
+    "HO": "one standard deviation, pooled over the two groups",
+}
+
+
 def mean_difference(
     m1i: ArrayLike,
     sd1i: ArrayLike,
@@ -99,8 +166,16 @@ def mean_difference(
     m2i: ArrayLike,
     sd2i: ArrayLike,
     n2i: ArrayLike,
+    *,
+    variance: str = "LS",
 ) -> EffectSizes:
-    """Raw mean difference m1 - m2 in units of the instrument; variance sd1^2/n1 + sd2^2/n2."""
+    """Raw mean difference m1 - m2 in units of the instrument; variance sd1^2/n1 + sd2^2/n2, or
+    s_pooled^2 (1/n1 + 1/n2) with `HO` (`MD_VARIANCES`)."""
+    named(variance, MD_VARIANCES, "variance formula")
     m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
+    if variance == "HO":
+        pooled = ((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / (n1 + n2 - 2.0)
+        vi = pooled * (1.0 / n1 + 1.0 / n2)
+        return EffectSizes("MD", m1 - m2, vi, "mean_difference/equal_sd")
     return EffectSizes("MD", m1 - m2, sd1**2 / n1 + sd2**2 / n2, "mean_difference/unequal_sd")

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from analysis.arrays import Floats
-from analysis.composites import make_composites
+from analysis.bias.selection_models import step_selection
+from analysis.bias.small_study import SMALLEST_NUMBER_OF_STUDIES, egger_test, pet_peese
+from analysis.bias.trim_and_fill import trim_and_fill
+from analysis.dependent.composites import make_composites
 from analysis.errors import EstimationError
-from analysis.selection_models import step_selection
-from analysis.small_study import SMALLEST_NUMBER_OF_STUDIES, egger_test, pet_peese
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses
-from analysis.trim_and_fill import trim_and_fill
 
 
 def bias_checks(stack: Stack, settings: AnalysisSettings) -> list[Record]:

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from analysis.errors import EstimationError
-from analysis.gap import GapEstimate, JointModel, fit_joint, gap_estimates, missing_estimate
-from analysis.pooling import fit_random_effects
-from analysis.surrogacy import trial_level_surrogacy
+from analysis.gap.joint import GapEstimate, JointModel, fit_joint, gap_estimates, missing_estimate
+from analysis.gap.surrogacy import trial_level_surrogacy
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import (
     Record,
@@ -21,6 +20,7 @@ from analysis.synthesis.stack import (
     syntheses,
     upstream_of,
 )
+from analysis.univariate.pooling import fit_random_effects
 
 KNOWN_ORIGINS = ("participant_data", "reported_within_arm", "reported_total")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.composites import make_composites
-from analysis.influence import influence
+from analysis.dependent.composites import make_composites
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+from analysis.univariate.influence import influence
 
 SMALLEST_NUMBER_OF_TRIALS = 3
 

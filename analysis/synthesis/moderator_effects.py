@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.composites import make_composites
-from analysis.meta_regression import fit_meta_regression
-from analysis.moderators import fit_subgroups
+from analysis.dependent.composites import make_composites
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.subgroups import fit_subgroups
 
 OF_EFFECTS = ("topic", "measured_by")
 """Moderators that every effect carries; the others are declared in manifests."""

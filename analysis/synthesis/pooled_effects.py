@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from analysis.blocks import EffectBlocks
-from analysis.composites import make_composites
+from analysis.dependent.blocks import EffectBlocks
+from analysis.dependent.composites import make_composites
+from analysis.dependent.multivariate import fit_multivariate
+from analysis.dependent.robust import robust_covariance
 from analysis.distributions import critical_value, two_sided_p
-from analysis.multivariate import fit_multivariate
-from analysis.pooling import PooledEffect, fit_random_effects
-from analysis.robust import robust_covariance
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import (
     Record,
@@ -23,6 +22,7 @@ from analysis.synthesis.stack import (
     syntheses,
     upstream_of,
 )
+from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
 
 def _pooled_row(

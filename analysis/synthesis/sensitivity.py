@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.errors import EstimationError
-from analysis.gap import JointModel, difference, transmission_ratio
+from analysis.gap.joint import JointModel, difference, transmission_ratio
 from analysis.synthesis.gap_estimates import joint_model
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, of_synthesis, syntheses, upstream_of

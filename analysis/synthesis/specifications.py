@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.errors import EstimationError
-from analysis.gap import GapEstimate, JointModel, difference, missing_estimate, transmission_ratio
+from analysis.gap.joint import (
+    GapEstimate,
+    JointModel,
+    difference,
+    missing_estimate,
+    transmission_ratio,
+)
 from analysis.synthesis.gap_estimates import try_joint_model
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, of_synthesis, syntheses, upstream_of, with_both

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.blocks import EffectBlocks, make_blocks
+from analysis.dependent.blocks import EffectBlocks, make_blocks
 
 MAIN = "main"
 Record = dict[str, Any]

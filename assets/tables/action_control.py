@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.action_control import (
+from analysis.errors import EstimationError
+from analysis.gap.action_control import (
     CELLS,
     describe_action_control,
     pool_composition,
     pool_proportion,
     split_behavior_effect,
 )
-from analysis.errors import EstimationError
 from analysis.synthesis.settings import AnalysisSettings
 from assets.tables.arms import Manifests
 from assets.tables.participants import ParticipantFacts

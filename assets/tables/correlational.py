@@ -7,8 +7,8 @@ import pandas as pd
 
 from analysis.barriers import barrier_shares, coder_agreement
 from analysis.effect_sizes import fisher_z
-from analysis.pooling import fit_random_effects
 from analysis.synthesis.settings import AnalysisSettings
+from analysis.univariate.pooling import fit_random_effects
 from assets.tables.arms import Manifests
 from validations.tables import made_columns
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.covariances import (
+from analysis.dependent.covariances import (
     EffectArms,
     binary_arms,
     covariance_from_correlations,

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.action_control import intender_threshold
 from analysis.clustering import anova_icc
 from analysis.effect_sizes import design_effect
 from analysis.errors import EstimationError
-from analysis.participants import (
+from analysis.gap.action_control import intender_threshold
+from analysis.gap.participants import (
     Influence,
     adjusted_difference_influence,
     influence_correlations,

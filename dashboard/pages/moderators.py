@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.composites import make_composites
+from analysis.dependent.composites import make_composites
 from analysis.errors import EstimationError
 from analysis.figures import draw_forest, draw_scatter
 from analysis.figures.model import (
@@ -18,9 +18,9 @@ from analysis.figures.model import (
     ScatterPoint,
 )
 from analysis.figures.text import number, p_value
-from analysis.meta_regression import fit_meta_regression
 from analysis.synthesis.moderator_effects import Moderator, as_number, moderators_of
 from analysis.synthesis.stack import having
+from analysis.univariate.meta_regression import fit_meta_regression
 from dashboard.blocks import Block, Cell, Details, Figure, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.forest_figure import tone_of

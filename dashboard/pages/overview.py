@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.composites import make_composites
+from analysis.dependent.composites import make_composites
 from analysis.figures import draw_forest, draw_trend
 from analysis.figures.model import (
     Forest,
@@ -17,9 +17,9 @@ from analysis.figures.model import (
     TrendSeries,
 )
 from analysis.figures.text import interval, number, whole
-from analysis.many import cumulative, pool_subsets
 from analysis.natural import extra_per_hundred
 from analysis.synthesis.stack import having
+from analysis.univariate.many import cumulative, pool_subsets
 from dashboard.blocks import (
     Block,
     Cards,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.composites import make_composites
+from analysis.dependent.composites import make_composites
 from analysis.figures import draw_forest, draw_funnel
 from analysis.figures.model import (
     Forest,

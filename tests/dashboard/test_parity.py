@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.gap import fit_joint, gap_estimates
-from analysis.pooling import fit_random_effects
-from analysis.surrogacy import trial_level_surrogacy
+from analysis.gap.joint import fit_joint, gap_estimates
+from analysis.gap.surrogacy import trial_level_surrogacy
+from analysis.univariate.pooling import fit_random_effects
 from dashboard.context import make_facets
 from dashboard.live import LiveView
 from dashboard.query import State

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.action_control import (
+from analysis.gap.action_control import (
     describe_action_control,
     pool_composition,
     pool_proportion,

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.blocks import make_blocks
-from analysis.meta_regression import fit_meta_regression
-from analysis.multivariate import fit_multivariate
-from analysis.pooling import fit_random_effects
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.multivariate import fit_multivariate
+from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.pooling import fit_random_effects
 
 SETS = 200
 GRID = np.concatenate([[0.0], np.geomspace(1e-9, 1e5, 3000)])

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.blocks import make_blocks
-from analysis.composites import make_composites
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.composites import make_composites
+from analysis.dependent.multivariate import fit_multivariate
 from analysis.errors import EstimationError
-from analysis.fieller import fieller_set
-from analysis.gap import (
+from analysis.gap.fieller import fieller_set
+from analysis.gap.joint import (
     JointModel,
     difference,
     fit_joint,
@@ -23,8 +24,7 @@ from analysis.gap import (
     probability_rises_without_behavior,
     transmission_ratio,
 )
-from analysis.multivariate import fit_multivariate
-from analysis.pooling import fit_random_effects
+from analysis.univariate.pooling import fit_random_effects
 
 from .generated import OUTCOMES, Trials, correlations, effects, make_trials, slow, studies, trials
 
@@ -246,8 +246,8 @@ def test_fieller_set_of_the_inverse_ratio(num: float, den: float, a: float, b: f
 
 
 def test_the_robust_test_of_one_contrast_is_its_t_squared() -> None:
-    from analysis.gap import fit_joint
-    from analysis.robust import wald_test
+    from analysis.dependent.robust import wald_test
+    from analysis.gap.joint import fit_joint
 
     random = np.random.default_rng(3)
     yi, vi = random.normal(0.3, 0.3, 24), random.uniform(0.02, 0.1, 24)

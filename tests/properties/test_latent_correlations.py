@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.covariances import (
+from analysis.dependent.covariances import (
     LARGEST_LATENT,
     latent_from_phi,
     latent_from_point_biserial,

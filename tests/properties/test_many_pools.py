@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import many
 from analysis.errors import EstimationError
-from analysis.heterogeneity import TAU2_METHODS
-from analysis.influence import influence
-from analysis.many import Pools, cumulative, leave_one_out, pool_subsets
-from analysis.meta_regression import CI_METHODS
-from analysis.pooling import fit_random_effects
 from analysis.rootfinding import find_root, find_roots
+from analysis.univariate import many
+from analysis.univariate.heterogeneity import TAU2_METHODS
+from analysis.univariate.influence import influence
+from analysis.univariate.many import Pools, cumulative, leave_one_out, pool_subsets
+from analysis.univariate.meta_regression import CI_METHODS
+from analysis.univariate.pooling import fit_random_effects
 
 from .generated import studies
 

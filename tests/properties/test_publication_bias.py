@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from analysis.bias.selection_models import SelectionModel, step_selection
+from analysis.bias.small_study import egger_test, pet_peese
+from analysis.bias.trim_and_fill import ESTIMATORS, TrimAndFill, trim_and_fill
 from analysis.errors import EstimationError
-from analysis.meta_regression import fit_meta_regression
-from analysis.selection_models import SelectionModel, step_selection
-from analysis.small_study import egger_test, pet_peese
-from analysis.trim_and_fill import ESTIMATORS, TrimAndFill, trim_and_fill
+from analysis.univariate.meta_regression import fit_meta_regression
 
 from . import textbook
 from .generated import effects, slow, studies

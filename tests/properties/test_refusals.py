@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.action_control import describe_action_control, split_behavior_effect
-from analysis.blocks import make_blocks
+from analysis.bias.small_study import egger_test
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.multivariate import fit_multivariate
+from analysis.dependent.robust import robust_covariance
 from analysis.effect_sizes import (
     fisher_z,
     log_odds_ratio,
@@ -19,13 +21,11 @@ from analysis.effect_sizes import (
 )
 from analysis.effect_sizes.reported import Reported
 from analysis.errors import ConversionError, EstimationError
-from analysis.gap import fit_joint
-from analysis.meta_regression import fit_meta_regression
-from analysis.moderators import fit_subgroups
-from analysis.multivariate import fit_multivariate
-from analysis.pooling import fit_random_effects
-from analysis.robust import robust_covariance
-from analysis.small_study import egger_test
+from analysis.gap.action_control import describe_action_control, split_behavior_effect
+from analysis.gap.joint import fit_joint
+from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.pooling import fit_random_effects
+from analysis.univariate.subgroups import fit_subgroups
 
 YI, VI = [0.1, 0.5, 0.3, 0.9], [0.04, 0.09, 0.02, 0.05]
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from scipy import stats
 
-from analysis.blocks import make_blocks
-from analysis.composites import make_composites
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.composites import make_composites
+from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
+from analysis.dependent.robust import robust_covariance
 from analysis.effect_sizes import log_odds_ratio, standardized_mean_difference
-from analysis.meta_regression import fit_meta_regression
-from analysis.multivariate import MultivariateFit, fit_multivariate
-from analysis.pooling import fit_random_effects
-from analysis.robust import robust_covariance
+from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.pooling import fit_random_effects
 
 from . import textbook
 from .generated import OUTCOMES, Trials, slow, studies, trials, two_by_two, two_groups

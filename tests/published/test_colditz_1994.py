@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.bias.small_study import egger_test
 from analysis.effect_sizes import hedges_j, log_risk_ratio
-from analysis.pooling import fit_random_effects
-from analysis.small_study import egger_test
+from analysis.univariate.pooling import fit_random_effects
 
 from .trial_tables import printed
 

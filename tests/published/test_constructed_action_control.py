@@ -9,8 +9,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.action_control import pool_composition, pool_proportion
-from analysis.pooling import fit_random_effects
+from analysis.gap.action_control import pool_composition, pool_proportion
+from analysis.univariate.pooling import fit_random_effects
 
 from .trial_tables import printed
 

@@ -11,8 +11,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.gap import JointModel, difference, fit_joint, transmission_ratio
-from analysis.surrogacy import trial_level_surrogacy
+from analysis.gap.joint import JointModel, difference, fit_joint, transmission_ratio
+from analysis.gap.surrogacy import trial_level_surrogacy
 
 from .trial_tables import printed
 

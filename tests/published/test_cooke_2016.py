@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.covariances import covariance_from_correlations
+from analysis.dependent.covariances import covariance_from_correlations
 from analysis.effect_sizes import fisher_z
-from analysis.pooling import fit_random_effects
+from analysis.univariate.pooling import fit_random_effects
 
 from .trial_tables import printed, trial_table
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from analysis.covariances import (
+from analysis.dependent.covariances import (
     LOADINGS,
     EffectArms,
     effect_covariance,

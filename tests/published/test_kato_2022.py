@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.action_control import describe_action_control, split_behavior_effect
 from analysis.effect_sizes import risk_difference
+from analysis.gap.action_control import describe_action_control, split_behavior_effect
 
 from .trial_tables import trial_table
 

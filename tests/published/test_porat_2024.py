@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.dependent.robust import cluster_robust_mean
 from analysis.distributions import two_sided_p
-from analysis.pooling import fit_random_effects
-from analysis.robust import cluster_robust_mean
+from analysis.univariate.pooling import fit_random_effects
 
 from .trial_tables import printed, trial_table
 

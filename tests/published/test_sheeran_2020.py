@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.effect_sizes import SMD_VARIANCES
-from analysis.meta_regression import fit_meta_regression
-from analysis.pooling import fit_random_effects
+from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.pooling import fit_random_effects
 
 from .trial_tables import printed, tabulated, trial_table
 

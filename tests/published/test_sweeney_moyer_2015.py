@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.gap import difference, fit_joint
-from analysis.meta_regression import fit_meta_regression
-from analysis.pooling import fit_random_effects
+from analysis.gap.joint import difference, fit_joint
+from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.pooling import fit_random_effects
 
 from .trial_tables import printed, tabulated, trial_table
 

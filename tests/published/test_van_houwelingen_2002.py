@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.gap import fit_joint
-from analysis.surrogacy import trial_level_surrogacy
+from analysis.gap.joint import fit_joint
+from analysis.gap.surrogacy import trial_level_surrogacy
 
 from .trial_tables import printed
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.meta_regression import describe_coefficients
-from analysis.multivariate import MultivariateFit
-from analysis.robust import RobustCovariance, robust_covariance, wald_test
+from analysis.dependent.multivariate import MultivariateFit
+from analysis.dependent.robust import RobustCovariance, robust_covariance, wald_test
+from analysis.univariate.meta_regression import describe_coefficients
 
 LEVEL = 0.95
 

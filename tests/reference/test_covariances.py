@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from analysis.covariances import (
+from analysis.dependent.covariances import (
     EffectArms,
     binary_arms,
     covariance_from_correlations,

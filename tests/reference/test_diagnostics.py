@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from analysis.distributions import chi2_sf, two_sided_p
-from analysis.influence import Influence, influence
-from analysis.many import Pools, cumulative, leave_one_out, pool_subsets
+from analysis.univariate.influence import Influence, influence
+from analysis.univariate.many import Pools, cumulative, leave_one_out, pool_subsets
 
 from .oracle_cases import (
     CLOSED_FORM,

@@ -10,10 +10,17 @@ import pytest
 
 from analysis.distributions import critical_value
 from analysis.effect_sizes import fisher_z
-from analysis.fieller import fieller_set
-from analysis.gap import BEHAVIOR, UPSTREAM, JointModel, difference, fit_joint, transmission_ratio
-from analysis.pooling import fit_random_effects
-from analysis.surrogacy import predict_behavior, trial_level_surrogacy
+from analysis.gap.fieller import fieller_set
+from analysis.gap.joint import (
+    BEHAVIOR,
+    UPSTREAM,
+    JointModel,
+    difference,
+    fit_joint,
+    transmission_ratio,
+)
+from analysis.gap.surrogacy import predict_behavior, trial_level_surrogacy
+from analysis.univariate.pooling import fit_random_effects
 
 from .multivariate_results import NOT_OFFERED, cluster_robust
 from .oracle_cases import (

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from analysis.distributions import chi2_sf
-from analysis.meta_regression import (
+from analysis.univariate.meta_regression import (
     Coefficients,
     MetaRegression,
     describe_coefficients,
     fit_meta_regression,
 )
-from analysis.moderators import fit_subgroups
+from analysis.univariate.subgroups import fit_subgroups
 
 from .exact import exact_weighted_fit
 from .oracle_cases import (

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.blocks import EffectBlocks, make_blocks
-from analysis.composites import make_composites
+from analysis.dependent.blocks import EffectBlocks, make_blocks
+from analysis.dependent.composites import make_composites
+from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.distributions import chi2_sf
-from analysis.heterogeneity import cochran_q, typical_variance
-from analysis.multivariate import MultivariateFit, fit_multivariate
-from analysis.pooling import fit_random_effects
+from analysis.univariate.heterogeneity import cochran_q, typical_variance
+from analysis.univariate.pooling import fit_random_effects
 
 from .multivariate_results import NOT_OFFERED, cluster_robust, hotelling, model_based
 from .oracle_cases import (

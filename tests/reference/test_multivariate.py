@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.blocks import EffectBlocks, make_blocks
-from analysis.multivariate import STRUCTURES, MultivariateFit, fit_multivariate
+from analysis.dependent.blocks import EffectBlocks, make_blocks
+from analysis.dependent.multivariate import STRUCTURES, MultivariateFit, fit_multivariate
 
 from .multivariate_results import (
     NOT_OFFERED,

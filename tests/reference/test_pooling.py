@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.action_control import pool_proportion
-from analysis.heterogeneity import TAU2_METHODS, log_likelihood, q_profile_interval
-from analysis.meta_regression import fit_meta_regression
-from analysis.pooling import PooledEffect, fit_random_effects
+from analysis.gap.action_control import pool_proportion
+from analysis.univariate.heterogeneity import TAU2_METHODS, log_likelihood, q_profile_interval
+from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
 from .oracle_cases import (
     CLOSED_FORM,

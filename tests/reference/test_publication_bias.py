@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.blocks import make_blocks
-from analysis.heterogeneity import log_likelihood
-from analysis.multivariate import fit_multivariate
-from analysis.pooling import fit_random_effects
-from analysis.small_study import egger_test, pet_peese
-from analysis.trim_and_fill import ESTIMATORS, SIDES, TrimAndFill, trim_and_fill
+from analysis.bias.small_study import egger_test, pet_peese
+from analysis.bias.trim_and_fill import ESTIMATORS, SIDES, TrimAndFill, trim_and_fill
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.multivariate import fit_multivariate
+from analysis.univariate.heterogeneity import log_likelihood
+from analysis.univariate.pooling import fit_random_effects
 
 from .multivariate_results import NOT_OFFERED, cluster_robust, model_based
 from .oracle_cases import (

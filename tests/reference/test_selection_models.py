@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from analysis.selection_models import ALTERNATIVES, SelectionModel, step_selection
+from analysis.bias.selection_models import ALTERNATIVES, SelectionModel, step_selection
 
 from .oracle_cases import Case, case_named, cases, check_grid, compare, data
 

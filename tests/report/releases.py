@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import EstimationError
-from analysis.gap import JointModel, fit_joint, gap_estimates
-from analysis.pooling import fit_random_effects
-from analysis.surrogacy import trial_level_surrogacy
+from analysis.gap.joint import JointModel, fit_joint, gap_estimates
+from analysis.gap.surrogacy import trial_level_surrogacy
 from analysis.synthesis.bias_checks import bias_checks
 from analysis.synthesis.gap_estimates import gap_and_surrogacy
 from analysis.synthesis.influence import influence_rows
@@ -25,6 +24,7 @@ from analysis.synthesis.sensitivity import sensitivity
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.specifications import specifications
 from analysis.synthesis.stack import Stack
+from analysis.univariate.pooling import fit_random_effects
 from validations.tables import TABLES, codebook, conform
 
 SETTINGS = {

@@ -78,8 +78,8 @@ def test_arms_equal_a_query(
 
 def test_joint_correlations_follow_the_people_who_are_in_both(tmp_path: Path) -> None:
     """Participants' own contributions give what the closed form gives on complete data."""
-    from analysis.covariances import effect_covariance, smd_arms
-    from analysis.participants import influence_correlations, smd_influence
+    from analysis.dependent.covariances import effect_covariance, smd_arms
+    from analysis.gap.participants import influence_correlations, smd_influence
 
     random = np.random.default_rng(5)
     n = 4000

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.meta_regression import fit_meta_regression
 from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
 from analysis.synthesis.moderator_effects import (
     SLOPE,
@@ -14,6 +13,7 @@ from analysis.synthesis.moderator_effects import (
     declared_moderators,
     moderator_effects,
 )
+from analysis.univariate.meta_regression import fit_meta_regression
 
 YI = [0.1, 0.3, 0.2, 0.6, 0.5]
 VI = [0.02, 0.03, 0.02, 0.04, 0.03]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.gap import difference, transmission_ratio
+from analysis.gap.joint import difference, transmission_ratio
 from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
 from analysis.synthesis import specifications as module
 from analysis.synthesis.gap_estimates import joint_model

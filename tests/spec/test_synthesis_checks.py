@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.influence import influence
-from analysis.pooling import fit_random_effects
-from analysis.selection_models import step_selection
-from analysis.small_study import egger_test, pet_peese
+from analysis.bias.selection_models import step_selection
+from analysis.bias.small_study import egger_test, pet_peese
+from analysis.bias.trim_and_fill import trim_and_fill
 from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
 from analysis.synthesis.bias_checks import bias_checks
 from analysis.synthesis.influence import influence_rows
-from analysis.trim_and_fill import trim_and_fill
+from analysis.univariate.influence import influence
+from analysis.univariate.pooling import fit_random_effects
 
 SETTINGS = AnalysisSettings()
 CHECKS = ["egger", "pet_peese", "trim_and_fill", "selection"]

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, check_estimates
 from analysis.distributions import chi2_quantile
 from analysis.errors import EstimationError
-from analysis.many import Pools, leave_one_out, pool_subsets
-from analysis.meta_regression import fit_meta_regression
+from analysis.univariate.many import Pools, leave_one_out, pool_subsets
+from analysis.univariate.meta_regression import fit_meta_regression
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import optimize
 
 from analysis.arrays import Floats
-from analysis.blocks import EffectBlocks
+from analysis.dependent.blocks import EffectBlocks
 from analysis.errors import EstimationError
 
 STRUCTURES = {

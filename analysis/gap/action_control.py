@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, as_vectors, require
 from analysis.distributions import normal_quantile
 from analysis.errors import EstimationError
-from analysis.pooling import PooledEffect, fit_random_effects
+from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
 CELLS = (
     "inclined_actors",
@@ -197,8 +197,8 @@ def pool_composition(counts: ArrayLike, *, structure: str = "CS") -> PooledCompo
     Within-sample covariance diag(1/n_j) + 1/n_ref is exact for multinomial counts; the log
     ratios get random effects of the given structure. Samples with an empty cell are set aside.
     """
-    from analysis.blocks import make_blocks
-    from analysis.multivariate import fit_multivariate
+    from analysis.dependent.blocks import make_blocks
+    from analysis.dependent.multivariate import fit_multivariate
 
     cells = np.asarray(counts, dtype=float).reshape(-1, 4)
     require(np.asarray(~(cells < 0).any(axis=1)), "counts must not be negative")

@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
-from analysis.gap import JointModel
+from analysis.gap.joint import JointModel
 from analysis.rootfinding import find_root
 
 SMALLEST_NUMBER_OF_PAIRS = 10

@@ -15,9 +15,9 @@ from scipy import special
 from analysis.arrays import Floats, check_estimates, named
 from analysis.distributions import normal_quantile
 from analysis.errors import EstimationError
-from analysis.heterogeneity import TAU2_METHODS
-from analysis.meta_regression import CI_METHODS
 from analysis.rootfinding import find_roots
+from analysis.univariate.heterogeneity import TAU2_METHODS
+from analysis.univariate.meta_regression import CI_METHODS
 
 _GRID_POINTS = 60
 _BLOCK = 2_000_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats, Integers
-from analysis.blocks import EffectBlocks
+from analysis.dependent.blocks import EffectBlocks
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, check_estimates
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
-from analysis.heterogeneity import Heterogeneity, Tau2Interval
-from analysis.meta_regression import fit_meta_regression
+from analysis.univariate.heterogeneity import Heterogeneity, Tau2Interval
+from analysis.univariate.meta_regression import fit_meta_regression
 
 PREDICTION_METHODS = {
     "t_k_minus_1": "t with k - 1 df and the standard error of the interval method",

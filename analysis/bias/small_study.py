@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import check_estimates
 from analysis.errors import EstimationError
-from analysis.meta_regression import MetaRegression, fit_meta_regression
+from analysis.univariate.meta_regression import MetaRegression, fit_meta_regression
 
 SMALLEST_NUMBER_OF_STUDIES = 10
 

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
-from analysis.blocks import EffectBlocks, make_blocks
+from analysis.dependent.blocks import EffectBlocks, make_blocks
+from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
+from analysis.dependent.robust import RobustCovariance, robust_covariance
 from analysis.distributions import (
     bivariate_normal_cdf,
     critical_value,
@@ -24,9 +26,7 @@ from analysis.distributions import (
     two_sided_p,
 )
 from analysis.errors import EstimationError
-from analysis.fieller import fieller_set
-from analysis.multivariate import MultivariateFit, fit_multivariate
-from analysis.robust import RobustCovariance, robust_covariance
+from analysis.gap.fieller import fieller_set
 
 UPSTREAM, BEHAVIOR = 0, 1
 _DIFFERENCE = np.array([1.0, -1.0])

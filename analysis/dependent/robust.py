@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
-from analysis.blocks import make_blocks
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.multivariate import MultivariateFit, marginal_covariances
 from analysis.distributions import f_sf
 from analysis.errors import EstimationError
-from analysis.multivariate import MultivariateFit, marginal_covariances
 
 CORRECTIONS = {
     "CR0": "no small-sample correction",
@@ -215,7 +215,7 @@ def cluster_robust_mean(
     """
     sampling = np.asarray(vi, dtype=float) + tau2
     blocks = make_blocks(yi, sampling, cluster)
-    from analysis.multivariate import fit_multivariate
+    from analysis.dependent.multivariate import fit_multivariate
 
     fit = fit_multivariate(blocks, structure="NONE")
     robust = robust_covariance(fit, correction)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, check_design, check_estimates, named
 from analysis.distributions import critical_value, f_sf, two_sided_p
 from analysis.errors import EstimationError
-from analysis.heterogeneity import (
+from analysis.univariate.heterogeneity import (
     TAU2_METHODS,
     Heterogeneity,
     Tau2Interval,

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import check_estimates
 from analysis.errors import EstimationError
-from analysis.meta_regression import fit_meta_regression
-from analysis.pooling import PooledEffect, fit_random_effects
+from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Several effects per trial: covariances, multilevel and multivariate models, robust inference."""

@@ -1,0 +1,1 @@
+"""The intention-behavior gap: joint model, surrogacy, action control, indirect effects."""

@@ -1,0 +1,1 @@
+"""One effect per study: heterogeneity, pooled means, meta-regression and their diagnostics."""

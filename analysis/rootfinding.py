@@ -55,16 +55,22 @@ def _next_step(a: float, b: float, c: float, fa: float, fb: float, fc: float) ->
     return fa / (fb - fa) * fc / (fb - fc) + alpha * fa / (fc - fa) * fb / (fc - fb)
 
 
-def find_roots(function: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
+def find_roots(
+    function: Callable[[Floats], Floats],
+    low: Floats,
+    high: Floats,
+    at_ends: tuple[Floats, Floats] | None = None,
+) -> Floats:
     """`find_root` for many equations at once: element i solves function(x)[i] = 0 in
     [low[i], high[i]].
 
     function: takes and returns an array of the shape of `low`; every element is evaluated in
-    every step, the ones that are solved with their solution. Raises `EstimationError` when the
+    every step, the ones that are solved with their solution. at_ends: its values at low and high,
+    where they are known already. Raises `EstimationError` when the
     ends of some element do not bracket a root.
     """
     a, b = low.astype(float), high.astype(float)
-    fa, fb = function(a), function(b)
+    fa, fb = at_ends if at_ends is not None else (function(a), function(b))
     if bool((fa * fb > 0.0).any()):
         raise EstimationError(f"no sign change for {int((fa * fb > 0.0).sum())} equations")
     a, fa = np.where(fb == 0.0, b, a), np.where(fb == 0.0, fb, fa)
@@ -82,13 +88,16 @@ def find_roots(function: Callable[[Floats], Floats], low: Floats, high: Floats) 
         now = np.where(nearer, a, b)
         tolerance = 4e-16 * np.abs(now) + 5e-324
         width = np.abs(b - a)
-        solved = (np.where(nearer, fa, fb) == 0.0) | (width <= 2.0 * tolerance)
+        t = _next_steps(a, b, c, fa, fb, fc)
+        # A trusted step below the tolerance ends the search as well as a closed bracket does.
+        still = (np.abs(t) * width <= tolerance) & nearer
+        solved = (np.where(nearer, fa, fb) == 0.0) | (width <= 2.0 * tolerance) | still
         best = np.where(done, best, now)
         done = done | solved
         if bool(done.all()):
             break
         shortest = np.minimum(0.5, tolerance / np.where(width > 0.0, width, 1.0))
-        t = np.clip(_next_steps(a, b, c, fa, fb, fc), shortest, 1.0 - shortest)
+        t = np.clip(t, shortest, 1.0 - shortest)
     return best
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.univariate.heterogeneity import TAU2_METHODS
 from analysis.univariate.meta_regression import CI_METHODS
+from analysis.univariate.tau2 import TAU2_METHODS
 from dashboard.files import MEDIA_TYPES
 from dashboard.query import COLUMNS, OUTCOMES, ROB_LEVELS, SORTS
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from analysis.univariate.heterogeneity import TAU2_METHODS
 from analysis.univariate.meta_regression import CI_METHODS
+from analysis.univariate.tau2 import TAU2_METHODS
 
 MAIN = "main"
 LONGEST_QUERY = 16_000

@@ -9,8 +9,8 @@ from typing import Any
 
 from analysis.figures import FIGURE_CSS
 from analysis.figures.text import number
-from analysis.univariate.heterogeneity import TAU2_METHODS
 from analysis.univariate.meta_regression import CI_METHODS
+from analysis.univariate.tau2 import TAU2_METHODS
 from dashboard.blocks import Section
 from dashboard.context import Page, view_path
 from dashboard.facets import Facet

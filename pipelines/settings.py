@@ -118,9 +118,9 @@ def _check(settings: Settings) -> None:
     """Refuse what is impossible, and the choices that need one homogeneous set of effects."""
     from analysis.effect_sizes import SMD_VARIANCES, ZERO_CELL_POLICIES
     from analysis.effect_sizes.binary import ODDS_TO_SMD
-    from analysis.univariate.heterogeneity import TAU2_METHODS
     from analysis.univariate.meta_regression import CI_METHODS
     from analysis.univariate.pooling import PREDICTION_METHODS
+    from analysis.univariate.tau2 import TAU2_METHODS
 
     a = settings.analysis
     for name, value, known in (

@@ -18,8 +18,8 @@ from scipy import special
 from analysis.arrays import Floats, Integers, check_estimates
 from analysis.distributions import chi2_sf, critical_value, normal_pdf, two_sided_p
 from analysis.errors import EstimationError
-from analysis.univariate.heterogeneity import log_likelihood
 from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.tau2 import log_likelihood
 
 ALTERNATIVES = {"greater": 1.0, "less": -1.0}
 _FURTHEST = 12.0

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, check_estimates, named
 from analysis.errors import EstimationError
-from analysis.univariate.heterogeneity import TAU2_METHODS, weighted_fit
+from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
+from analysis.univariate.tau2 import TAU2_METHODS
 
 SIDES = {"left": "missing left of the mean", "right": "missing right of it", "auto": "by Egger"}
 ESTIMATORS = {"L0": "linear in the ranks", "R0": "from the longest run", "Q0": "quadratic"}

@@ -13,14 +13,14 @@ from analysis.arrays import Floats, check_design, check_estimates, named
 from analysis.distributions import critical_value, f_sf, two_sided_p
 from analysis.errors import EstimationError
 from analysis.univariate.heterogeneity import (
-    TAU2_METHODS,
+    FitStatistics,
     Heterogeneity,
-    Tau2Interval,
     describe_heterogeneity,
-    log_likelihood,
-    q_profile_interval,
-    weighted_fit,
+    fit_statistics,
 )
+from analysis.univariate.least_squares import weighted_fit
+from analysis.univariate.tau2 import TAU2_METHODS, log_likelihood, tau2_standard_error
+from analysis.univariate.tau2_intervals import Tau2Interval, q_profile_interval
 
 CI_METHODS = {
     "wald": "normal quantiles with the model-based standard error",
@@ -68,6 +68,8 @@ class MetaRegression:
     heterogeneity: residual Q, I2, H2. r2: share of tau2 explained against the model without
     moderators, in percent (nan without moderators). qm, qm_df, qm_pvalue: omnibus test of the
     moderators (F for t-based methods, chi-squared otherwise, divided by its df).
+    se_tau2: large-sample standard error of tau2. fit_statistics: log-likelihood at the fit
+    (restricted unless ML or EE), deviance and information criteria.
     notes: states a reader should know, such as `tau2_at_zero`.
     """
 
@@ -79,14 +81,21 @@ class MetaRegression:
     tau2_interval: Tau2Interval
     heterogeneity: Heterogeneity
     r2: float
+    tested: tuple[int, ...]
     qm: float
     qm_df: int
     qm_pvalue: float
-    loglik: float
+    se_tau2: float
+    fit_statistics: FitStatistics
     method: str
     ci_method: str
     level: float
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood at the fit, restricted unless ML or EE."""
+        return self.fit_statistics.loglik
 
 
 def _variance_scale(ci_method: str, rss: float, degrees: int) -> float:
@@ -148,17 +157,28 @@ def fit_meta_regression(
         tau2_interval=q_profile_interval(effects, variances, matrix, level),
         heterogeneity=describe_heterogeneity(effects, variances, matrix, tau2, method),
         r2=_explained(effects, variances, tau2, estimator) if tested else math.nan,
+        tested=tuple(tested),
         qm=qm,
         qm_df=len(tested),
         qm_pvalue=qm_pvalue,
-        loglik=log_likelihood(
-            tau2, effects, variances, matrix, restricted=method not in ("ML", "EE")
-        ),
+        se_tau2=tau2_standard_error(tau2, effects, variances, matrix, method),
+        fit_statistics=_fit_statistics(effects, variances, matrix, tau2, method),
         method=method,
         ci_method=ci_method,
         level=level,
         notes=_notes(tau2, scale, method, ci_method),
     )
+
+
+def _fit_statistics(
+    yi: Floats, vi: Floats, design: Floats, tau2: float, method: str
+) -> FitStatistics:
+    k, p = design.shape
+    restricted = method not in ("ML", "EE")
+    value = log_likelihood(tau2, yi, vi, design, restricted=restricted)
+    saturated = -0.5 * (k * math.log(2.0 * math.pi) + float(np.log(vi).sum()))
+    variances = 0 if method == "EE" else 1
+    return fit_statistics(value, p + variances, k, p, restricted=restricted, saturated=saturated)
 
 
 def _is_constant(column: Floats) -> bool:
@@ -178,3 +198,61 @@ def _notes(tau2: float, scale: float, method: str, ci_method: str) -> tuple[str,
     if ci_method == "knapp_hartung" and scale < 1.0 - 1e-9:
         notes.append("knapp_hartung_narrower_than_t")
     return tuple(notes)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Mean effects at m rows of moderators: estimate, standard error, confidence limits of the
+    mean and prediction limits of the true effect in a new study."""
+
+    estimate: Floats
+    se: Floats
+    ci_lb: Floats
+    ci_ub: Floats
+    pi_lb: Floats
+    pi_ub: Floats
+
+
+def predict(fit: MetaRegression, rows: ArrayLike) -> Predictions:
+    """Effects predicted at `rows` (m x p, in the order of the coefficients).
+
+    Prediction limits add tau2 to the squared standard error and use the quantile of the interval
+    method (Riley, Higgins and Deeks 2011, BMJ 342:d549, with k - p df).
+    Raises `EstimationError` for rows of another width.
+    """
+    x = np.atleast_2d(np.asarray(rows, dtype=np.float64))
+    if x.shape[1] != fit.p:
+        raise EstimationError(f"predictions need {fit.p} columns, found {x.shape[1]}")
+    mean = x @ fit.coefficients.estimate
+    se = np.sqrt(np.einsum("mp,pq,mq->m", x, fit.vb, x))
+    quantile = critical_value(fit.level, float(fit.coefficients.df[0]))
+    reach = quantile * np.sqrt(se**2 + fit.tau2)
+    half = quantile * se
+    return Predictions(mean, se, mean - half, mean + half, mean - reach, mean + reach)
+
+
+def contrast_estimates(fit: MetaRegression, contrasts: ArrayLike) -> Coefficients:
+    """Linear combinations C beta of the coefficients, each with its test and interval.
+
+    contrasts: C, q x p.
+    """
+    c = np.atleast_2d(np.asarray(contrasts, dtype=np.float64))
+    if c.shape[1] != fit.p:
+        raise EstimationError(f"contrasts need {fit.p} columns, found {c.shape[1]}")
+    se = np.sqrt(np.einsum("qp,pr,qr->q", c, fit.vb, c))
+    names = [f"contrast {i}" for i in range(c.shape[0])]
+    df = fit.coefficients.df[0]
+    return describe_coefficients(names, c @ fit.coefficients.estimate, se, df, fit.level)
+
+
+def variance_inflation(fit: MetaRegression) -> Floats:
+    """Variance inflation factors of the coefficients that are not constant columns (nan for an
+    intercept): how many times a coefficient's variance is what it would be if the moderators did
+    not go together. The diagonal of the inverse of their correlation matrix in vb."""
+    moderators = list(fit.tested)
+    out = np.full(fit.p, np.nan)
+    if moderators:
+        part = fit.vb[np.ix_(moderators, moderators)]
+        scale = np.sqrt(np.diag(part))
+        out[moderators] = np.diag(np.linalg.inv(part / np.outer(scale, scale)))
+    return out

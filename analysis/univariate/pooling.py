@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, check_estimates
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
-from analysis.univariate.heterogeneity import Heterogeneity, Tau2Interval
+from analysis.univariate.heterogeneity import Heterogeneity
 from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.tau2_intervals import Tau2Interval
 
 PREDICTION_METHODS = {
     "t_k_minus_1": "t with k - 1 df and the standard error of the interval method",

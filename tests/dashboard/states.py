@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from analysis.univariate.heterogeneity import TAU2_METHODS
 from analysis.univariate.meta_regression import CI_METHODS
+from analysis.univariate.tau2 import TAU2_METHODS
 from dashboard.query import COLUMNS, OUTCOMES, ROB_LEVELS, SORTS, State
 
 AWKWARD = ("a,b", "a&b=c", "50%", "a+b", "naïve ü 中文", "a/b/../c", "<b>", "'\"", "x y", ";", "#",

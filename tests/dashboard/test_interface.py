@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.univariate.heterogeneity import TAU2_METHODS
 from analysis.univariate.meta_regression import CI_METHODS
+from analysis.univariate.tau2 import TAU2_METHODS
 from dashboard.api import ENDPOINTS, FORMS, SCOPES
 from dashboard.pages import FIGURES, VIEWS
 from dashboard.query import PARAMETERS

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.univariate.heterogeneity import TAU2_METHODS
 from analysis.univariate.meta_regression import CI_METHODS, fit_meta_regression
 from analysis.univariate.pooling import PooledEffect, fit_random_effects, weights_percent
 from analysis.univariate.subgroups import fit_subgroups
+from analysis.univariate.tau2 import TAU2_METHODS
 
 from . import textbook
 from .generated import effects, studies

@@ -129,3 +129,19 @@ def check_grid(topic: str, cases_not_offered: Reasons, quantities_not_offered: R
         assert any(fnmatchcase(case, key) for case in core), f"no core case matches {key}"
     for key in quantities_not_offered:
         assert any(fnmatchcase(name, key) for name in quantities), f"no quantity matches {key}"
+
+
+def check_extra_grid(topic: str, cases_not_offered: Reasons) -> None:
+    """Every case beyond the core is copied (and so compared) or listed, and no reason is stale."""
+    grid = json.loads((ORACLE / "extra_grid.json").read_text(encoding="utf-8"))[topic]
+    beyond = {case: set(row["quantities"]) for row in grid for case in row["cases"]}
+    copied = {case["id"]: set(case["expect"]) for case in _topic(topic) if case["id"] in beyond}
+    listed = {case for case in beyond if reason_for(case, cases_not_offered) is not None}
+    missing = set(beyond) - set(copied) - listed
+    assert not missing, f"neither compared nor listed: {sorted(missing)}"
+    both = set(copied) & listed
+    assert not both, f"compared and listed as not offered: {sorted(both)}"
+    for name, quantities in copied.items():
+        assert quantities == beyond[name], f"{name}: the copy lost quantities"
+    for key in cases_not_offered:
+        assert any(fnmatchcase(case, key) for case in beyond), f"no extra case matches {key}"

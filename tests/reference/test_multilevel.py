@@ -11,7 +11,8 @@ from analysis.dependent.blocks import EffectBlocks, make_blocks
 from analysis.dependent.composites import make_composites
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.distributions import chi2_sf
-from analysis.univariate.heterogeneity import cochran_q, typical_variance
+from analysis.univariate.heterogeneity import typical_variance
+from analysis.univariate.least_squares import generalized_q
 from analysis.univariate.pooling import fit_random_effects
 
 from .multivariate_results import NOT_OFFERED, cluster_robust, hotelling, model_based
@@ -84,7 +85,7 @@ def test_three_level(case: Case) -> None:
     fit = _fit(case)
     blocks = fit.blocks
     yi, vi = data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
-    q = cochran_q(yi, vi, blocks.design)
+    q = generalized_q(0.0, yi, vi, blocks.design)
     found = model_based(fit) | cluster_robust(fit) | _variances(fit)
     tested = next((c for name, c in TESTED.items() if name in case["id"]), None)
     if tested is not None:

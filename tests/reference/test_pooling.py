@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from analysis.gap.action_control import pool_proportion
-from analysis.univariate.heterogeneity import TAU2_METHODS, log_likelihood, q_profile_interval
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
+from analysis.univariate.tau2 import TAU2_METHODS, log_likelihood
+from analysis.univariate.tau2_intervals import q_profile_interval
 
 from .oracle_cases import (
     CLOSED_FORM,

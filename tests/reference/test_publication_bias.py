@@ -9,8 +9,8 @@ from analysis.bias.small_study import egger_test, pet_peese
 from analysis.bias.trim_and_fill import ESTIMATORS, SIDES, TrimAndFill, trim_and_fill
 from analysis.dependent.blocks import make_blocks
 from analysis.dependent.multivariate import fit_multivariate
-from analysis.univariate.heterogeneity import log_likelihood
 from analysis.univariate.pooling import fit_random_effects
+from analysis.univariate.tau2 import log_likelihood
 
 from .multivariate_results import NOT_OFFERED, cluster_robust, model_based
 from .oracle_cases import (

@@ -27,7 +27,8 @@ _BLOCK = 40_000
 class Fits:
     """B fits: beta (B x p) with its model-based covariance vb (B x p x p), tau2, the weighted
     residual sum of squares at tau2 (for Knapp and Hartung), Cochran's Q and df = effects - p.
-    nan where a problem has no more effects than coefficients."""
+    nan where a problem has no more effects than coefficients or columns that depend on each
+    other."""
 
     beta: Floats
     vb: Floats
@@ -107,7 +108,7 @@ def fit_many(
 def _fit(problems: _Problems, method: str) -> Iterator[Floats]:
     count, p = problems.m.shape[0], len(problems.columns)
     df = problems.m.sum(axis=1) - p
-    enough = df > 0
+    enough = (df > 0) & _full_rank(problems)
     kept = problems if bool(enough.all()) else problems.rows(enough)
     out = [np.full((count, *shape), np.nan) for shape in ((p,), (p, p), (), (), ())]
     if bool(enough.any()):
@@ -117,6 +118,20 @@ def _fit(problems: _Problems, method: str) -> Iterator[Floats]:
         for target, values in zip(out, (beta, vb, tau2, rss, q), strict=True):
             target[enough] = values
     return iter((*out, np.where(enough, df, np.nan)))
+
+
+def _full_rank(problems: _Problems) -> np.ndarray:
+    """Whether the columns of every problem are independent over its own effects."""
+    m, p = problems.m, len(problems.columns)
+    if p == 1 or (all(c.ndim == 1 for c in problems.columns) and bool((m > 0).all())):
+        return np.ones(m.shape[0], dtype=bool)
+    gram = np.empty((m.shape[0], p, p))
+    for i, first in enumerate(problems.columns):
+        for j, second in enumerate(problems.columns[: i + 1]):
+            gram[:, i, j] = gram[:, j, i] = _dot(m, first * second)
+    size = np.sqrt(np.maximum(np.einsum("bpp->bp", gram), 1e-300))
+    smallest = np.linalg.eigvalsh(gram / (size[:, :, None] * size[:, None, :]))[:, 0]
+    return np.asarray(smallest > 1e-13)
 
 
 def _dot(w: Floats, a: Floats) -> Floats:

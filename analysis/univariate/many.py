@@ -67,8 +67,11 @@ def pool_subsets(
         scale = np.where(single, 1.0, fits.rss / fits.df)
         if ci_method == "knapp_hartung_floor":
             scale = np.maximum(scale, 1.0)
-    variance = np.where(single, m @ variances, scale * fits.vb[:, 0, 0])
-    df = np.where(single | (ci_method == "wald"), np.inf, k - 1.0)
+    variance, df = scale * fits.vb[:, 0, 0], k - 1.0
+    if ci_method == "kenward_roger":
+        variance, df = _kenward_roger(m, variances, fits.tau2)
+    variance = np.where(single, m @ variances, variance)
+    df = np.where(single | (ci_method == "wald"), np.inf, df)
     with np.errstate(invalid="ignore"):
         se = np.sqrt(variance)
         half = _critical(level, df) * se
@@ -78,6 +81,17 @@ def pool_subsets(
     for values in (mu, se, df, half, q, i2):
         values[empty] = np.nan
     return Pools(k.astype(int), mu, se, df, mu - half, mu + half, fits.tau2, q, i2)
+
+
+def _kenward_roger(m: Floats, vi: Floats, tau2: Floats) -> tuple[Floats, Floats]:
+    """`kenward_roger` for the mean of every subset: variance and df."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        w = m / (vi + tau2[:, None])
+        w2 = w * w
+        phi, p, q = 1.0 / w.sum(axis=1), w2.sum(axis=1), (w2 * w).sum(axis=1)
+        variance = 2.0 / (p - 2.0 * phi * q + (phi * p) ** 2)
+        adjusted = phi + 2.0 * variance * phi**2 * (q - phi * p**2)
+        return adjusted, 2.0 / (variance * (phi * p) ** 2)
 
 
 def _i2(m: Floats, vi: Floats, tau2: Floats, q: Floats, k: Floats, method: str) -> Floats:

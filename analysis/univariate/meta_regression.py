@@ -18,6 +18,7 @@ from analysis.univariate.heterogeneity import (
     describe_heterogeneity,
     fit_statistics,
 )
+from analysis.univariate.kenward_roger import kenward_roger
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.tau2 import TAU2_METHODS, log_likelihood, tau2_standard_error
 from analysis.univariate.tau2_intervals import Tau2Interval, q_profile_interval
@@ -27,6 +28,7 @@ CI_METHODS = {
     "t": "t quantiles with k - p df and the model-based standard error",
     "knapp_hartung": "Knapp and Hartung (2003): scaled standard error, t with k - p df",
     "knapp_hartung_floor": "Knapp-Hartung whose scale is never below 1 (never narrower than t)",
+    "kenward_roger": "Kenward and Roger (1997): adjusted covariance, t with their df (for REML)",
 }
 
 
@@ -128,6 +130,7 @@ def fit_meta_regression(
 
     yi, vi: k effects and sampling variances. design: k x p matrix, by default an intercept.
     names: p coefficient names. method: one of `TAU2_METHODS`. ci_method: one of `CI_METHODS`.
+    The omnibus test of `kenward_roger` takes the smallest of the coefficients' df.
     Knapp and Hartung (2003, Stat Med 22:2693) for the scaled inference; REML takes the global
     maximum of the restricted likelihood.
     Raises `EstimationError` for k <= p, non-finite effects, variances of 0 or less, or a
@@ -144,10 +147,12 @@ def fit_meta_regression(
     tau2 = estimator(effects, variances, matrix)
     fit = weighted_fit(effects, 1.0 / (variances + tau2), matrix)
     scale = _variance_scale(ci_method, fit.rss, k - p)
-    vb = fit.vb * scale
-    df = math.inf if ci_method == "wald" else float(k - p)
+    vb, df = fit.vb * scale, np.full(p, math.inf if ci_method == "wald" else float(k - p))
+    if ci_method == "kenward_roger":
+        adjusted = kenward_roger(effects, variances, matrix, tau2)
+        vb, df = adjusted.vcov, np.array([adjusted.df(one) for one in np.eye(p)])
     tested = [i for i in range(p) if not _is_constant(matrix[:, i])]
-    qm, qm_pvalue = _omnibus(fit.beta, vb, tested, df)
+    qm, qm_pvalue = _omnibus(fit.beta, vb, tested, float(df.min()))
     return MetaRegression(
         k=k,
         p=p,

@@ -28,7 +28,7 @@ class PooledEffect:
 
     mu, se, ci_lb, ci_ub, statistic, df, pvalue: the mean by `ci_method` at `level`.
     pi_lb, pi_ub: prediction interval of the true effect in a new study by `pi_method`.
-    tau2 with its Q-profile interval, heterogeneity (Q, I2 in percent, H2).
+    tau2 with its large-sample standard error and Q-profile interval, heterogeneity (Q, I2 in percent, H2).
     status: `ok`, or `single_study` when k = 1 (the study's own effect, normal interval).
     notes: states such as `tau2_at_zero`. Unrounded.
     """
@@ -44,6 +44,7 @@ class PooledEffect:
     pi_lb: float
     pi_ub: float
     tau2: float
+    se_tau2: float
     tau2_interval: Tau2Interval
     heterogeneity: Heterogeneity
     method: str
@@ -83,6 +84,7 @@ def _single_study(y: float, v: float, level: float, pi_method: str) -> PooledEff
         two_sided_p(y / se),
         y - half,
         y + half,
+        math.nan,
         math.nan,
         math.nan,
         math.nan,
@@ -134,6 +136,7 @@ def fit_random_effects(
         pi_lb=pi_lb,
         pi_ub=pi_ub,
         tau2=fit.tau2,
+        se_tau2=fit.se_tau2,
         tau2_interval=fit.tau2_interval,
         heterogeneity=fit.heterogeneity,
         method=method,

@@ -1,0 +1,93 @@
+"""Design matrices from columns: numbers, factors and their products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.arrays import Floats, require
+from analysis.errors import EstimationError
+
+
+@dataclass(frozen=True)
+class Design:
+    """A k x p matrix with the names of its columns; `terms` finds the columns of a term, for a
+    test of a whole factor or interaction; `levels` of each factor, the reference first."""
+
+    matrix: Floats
+    names: tuple[str, ...]
+    terms: dict[str, tuple[int, ...]]
+    levels: dict[str, tuple[str, ...]]
+
+    def constraints(self, term: str) -> Floats:
+        """Rows that pick the coefficients of a term, for a Wald test that they are all 0."""
+        if term not in self.terms:
+            raise EstimationError(f"no term {term!r}; there are {', '.join(self.terms)}")
+        return np.eye(len(self.names))[list(self.terms[term])]
+
+
+def make_design(
+    table: Mapping[str, Any],
+    terms: Sequence[str],
+    *,
+    intercept: bool = True,
+    reference: Mapping[str, str] | None = None,
+) -> Design:
+    """Design of some terms: a column's name, or names joined by `:` for their product.
+
+    Columns of numbers enter as they are; columns of text are factors with one indicator per level
+    but the reference (the first in sorted order, or what `reference` names). Without an intercept
+    the first factor keeps all its levels. Products need their parts as terms of their own to be
+    read as interactions.
+    Raises `EstimationError` for an unknown column, a reference that is no level, a factor of one
+    level, and missing values, with the row.
+    """
+    columns: list[Floats] = []
+    names: list[str] = []
+    found: dict[str, tuple[int, ...]] = {}
+    levels: dict[str, tuple[str, ...]] = {}
+    if intercept:
+        rows = len(table[terms[0].split(":")[0]]) if terms else max(map(len, table.values()))
+        columns.append(np.ones(rows))
+        names.append("intercept")
+    full = not intercept
+    for term in terms:
+        parts = term.split(":")
+        for part in parts:
+            if part not in table:
+                raise EstimationError(f"no column {part!r}; there are {', '.join(table)}")
+        made = [("", np.ones(len(table[parts[0]])))]
+        for part in parts:
+            own = _main(table[part], part, (reference or {}).get(part), levels, full)
+            full = full and part not in levels
+            made = [(f"{a}:{b}" if a else b, x * y) for a, x in made for b, y in own]
+        found[term] = tuple(range(len(names), len(names) + len(made)))
+        names += [name for name, _ in made]
+        columns += [values for _, values in made]
+    return Design(np.column_stack(columns), tuple(names), found, levels)
+
+
+def _main(
+    values: Any, name: str, reference: str | None, levels: dict[str, tuple[str, ...]], full: bool
+) -> list[tuple[str, Floats]]:
+    """Named columns of one variable."""
+    array = np.asarray(values)
+    if array.dtype.kind in "iufb":
+        numbers = array.astype(np.float64)
+        require(np.isfinite(numbers), f"{name} must be known for every effect")
+        return [(name, numbers)]
+    texts = np.array(["" if one is None or one != one else str(one) for one in array])
+    require(texts != "", f"{name} must be known for every effect")
+    found = sorted(set(texts))
+    if len(found) < 2:
+        raise EstimationError(f"{name} has one level only; it cannot be compared")
+    first = found[0] if reference is None else reference
+    if first not in found:
+        raise EstimationError(f"{first!r} is no level of {name}; there are {', '.join(found)}")
+    ordered = (first, *(one for one in found if one != first))
+    levels[name] = ordered
+    shown = ordered if full else ordered[1:]
+    return [(f"{name}={one}", (texts == one).astype(np.float64)) for one in shown]

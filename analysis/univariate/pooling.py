@@ -28,7 +28,8 @@ class PooledEffect:
 
     mu, se, ci_lb, ci_ub, statistic, df, pvalue: the mean by `ci_method` at `level`.
     pi_lb, pi_ub: prediction interval of the true effect in a new study by `pi_method`.
-    tau2 with its large-sample standard error and Q-profile interval, heterogeneity (Q, I2 in percent, H2).
+    tau2 with its large-sample standard error and Q-profile interval, heterogeneity (Q, I2 in
+    percent, H2).
     status: `ok`, or `single_study` when k = 1 (the study's own effect, normal interval).
     notes: states such as `tau2_at_zero`. Unrounded.
     """

@@ -93,7 +93,7 @@ EMPTY_GROUP = {"sim_zero_cells": 5}
 BINARY = ("ai", "bi", "ci", "di")
 GROUPS = ("m1i", "sd1i", "n1i", "m2i", "sd2i", "n2i")
 OUR_NAMES = {
-    "rates": {"xi": "events", "ti": "time"},
+    "counts": {"xi": "events", "ti": "time"},
     "contrasts": {"x1i": "events1i", "t1i": "time1i", "x2i": "events2i", "t2i": "time2i"},
     "reliability": {"ai": "alpha", "mi": "items"},
     "change": {"m1i": "m_after", "m2i": "m_before", "sd1i": "sd_after", "sd2i": "sd_before"},
@@ -103,7 +103,7 @@ OUR_NAMES = {
 """Names of our inputs by those of the reference. SMCRH: the standardizer is the reference's first
 standard deviation, which these cases fill with the one after."""
 FAMILIES = {
-    **dict.fromkeys(("PR", "PLN", "PLO", "PAS", "PFT", "IR", "IRLN", "IRS", "IRFT"), "rates"),
+    **dict.fromkeys(("PR", "PLN", "PLO", "PAS", "PFT", "IR", "IRLN", "IRS", "IRFT"), "counts"),
     **dict.fromkeys(("IRR", "IRD", "IRSD"), "contrasts"),
     **dict.fromkeys(("ARAW", "AHW", "ABT"), "reliability"),
     **dict.fromkeys(("MC", "SMCC", "ROMC"), "change"),

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.errors import EstimationError
+from analysis.errors import EstimationError, RowError
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-_MOST_ROWS_NAMED = 5
 
 
 def as_vector(values: ArrayLike, name: str) -> Floats:
@@ -35,13 +33,10 @@ def as_vectors(**columns: ArrayLike) -> list[Floats]:
 
 
 def require(valid: NDArray[np.bool_], message: str) -> None:
-    """Raise `EstimationError` naming the rows (0-based) where `valid` is false."""
+    """Raise `RowError` naming the rows (0-based) where `valid` is false."""
     if valid.all():
         return
-    rows = np.flatnonzero(~valid)
-    named = ", ".join(str(row) for row in rows[:_MOST_ROWS_NAMED])
-    more = f" and {rows.size - _MOST_ROWS_NAMED} more" if rows.size > _MOST_ROWS_NAMED else ""
-    raise EstimationError(f"{message} (row {named}{more})")
+    raise RowError(message, [int(row) for row in np.flatnonzero(~valid)])
 
 
 def check_estimates(yi: ArrayLike, vi: ArrayLike) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ from scipy import optimize
 
 from analysis.arrays import Floats
 from analysis.dependent.blocks import EffectBlocks
+from analysis.dependent.three_level import maximize_three_level
 from analysis.errors import EstimationError
 
 STRUCTURES = {
@@ -385,23 +386,15 @@ def fit_multivariate(
     if blocks.k < blocks.p + bool(names):
         raise EstimationError(f"{blocks.p} coefficients need more effects than {blocks.k}")
     unit = _typical_size(blocks)
-    scaled = _rescale(blocks, unit)
-
-    basis = _basis(scaled, taus, omegas) if names else []
-
-    def objective(theta: Floats) -> tuple[float, Floats]:
-        tau, omega = parametrization.expand(theta)
-        pieces = _solve(scaled, tau, omega, restricted)
-        score = _score(pieces, basis, restricted)
-        return -pieces.loglik, -(parametrization.jacobian(theta).T @ score)
-
-    starts = parametrization.starts(1.0)
-    if near is not None and near.structure == structure and structure in ("UN", "DIAG", "ID"):
-        best = min(starts, key=lambda start: objective(start)[0])
-        starts = [parametrization.locate(near.tau / unit, near.omega / unit), best]
-    theta = _maximize(objective, starts) if names else np.zeros(0)
-    tau, omega = parametrization.expand(theta)
-    left = float(np.abs(objective(theta)[1]).max()) if theta.size else 0.0
+    if q == 1 and structure != "NONE":
+        one, other, left = maximize_three_level(
+            blocks, unit, within=index[0] >= 0, restricted=restricted
+        )
+        tau, omega = np.array([[one]]), np.array([other])
+    else:
+        tau, omega, left = _search(
+            _rescale(blocks, unit), taus, omegas, parametrization, restricted, near, unit
+        )
     tau, omega = _clear_zeros(tau) * unit, np.where(omega < _ZERO, 0.0, omega) * unit
     pieces = _solve(blocks, tau, omega, restricted)
     free = [i for i, name in enumerate(names) if _is_free(name, structure)]
@@ -429,6 +422,37 @@ def fit_multivariate(
         gradient=left,
         notes=notes,
     )
+
+
+def _search(
+    scaled: EffectBlocks,
+    taus: list[Floats],
+    omegas: list[Floats],
+    parametrization: _Parametrization,
+    restricted: bool,
+    near: MultivariateFit | None,
+    unit: float,
+) -> tuple[Floats, Floats, float]:
+    """Tau and omega (in units) of the highest likelihood from several starts, and the largest slope
+    left there."""
+    if not taus:
+        return (*parametrization.expand(np.zeros(0)), 0.0)
+    basis = _basis(scaled, taus, omegas)
+
+    def objective(theta: Floats) -> tuple[float, Floats]:
+        tau, omega = parametrization.expand(theta)
+        pieces = _solve(scaled, tau, omega, restricted)
+        score = _score(pieces, basis, restricted)
+        return -pieces.loglik, -(parametrization.jacobian(theta).T @ score)
+
+    starts = parametrization.starts(1.0)
+    structure = parametrization.structure
+    if near is not None and near.structure == structure and structure in ("UN", "DIAG", "ID"):
+        best = min(starts, key=lambda start: objective(start)[0])
+        starts = [parametrization.locate(near.tau / unit, near.omega / unit), best]
+    theta = _maximize(objective, starts)
+    left = float(np.abs(objective(theta)[1]).max())
+    return (*parametrization.expand(theta), left)
 
 
 def _clear_zeros(tau: Floats) -> Floats:

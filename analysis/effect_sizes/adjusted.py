@@ -72,6 +72,7 @@ def cluster_standardized_mean_difference(
         d=d, n1i=n1i, n2i=n2i, cluster_size=cluster_size, icc=icc
     )
     total = n1 + n2
+    require(~(size > n1) & ~(size > n2), "a cluster cannot be larger than its arm")
     inflation = design_effect(size, rho)
     shrunk = (total - 2.0) - 2.0 * (size - 1.0) * rho
     require(~(shrunk <= 0), "too few clusters for clusters of this size")

@@ -29,6 +29,7 @@ def _cohen_d(
 ) -> tuple[Floats, Floats, Floats]:
     m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
     require(~(sd1 <= 0) & ~(sd2 <= 0), "standard deviations must be greater than 0")
+    require(~(n1 < 2) & ~(n2 < 2), "each group needs at least 2 participants")
     pooled = ((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / (n1 + n2 - 2.0)
     return (m1 - m2) / np.sqrt(pooled), n1, n2
 
@@ -186,7 +187,7 @@ def tetrachoric(
 
     The correlation that gives the first cell (with both margins as thresholds this is the
     maximum-likelihood estimate), variance by the delta method on the multinomial cells (Brown
-    1977, Appl Stat 26:343). Rows whose estimate is at +-1 have none (nan).
+    1977, Appl Stat 26:343). A table with a zero cell has none (nan).
     """
     cells = np.array(cells_after_policy(events1i, n1i, events2i, n2i, zero_cells, add))
     made = [_tetrachoric(*(float(x) for x in column)) for column in cells.T]
@@ -196,7 +197,7 @@ def tetrachoric(
 
 def _tetrachoric(a: float, b: float, c: float, d: float) -> tuple[float, float]:
     n = a + b + c + d
-    if not n > 0 or min(a + b, c + d, a + c, b + d) <= 0 or (a * d == 0 and b * c == 0):
+    if not n > 0 or min(a, b, c, d) <= 0:
         return math.nan, math.nan
     z1, z2 = normal_quantile((a + b) / n), normal_quantile((a + c) / n)
     limit = 1.0 - 1e-9
@@ -241,6 +242,7 @@ def reliability(
     a, m, n = as_vectors(alpha=alpha, items=items, ni=ni)
     require(~(a >= 1), "alpha must be below 1")
     require(~(m < 2), "alpha needs at least 2 items")
+    require(~(n <= 2), "alpha needs more than 2 persons")
     factor = 2.0 * m / ((m - 1.0) * (n - 2.0))
     if scale == "ARAW":
         return EffectSizes(scale, a, factor * (1.0 - a) ** 2, "reliability/ARAW")

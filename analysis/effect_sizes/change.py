@@ -24,6 +24,7 @@ CHANGE_STANDARDIZERS = {
 
 def _change_variance(sd1: Floats, sd2: Floats, r: Floats) -> Floats:
     require(~(np.abs(r) > 1), "a correlation lies between -1 and 1")
+    require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
     return sd1**2 + sd2**2 - 2.0 * r * sd1 * sd2
 
 
@@ -42,6 +43,7 @@ def mean_change(
     after, before, sd1, sd2, n, r = as_vectors(
         m_after=m_after, m_before=m_before, sd_after=sd_after, sd_before=sd_before, ni=ni, ri=ri
     )
+    require(~(n < 1), "a change needs at least 1 participant")
     return EffectSizes("MC", after - before, _change_variance(sd1, sd2, r) / n, "mean_change")
 
 
@@ -57,6 +59,8 @@ def log_ratio_of_change(
     after, before, sd1, sd2, n, r = as_vectors(
         m_after=m_after, m_before=m_before, sd_after=sd_after, sd_before=sd_before, ni=ni, ri=ri
     )
+    require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
+    require(~(n < 1), "a change needs at least 1 participant")
     require(~(after * before <= 0), "a ratio needs means of the same sign, other than 0")
     cv1, cv2 = sd1 / after, sd2 / before
     vi = (cv1**2 + cv2**2 - 2.0 * r * cv1 * cv2) / n
@@ -82,7 +86,8 @@ def standardized_change(
     `sd_after` is not used by `before`.
     """
     named(by, CHANGE_STANDARDIZERS, "standardizer of a change")
-    named(variance, {"LS": 0, "LS2": 0}, "variance formula")
+    formulas = {"LS": 0} if by == "before_unequal" else {"LS": 0, "LS2": 0}
+    named(variance, formulas, f"variance formula of a change by {by}")
     after, before, sd1, sd2, n, r = as_vectors(
         m_after=m_after, m_before=m_before, sd_after=sd_after, sd_before=sd_before, ni=ni, ri=ri
     )
@@ -129,6 +134,7 @@ def pre_post_control(
         m_after2=m_after2, m_before2=m_before2, sd_before2=sd_before2, n2i=n2i, r2i=r2i,
     )  # fmt: skip
     require(~(n1 <= 3) & ~(n2 <= 3), "each group needs more than 3 participants")
+    require(~(sd1 <= 0) & ~(sd2 <= 0), "standard deviations must be greater than 0")
     require(~(np.abs(r1) >= 1) & ~(np.abs(r2) >= 1), "correlations lie between -1 and 1")
     df = n1 + n2 - 2.0
     pooled = np.sqrt(((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / df)

@@ -33,7 +33,7 @@ def raw_correlation(ri: ArrayLike, ni: ArrayLike, *, variance: str = "LS") -> Ef
     its place (`AV`). Pool Fisher's z unless the scale of r itself is wanted."""
     named(variance, {"LS": 0, "AV": 0}, "variance formula")
     r, n = _correlations(ri, ni)
-    center = r if variance == "LS" else np.full_like(r, (n * r).sum() / n.sum())
+    center = r if variance == "LS" else np.full_like(r, np.nansum(n * r) / np.nansum(n + 0.0 * r))
     return EffectSizes("COR", r, (1.0 - center**2) ** 2 / (n - 1.0), f"correlation/{variance}")
 
 

@@ -19,7 +19,7 @@ from analysis.effect_sizes.standardized import (
     standardized_mean_difference,
     standardized_mean_difference_unequal,
 )
-from analysis.errors import EstimationError
+from analysis.errors import EstimationError, RowError
 
 Formula = Callable[..., EffectSizes]
 
@@ -102,18 +102,41 @@ def effect_sizes(
     Raises `EstimationError` for an unknown measure, a column that is missing, or values that the
     measure refuses, with the row.
     """
-    rows = max((np.size(table[name]) for name in table), default=0)
-    codes = [measure] * rows if isinstance(measure, str) else [str(one) for one in measure]
+    if isinstance(measure, str):
+        rows = max(
+            (np.size(table[name]) for name in inputs_of(measure) if name in table), default=0
+        )
+        codes = [measure] * rows
+    else:
+        codes = [str(one) for one in measure]
+        rows = max((np.size(table[name]) for name in table), default=0)
     if len(codes) != rows:
         raise EstimationError(f"{len(codes)} measures for a table of {rows} rows")
     yi, vi = np.full(rows, np.nan), np.full(rows, np.nan)
     formula = np.full(rows, "", dtype=object)
+    for code in options or {}:
+        if code not in codes:
+            raise EstimationError(f"options for {code}, which no row of the table has")
     for code in dict.fromkeys(codes):
         own = np.array([one == code for one in codes])
         columns = _columns(table, code, own)
-        made = MEASURES[code](**columns, **dict((options or {}).get(code, {})))
+        made = _make(code, columns, dict((options or {}).get(code, {})), np.flatnonzero(own))
         yi[own], vi[own], formula[own] = made.yi, made.vi, made.formula
     return EffectTable(tuple(codes), yi, vi, tuple(str(one) for one in formula))
+
+
+def _make(
+    code: str, columns: dict[str, Floats], options: dict[str, Any], rows: np.ndarray
+) -> EffectSizes:
+    """Effects of one measure; a refusal names rows of the whole table."""
+    known = inspect.signature(MEASURES[code]).parameters
+    for name in options:
+        if name not in known or name in columns:
+            raise EstimationError(f"{code} has no option {name!r}")
+    try:
+        return MEASURES[code](**columns, **options)
+    except RowError as error:
+        raise error.of_table(rows.tolist()) from None
 
 
 def _columns(table: Mapping[str, Any], code: str, own: np.ndarray) -> dict[str, Floats]:
@@ -125,6 +148,13 @@ def _columns(table: Mapping[str, Any], code: str, own: np.ndarray) -> dict[str, 
         )
     columns = {}
     for name in needed:
-        values = np.asarray(table[name], dtype=np.float64)
+        try:
+            values = np.asarray(table[name], dtype=np.float64)
+        except (TypeError, ValueError):
+            raise EstimationError(f"{code}: the column {name} must hold numbers") from None
+        if values.size not in (1, own.size):
+            raise EstimationError(
+                f"{code}: the column {name} has {values.size} values for {own.size} rows"
+            )
         columns[name] = np.broadcast_to(values, own.shape)[own]
     return columns

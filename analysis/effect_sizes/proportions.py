@@ -28,11 +28,9 @@ RATE_CONTRASTS = {
     "IRD": "difference of rates",
     "IRSD": "difference of the square roots of rates",
 }
-_PROPORTION_VARIANCES = {
-    "LS": "from the row's own proportion",
-    "UB": "unbiased, with n - 1 (PR only)",
-    "AV": "from the mean proportion over the rows (PR and PLO)",
-}
+_OTHER_VARIANCES = {"PR": ("UB", "AV"), "PLO": ("AV",)}
+"""Besides `LS`, from the row's own proportion: `UB` unbiased, with n - 1; `AV` from the mean
+proportion over the rows."""
 
 
 def _rows_to_correct(zero: np.ndarray, policy: str) -> Floats:
@@ -61,7 +59,8 @@ def proportion(
     Raises `EstimationError` for events outside 0..n.
     """
     named(scale, PROPORTION_SCALES, "scale of a proportion")
-    named(variance, _PROPORTION_VARIANCES, "variance formula")
+    offered = ("LS", *_OTHER_VARIANCES.get(scale, ()))
+    named(variance, dict.fromkeys(offered), f"variance formula of {scale}")
     x, n = as_vectors(events=events, ni=ni)
     require(~(x < 0) & ~(x > n), "events must lie between 0 and n")
     require(~(n <= 0), "the number of persons must be greater than 0")
@@ -103,7 +102,8 @@ def proportion_from_scale(value: ArrayLike, scale: str, ni: ArrayLike | None = N
         low = 0.5 * np.arcsin(np.sqrt(1.0 / (n + 1.0)))
         high = 0.5 * (np.arcsin(np.sqrt(n / (n + 1.0))) + np.pi / 2.0)
         sine = np.sin(2.0 * y)
-        inner = np.maximum(0.0, 1.0 - (sine + (sine - 1.0 / sine) / n) ** 2)
+        safe = np.where(sine == 0.0, 1.0, sine)
+        inner = np.maximum(0.0, 1.0 - (sine + (sine - 1.0 / safe) / n) ** 2)
         p = 0.5 * (1.0 - np.sign(np.cos(2.0 * y)) * np.sqrt(inner))
         return np.asarray(np.where(y <= low, 0.0, np.where(y >= high, 1.0, p)))
     if scale == "PLN":
@@ -123,14 +123,14 @@ def incidence_rate(
 ) -> EffectSizes:
     """Events per unit of time on one of `RATE_SCALES`.
 
-    Variances: x/t^2; 1/x; 1/(4t); 1/(4t). `add` enters the events of rows without any on the
-    logarithmic scale, by the zero-cell policy.
+    Variances: x/t^2; 1/x; 1/(4t); 1/(4t). `add` enters the events of rows without any by the
+    zero-cell policy on the first two scales; the square roots need nothing.
     """
     named(scale, RATE_SCALES, "scale of a rate")
     x, t = as_vectors(events=events, time=time)
     require(~(x < 0), "events must not be negative")
     require(~(t <= 0), "times must be greater than 0")
-    if scale == "IRLN":
+    if scale in ("IR", "IRLN"):
         x = x + add * _rows_to_correct(x == 0, zero_cells)
     with np.errstate(divide="ignore", invalid="ignore"):
         if scale == "IR":
@@ -142,7 +142,8 @@ def incidence_rate(
             yi = np.sqrt(x / t)
             if scale == "IRFT":
                 yi = 0.5 * (yi + np.sqrt((x + 1.0) / t))
-    return finite(scale, yi, vi, f"incidence_rate/{scale}")
+    label = f"/zero_cells_{zero_cells}" if scale in ("IR", "IRLN") else ""
+    return finite(scale, yi, vi, f"incidence_rate/{scale}{label}")
 
 
 def incidence_rate_contrast(

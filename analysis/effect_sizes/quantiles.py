@@ -75,8 +75,13 @@ def moments_from_quantiles(
         for x, y, z in zip(by_both, by_quartiles, by_range, strict=True)
     )
     names = np.select(known, ["quartiles_and_range", "quartiles", "range"], "")
-    skewed = _skewed(known, n, np.abs(low + high - 2 * m) / width, np.abs(a + b - 2 * m) / iqr)
+    skewed = _skewed(known, n, _lopsided(low + high - 2 * m, width), _lopsided(a + b - 2 * m, iqr))
     return EstimatedMoments(mean, sd, skewed, tuple(str(name) for name in names))
+
+
+def _lopsided(shift: Floats, width: Floats) -> Floats:
+    """Distance of the middle from the median in units of the width; 0 where all are equal."""
+    return np.asarray(np.abs(shift) / np.where(width == 0.0, 1.0, width))
 
 
 def _skewed(known: list[np.ndarray], n: Floats, by_range: Floats, by_quartiles: Floats) -> Floats:

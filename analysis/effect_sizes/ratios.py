@@ -41,6 +41,8 @@ def log_ratio_of_means(
     """
     m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
     named(variance, ROM_VARIANCES, "variance formula")
+    require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
+    require(~(n1 < 2) & ~(n2 < 2), "each group needs at least 2 participants")
     require(~(m1 * m2 <= 0), "a ratio needs means of the same sign, other than 0")
     cv1, cv2 = sd1 / m1, sd2 / m2
     if variance == "HO":
@@ -84,6 +86,7 @@ def single_mean(mi: ArrayLike, sdi: ArrayLike, ni: ArrayLike) -> EffectSizes:
     """Mean of one group with variance sd^2 / n."""
     m, sd, n = as_vectors(mi=mi, sdi=sdi, ni=ni)
     require(~(sd < 0), "standard deviations must not be negative")
+    require(~(n < 1), "a mean needs at least 1 participant")
     return EffectSizes("MN", m, sd**2 / n, "mean")
 
 
@@ -91,6 +94,7 @@ def log_mean(mi: ArrayLike, sdi: ArrayLike, ni: ArrayLike) -> EffectSizes:
     """Logarithm of a positive mean with variance sd^2 / (n m^2)."""
     m, sd, n = as_vectors(mi=mi, sdi=sdi, ni=ni)
     require(~(m <= 0), "the logarithm needs means above 0")
+    require(~(n < 1), "a mean needs at least 1 participant")
     return EffectSizes("MNLN", np.log(m), sd**2 / (n * m**2), "log_mean")
 
 
@@ -98,6 +102,7 @@ def log_standard_deviation(sdi: ArrayLike, ni: ArrayLike) -> EffectSizes:
     """log(sd) + 1 / (2 (n - 1)) with variance 1 / (2 (n - 1)) (Raudenbush and Bryk 1987)."""
     sd, n = as_vectors(sdi=sdi, ni=ni)
     require(~(sd <= 0), "standard deviations must be greater than 0")
+    require(~(n < 2), "a standard deviation needs at least 2 participants")
     half = 1.0 / (2.0 * (n - 1.0))
     return EffectSizes("SDLN", np.log(sd) + half, half, "log_standard_deviation")
 

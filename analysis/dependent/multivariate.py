@@ -84,6 +84,11 @@ class MultivariateFit:
     def se(self) -> Floats:
         return np.sqrt(np.diag(self.vb))
 
+    @property
+    def within_index(self) -> list[int]:
+        """For each outcome the number of its within-trial variance, or -1 for none."""
+        return _within_index(self.blocks, self.within)
+
 
 @dataclass(frozen=True)
 class _Pieces:
@@ -139,6 +144,11 @@ def _solve(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -
         k -= p
     value -= 0.5 * k * math.log(2.0 * math.pi)
     return _Pieces(inverses, weighted_x, residuals, m, beta, value)
+
+
+def log_likelihood_at(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -> float:
+    """Log-likelihood at given variances, the coefficients at their GLS values."""
+    return _solve(blocks, tau, omega, restricted).loglik
 
 
 def _inverse_and_logdet(sigma: Floats) -> tuple[Floats, float]:

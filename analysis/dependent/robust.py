@@ -23,7 +23,9 @@ CORRECTIONS = {
     "CR0": "no small-sample correction",
     "CR1": "m / (m - 1)",
     "CR1p": "m / (m - p)",
+    "CR1S": "m (k - 1) / ((m - 1)(k - p)), as Stata",
     "CR2": "bias-reduced linearization, Satterthwaite df",
+    "CR3": "leaves each trial out, approximately (jackknife)",
 }
 
 
@@ -90,10 +92,12 @@ def robust_covariance(fit: MultivariateFit, correction: str = "CR2") -> RobustCo
     m = fit.vb
     adjusted, columns, order = [], [], []
     for group, sigma in zip(blocks.groups, sigmas, strict=True):
-        inverse = np.linalg.inv(sigma)
+        inverse: Floats = np.asarray(np.linalg.inv(sigma), dtype=np.float64)
         bread = inverse @ group.x @ m
         if correction == "CR2":
             bread = np.swapaxes(_cr2(sigma, group.x, m), 1, 2) @ bread
+        elif correction == "CR3":
+            bread = np.swapaxes(_cr3(inverse, group.x, m), 1, 2) @ bread
         residuals = group.y - group.x @ fit.beta
         adjusted.append(bread)
         columns.append(np.einsum("mdp,md->pm", bread, residuals))
@@ -105,6 +109,8 @@ def robust_covariance(fit: MultivariateFit, correction: str = "CR2") -> RobustCo
         "CR0": 1.0,
         "CR1": trials / (trials - 1.0),
         "CR2": 1.0,
+        "CR3": 1.0,
+        "CR1S": trials * (blocks.k - 1.0) / ((trials - 1.0) * (blocks.k - blocks.p)),
         "CR1p": trials / (trials - blocks.p) if trials > blocks.p else math.nan,
     }[correction]
     influence = influence * math.sqrt(factor)
@@ -204,6 +210,14 @@ def _cr2(sigma: Floats, x: Floats, m: Floats) -> Floats:
         root = np.where(values > tolerance, 1.0 / np.sqrt(values), 0.0)
     middle = np.einsum("mde,me,mfe->mdf", vectors, root, vectors)
     return np.asarray(np.swapaxes(upper, 1, 2) @ middle @ upper)
+
+
+def _cr3(inverse: Floats, x: Floats, m: Floats) -> Floats:
+    """A_i = (I - X_i M X_i' W_i)^-1 (m x d x d); pseudo-inverted where a trial alone determines a
+    coefficient."""
+    d = x.shape[1]
+    leverage = x @ m @ np.swapaxes(x, 1, 2) @ inverse
+    return np.asarray(np.linalg.pinv(np.eye(d)[None] - leverage, rcond=1e-10))
 
 
 def cluster_robust_mean(

@@ -1,0 +1,167 @@
+"""Profile likelihood intervals of variances and correlations of a multilevel or multivariate
+model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from analysis.arrays import Floats
+from analysis.dependent.blocks import EffectBlocks
+from analysis.dependent.multivariate import MultivariateFit, log_likelihood_at
+from analysis.distributions import chi2_quantile
+from analysis.errors import EstimationError
+from analysis.rootfinding import find_root
+
+
+@dataclass(frozen=True)
+class ProfileInterval:
+    """Values of one parameter whose profile log-likelihood is within half a chi-squared quantile of
+    the maximum. A limit at the edge of the parameter space (variance 0, correlation +-1) is that
+    edge, and `edge` says which."""
+
+    parameter: str
+    estimate: float
+    lower: float
+    upper: float
+    level: float
+    edge: str = ""
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Everything but the parameters: variances as squares s, correlations as sines."""
+
+    blocks: EffectBlocks
+    q: int
+    structure: str
+    within: tuple[int, ...]
+    restricted: bool
+    unit: float
+
+    def covariances(
+        self, tau_sd: Floats, angles: Floats, omega_sd: Floats
+    ) -> tuple[Floats, Floats]:
+        tau_sd = np.broadcast_to(tau_sd, (self.q,)) * math.sqrt(self.unit)
+        correlation = np.eye(self.q)
+        if angles.size == 1:
+            correlation = correlation + np.sin(angles[0]) * (1.0 - np.eye(self.q))
+        elif angles.size:
+            correlation[np.tril_indices(self.q, -1)] = np.sin(angles)
+            correlation = correlation + np.tril(correlation, -1).T
+        omega = np.append(omega_sd**2 * self.unit, 0.0)[list(self.within)]
+        return correlation * np.outer(tau_sd, tau_sd), omega
+
+
+def profile_interval(
+    fit: MultivariateFit, parameter: str, *, level: float = 0.95
+) -> ProfileInterval:
+    """Interval of one parameter of a fit (Hardy and Thompson 1996; metafor `confint.rma.mv`).
+
+    parameter: `tau2[i]`, `rho` (of two outcomes, or the common one of `CS` and `HCS`) or
+    `omega2[i]`, i the number of the outcome. The other parameters are maximized at every value.
+    Raises `EstimationError` for a parameter that the model does not have, and for unstructured
+    covariances of more than two outcomes.
+    """
+    model, start = _model(fit)
+    if model.structure == "UN" and model.q > 2:
+        raise EstimationError("profile intervals of unstructured covariances need two outcomes")
+    names = _names(model)
+    if parameter not in names:
+        raise EstimationError(f"no parameter {parameter!r}; there are {', '.join(names)}")
+    place = names.index(parameter)
+    top = fit.loglik
+    floor = top - 0.5 * chi2_quantile(level, 1.0)
+    is_angle = parameter == "rho"
+    estimate = math.sin(start[place]) if is_angle else float(start[place]) ** 2 * model.unit
+    profile = _profile(model, start, place)
+
+    def below(coordinate: float) -> float:
+        return floor - profile(coordinate)
+
+    at = float(start[place])
+    if is_angle:
+        low, high = -_largest_angle(model), math.pi / 2.0
+        edge_low, edge_high = below(low + 1e-9) <= 0.0, below(high - 1e-9) <= 0.0
+        lower = math.sin(low) if edge_low else math.sin(find_root(below, low + 1e-9, at))
+        upper = 1.0 if edge_high else math.sin(find_root(below, at, high - 1e-9))
+    else:
+        edge_low, edge_high = below(0.0) <= 0.0, False
+        lower = 0.0 if edge_low else find_root(below, 0.0, at) ** 2 * model.unit
+        far = 2.0 * at + 0.5
+        while below(far) < 0.0:
+            far *= 2.0
+        upper = find_root(below, at, far) ** 2 * model.unit
+    edge = " and ".join(
+        name for name, there in (("lower", edge_low), ("upper", edge_high)) if there
+    )
+    return ProfileInterval(parameter, estimate, lower, upper, level, edge)
+
+
+def _largest_angle(model: _Model) -> float:
+    """The smallest correlation that q outcomes can all share is -1/(q - 1)."""
+    return math.asin(1.0 / (model.q - 1.0)) if model.q > 1 else math.pi / 2.0
+
+
+def _model(fit: MultivariateFit) -> tuple[_Model, Floats]:
+    q = len(fit.blocks.outcome_names)
+    within = tuple(fit.within_index)
+    unit = float(np.mean([np.diagonal(g.v, axis1=1, axis2=2).mean() for g in fit.blocks.groups]))
+    model = _Model(fit.blocks, q, fit.structure, within, fit.method == "REML", unit)
+    sd = np.sqrt(np.diag(fit.tau) / unit)
+    tau_sd = {"NONE": sd[:0], "ID": sd[:1], "CS": sd[:1]}.get(fit.structure, sd)
+    angles = np.zeros(0)
+    if fit.structure in ("UN", "CS", "HCS") and q > 1:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rho = fit.tau[1, 0] / math.sqrt(float(fit.tau[0, 0] * fit.tau[1, 1]))
+        angles = np.array([math.asin(min(1.0, max(-1.0, rho))) if math.isfinite(rho) else 0.0])
+    firsts = [within.index(n) for n in range(max(within) + 1)]
+    return model, np.concatenate([tau_sd, angles, np.sqrt(fit.omega[firsts] / unit)])
+
+
+def _names(model: _Model) -> list[str]:
+    count = {"NONE": 0, "ID": 1, "CS": 1}.get(model.structure, model.q)
+    names = [f"tau2[{i}]" for i in range(count)]
+    if model.structure in ("UN", "CS", "HCS") and model.q > 1:
+        names.append("rho")
+    return names + [f"omega2[{model.within.index(n)}]" for n in range(max(model.within) + 1)]
+
+
+def _profile(model: _Model, start: Floats, place: int) -> Callable[[float], float]:
+    """Log-likelihood at a value of one coordinate, the others at their best; every search starts
+    where the last one ended."""
+    names = _names(model)
+    angle = names.index("rho") if "rho" in names else None
+    others = [i for i in range(len(names)) if i != place]
+    last = np.array(start)
+    first = names.index("rho") if angle is not None else sum(n.startswith("tau2") for n in names)
+    after = first + (angle is not None)
+
+    def loglik(parameters: Floats) -> float:
+        tau, omega = model.covariances(
+            parameters[:first], parameters[first:after], parameters[after:]
+        )
+        return log_likelihood_at(model.blocks, tau, omega, model.restricted)
+
+    def value(coordinate: float) -> float:
+        nonlocal last
+        if not others:
+            return loglik(np.array([coordinate]))
+
+        def negative(free: Floats) -> float:
+            whole = np.empty(len(names))
+            whole[place], whole[others] = coordinate, free
+            return -loglik(whole)
+
+        best = math.inf
+        for begin in (last[others], start[others] + 0.05):
+            found = optimize.minimize(negative, begin, method="BFGS", options={"gtol": 1e-7})
+            if found.fun < best - 1e-12:
+                best, last[others] = float(found.fun), found.x
+        return -best
+
+    return value

@@ -141,7 +141,7 @@ class _Problem:
         w = np.linalg.inv(total)
         wx = w @ self.x
         information = self.x.T @ wx
-        m = np.linalg.inv(information)
+        m: Floats = np.asarray(np.linalg.inv(information), dtype=np.float64)
         beta = m @ (wx.T @ self.y)
         projection = w - wx @ m @ wx.T
         r = projection @ self.y

@@ -1,8 +1,8 @@
-"""Meta-regression, contrasts, predictions and subgroups agree with metafor."""
+"""Meta-regression, predictions, contrasts, residuals, permutation tests and subgroups agree with
+metafor."""
 
 from __future__ import annotations
 
-import math
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,9 +13,13 @@ from analysis.distributions import chi2_sf
 from analysis.univariate.meta_regression import (
     Coefficients,
     MetaRegression,
-    describe_coefficients,
+    contrast_estimates,
     fit_meta_regression,
+    predict,
+    variance_inflation,
 )
+from analysis.univariate.permutation import PermutationTest, permutation_test
+from analysis.univariate.residuals import regression_residuals
 from analysis.univariate.subgroups import fit_subgroups
 
 from .exact import exact_weighted_fit
@@ -40,11 +44,7 @@ INFERENCE = {"z": "wald", "knha": "knapp_hartung", "adhoc": "knapp_hartung_floor
 PERCENT = {"I2": (ITERATIVE, 1e-9)}
 """I2 is in percent: 1e-9 of it is nothing, where the reference stops a hair above tau2 = 0."""
 
-CASES_NOT_OFFERED = {
-    "*/residuals": "residuals and influence: not offered yet",
-    "*/vif": "variance inflation factors: not offered yet",
-    "*/permutest_*": "permutation tests: not offered yet",
-}
+CASES_NOT_OFFERED: dict[str, str] = {}
 CENTERED_FIRST = (
     "rma.uni centers the effects first, which is not neutral without a constant; its own "
     "knha.s2w = QE / 12 agrees with the value here"
@@ -52,16 +52,11 @@ CENTERED_FIRST = (
 NOT_OFFERED_FOR_CASE = {
     "*/EE": {"R2": "share of tau2 explained, which equal effects do not have"},
     "bcg_rr/slope_only/EE": dict.fromkeys(("I2", "H2", "QE", "QE_p"), CENTERED_FIRST),
+    "permute7/*": {"iterations": "distinct orders, 2520; all 5040 are refitted here"},
 }
 QUANTITIES_NOT_OFFERED = {
-    "se_tau2": "standard error of tau2: the Q-profile interval is offered instead",
-    "dev": "deviance: not offered yet",
-    "AIC": "information criteria: not offered yet",
-    "BIC": "information criteria: not offered yet",
-    "AICc": "information criteria: not offered yet",
     "Q_between": "a test with separate tau2: fit_subgroups tests with one common tau2",
     "p": "a test with separate tau2: fit_subgroups tests with one common tau2",
-    "*.pi_?b": "prediction intervals at given moderators: not offered yet",
 }
 
 
@@ -95,6 +90,14 @@ def _known(case: Case, found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name in case["expect"]}
 
 
+def _listed(case: Case) -> dict[str, str]:
+    listed = dict(QUANTITIES_NOT_OFFERED)
+    for pattern, reasons in NOT_OFFERED_FOR_CASE.items():
+        if fnmatchcase(case["id"], pattern):
+            listed |= reasons
+    return listed
+
+
 def _rtol(case: Case) -> float:
     for start, tolerance in ILL_CONDITIONED.items():
         if case["id"].startswith(start):
@@ -112,6 +115,7 @@ def test_rma_uni(case: Case) -> None:
     z = fits["z"]
     found: dict[str, Any] = {
         "tau2": z.tau2,
+        "se_tau2": z.se_tau2,
         "I2": z.heterogeneity.i2,
         "H2": z.heterogeneity.h2,
         "vt": z.heterogeneity.typical_v,
@@ -129,16 +133,16 @@ def test_rma_uni(case: Case) -> None:
         "knha.s2w": (fits["knha"].coefficients.se[0] / z.coefficients.se[0]) ** 2,
         "adhoc.QM_p": fits["adhoc"].qm_pvalue,
     }
-    if case["args"]["method"] in ("REML", "ML"):
-        found["ll"] = z.loglik
+    statistics = z.fit_statistics
+    found |= {
+        "ll": statistics.loglik, "dev": statistics.deviance, "AIC": statistics.aic,
+        "BIC": statistics.bic, "AICc": statistics.aicc,
+    }  # fmt: skip
     for name, fit in fits.items():
         found |= _table(name, fit.coefficients)
-    listed = dict(QUANTITIES_NOT_OFFERED)
-    for pattern, reasons in NOT_OFFERED_FOR_CASE.items():
-        if fnmatchcase(case["id"], pattern):
-            listed |= reasons
-            found = {name: value for name, value in found.items() if name not in reasons}
-    compare(case, _known(case, found), listed, rtol=_rtol(case), tolerances=PERCENT)
+    listed = _listed(case)
+    offered = {name: value for name, value in _known(case, found).items() if name not in listed}
+    compare(case, offered, listed, rtol=_rtol(case), tolerances=PERCENT)
 
 
 def test_raw_years_against_exact_arithmetic() -> None:
@@ -160,31 +164,81 @@ def test_line_through_the_origin(case: Case) -> None:
     compare(case, offered, QUANTITIES_NOT_OFFERED, rtol=ITERATIVE)
 
 
-def _linear(fit: MetaRegression, rows: Any) -> Coefficients:
-    """Linear combinations of the coefficients with the tests of the fit."""
-    combine = np.array(rows, dtype=float)
-    se = np.sqrt(np.einsum("lp,pq,lq->l", combine, fit.vb, combine))
-    df = math.inf if fit.ci_method == "wald" else float(fit.k - fit.p)
-    names = [str(i) for i in range(len(combine))]
-    return describe_coefficients(names, combine @ fit.coefficients.estimate, se, df, fit.level)
-
-
 @pytest.mark.parametrize("case", _of_function("predict.rma"))
-def test_predicted_means(case: Case) -> None:
+def test_predictions(case: Case) -> None:
     found: dict[str, Any] = {}
     for name in ("z", "knha"):
-        rows = _linear(_fit(case, name), case["args"]["newX"])
-        found |= _table(name, rows) | {f"{name}.pred": rows.estimate}
-    compare(case, _known(case, found), QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
+        rows = predict(_fit(case, name), case["args"]["newX"])
+        found |= {
+            f"{name}.pred": rows.estimate, f"{name}.se": rows.se,
+            f"{name}.ci_lb": rows.ci_lb, f"{name}.ci_ub": rows.ci_ub,
+            f"{name}.pi_lb": rows.pi_lb, f"{name}.pi_ub": rows.pi_ub,
+        }  # fmt: skip
+    compare(case, found, QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
 
 
 @pytest.mark.parametrize("case", cases("meta_regression", "*/contrast"))
 def test_contrasts(case: Case) -> None:
     found: dict[str, Any] = {}
     for name in ("z", "knha"):
-        rows = _linear(_fit(case, name), case["args"]["L"])
+        rows = contrast_estimates(_fit(case, name), case["args"]["L"])
         found |= _table(name, rows) | {f"{name}.est": rows.estimate}
     compare(case, _known(case, found), QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
+
+
+@pytest.mark.parametrize("case", cases("meta_regression", "*/vif"))
+def test_variance_inflation(case: Case) -> None:
+    """The reference has a row per moderator, which names its coefficient."""
+    rows = case["expect"]["vif"]
+    names = case["args"]["coefficients"]
+    assert [row["coefname"] for row in rows] == [[name] for name in names[1:]]
+    vif = variance_inflation(_fit(case, "z"))
+    assert np.isnan(vif[0])
+    expect = {name: [row[name][0] for row in rows] for name in ("vif", "sif")}
+    offered = {"vif": vif[1:], "sif": np.sqrt(vif[1:])}
+    compare(case | {"expect": expect}, offered, QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
+
+
+@pytest.mark.parametrize("case", _of_function("rstandard/rstudent"))
+def test_residuals(case: Case) -> None:
+    found = regression_residuals(*_columns(case), method=case["args"]["method"])
+    standardized = found.standardized.copy()
+    # A study that alone determines a coefficient has no residual to standardize; 0 in R.
+    alone = found.leverage > 1.0 - 1e-9
+    assert alone.sum() == int(case["id"] == "raudenbush1985/interaction/residuals")
+    assert np.isnan(standardized[alone]).all()
+    standardized[alone] = 0.0
+    offered = {
+        "fitted": found.fitted, "resid": found.residual, "rstandard_se": found.se,
+        "rstandard_z": standardized, "hat": found.leverage, "rstudent_resid": found.deleted,
+        "rstudent_se": found.deleted_se, "rstudent_z": found.studentized,
+    }  # fmt: skip
+    compare(case, offered, QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
+
+
+def _permuted(case: Case) -> PermutationTest:
+    table, formula = data(case), case["args"]["formula"]
+    moderators = [] if formula == "~ 1" else [table[formula.removeprefix("~")].to_numpy(float)]
+    x = np.column_stack([np.ones(len(table)), *moderators])
+    return permutation_test(
+        table["yi"], table["vi"], x, method=case["args"]["method"], most_exact=5040
+    )
+
+
+@pytest.mark.parametrize("case", _of_function("permutest.rma.uni"))
+def test_permutations(case: Case) -> None:
+    found = _permuted(case)
+    assert found.exact
+    listed = _listed(case)
+    offered = {"pval": found.pvalue, "QM_p": found.qm_pvalue, "iterations": found.permutations}
+    offered = {name: value for name, value in _known(case, offered).items() if name not in listed}
+    compare(case, offered, listed, rtol=CLOSED_FORM)
+
+
+def test_tied_rows_are_permuted_twice_and_count_twice() -> None:
+    for method in ("REML", "DL"):
+        case = case_named("meta_regression", f"permute7/x/permutest_exact/{method}")
+        assert _permuted(case).permutations == 2 * case["expect"]["iterations"]
 
 
 @pytest.mark.parametrize("case", cases("meta_regression", "*/LRT"))
@@ -220,5 +274,5 @@ def test_subgroups_with_separate_tau2(case: Case) -> None:
     compare(case, offered, QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
 
 
-def test_no_core_case_is_skipped_in_silence() -> None:
+def test_no_case_is_skipped_in_silence() -> None:
     check_grid("meta_regression", CASES_NOT_OFFERED, QUANTITIES_NOT_OFFERED)

@@ -1,15 +1,28 @@
-"""Pooling agrees with metafor's `rma.uni`: nine estimators, four kinds of inference."""
+"""Pooling agrees with metafor's `rma.uni`: eleven estimators, four kinds of inference, intervals
+of tau2, weights that the data do not choose, and shrunken effects."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.arrays import Floats
 from analysis.gap.action_control import pool_proportion
+from analysis.univariate.fixed_weights import WeightedMean, weighted_mean
+from analysis.univariate.heterogeneity import describe_heterogeneity
+from analysis.univariate.least_squares import generalized_q, trace_p
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
-from analysis.univariate.tau2 import TAU2_METHODS, log_likelihood
-from analysis.univariate.tau2_intervals import q_profile_interval
+from analysis.univariate.residuals import shrunken_effects
+from analysis.univariate.tau2 import TAU2_METHODS, generalized_moments, log_likelihood
+from analysis.univariate.tau2_intervals import (
+    Tau2Interval,
+    profile_likelihood_interval,
+    q_profile_interval,
+)
 
 from .oracle_cases import (
     CLOSED_FORM,
@@ -17,55 +30,71 @@ from .oracle_cases import (
     Case,
     case_named,
     cases,
+    check_extra_grid,
     check_grid,
     compare,
     data,
     matrix,
-    numbers,
 )
 
-ITERATED = {"REML", "ML", "PM", "EB"}
+ITERATED = {"REML", "ML", "PM", "EB", "PMM"}
 INFERENCE = {
     "z": "wald", "t": "t", "knha": "knapp_hartung", "adhoc": "knapp_hartung_floor"
 }  # fmt: skip
 
+STOP = 1e-5
+"""Where the reference ends an iteration: a step of tau2 below this, in the units of the data."""
+
 CASES_NOT_OFFERED: dict[str, str] = {}
-QUANTITIES_NOT_OFFERED = {
-    "se_tau2": "standard error of tau2: the Q-profile interval is offered instead",
-    "dev": "deviance: not offered yet",
-    "AIC": "information criteria: not offered yet",
-    "BIC": "information criteria: not offered yet",
-    "AICc": "information criteria: not offered yet",
-}
-EQUAL_EFFECTS_NOT_OFFERED = QUANTITIES_NOT_OFFERED | {
-    "ll": "reported as restricted for EE, as ML in the reference: test_equal_effects_likelihood",
-}
-INTERVAL_NOT_OFFERED = {
-    "tau_*": "the square root of the limits of tau2",
-    "I2_*": "a function of the limits of tau2 and the typical variance",
-    "H2_*": "a function of the limits of tau2 and the typical variance",
+EXTRA_CASES_NOT_OFFERED: dict[str, str] = {}
+QUANTITIES_NOT_OFFERED: dict[str, str] = {}
+NO_ITERATED_DL = (
+    "the reference iterates (Q - df) / tr(P), an equation that holds at tau2 = 0 alone; the "
+    "iterated moment estimator is Paule-Mandel: test_iterated_dl_is_paule_mandel"
+)
+DEPEND_ON_TAU2 = ("beta", "tau2", "se_tau2", "I2", "H2", "z.*", "t.*", "knha.*", "adhoc.*")
+ITERATED_DL_NOT_OFFERED = dict.fromkeys(DEPEND_ON_TAU2, NO_ITERATED_DL)
+WEIGHTED_NOT_OFFERED = {
+    "se_tau2": "standard error of the moment estimator with given weights: not offered",
+    "weights_used": "the weights as text; they are an argument here",
 }
 
 
-def _fit(case: Case, inference: str, pi_method: str | None = None) -> PooledEffect:
+def _plain(*methods: str) -> list[Any]:
+    """Cases of ordinary pooling with these estimators."""
+    found = []
+    for one in cases("rma_uni"):
+        case = one.values[0]
+        weighted = case["args"].get("weighted", True)
+        if case["function"] == "rma.uni" and weighted and case["args"]["method"] in methods:
+            found.append(one)
+    assert found
+    return found
+
+
+def _columns(case: Case) -> tuple[Floats, Floats]:
+    return data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
+
+
+def _fit(case: Case, method: str, inference: str, pi_method: str | None = None) -> PooledEffect:
     """metafor takes normal quantiles for the prediction interval of `z`, else t with k - 1."""
     usual = "normal" if inference == "z" else "t_k_minus_1"
     return fit_random_effects(
-        data(case)["yi"],
-        data(case)["vi"],
-        method=case["args"]["method"],
+        *_columns(case),
+        method=method,
         ci_method=INFERENCE[inference],
         pi_method=pi_method or usual,
     )
 
 
-def _offered(case: Case) -> dict[str, float]:
-    fits = {name: _fit(case, name) for name in INFERENCE}
+def _offered(case: Case, method: str) -> dict[str, float]:
+    fits = {name: _fit(case, method, name) for name in INFERENCE}
     z = fits["z"]
     found = {
         "k": z.k,
         "beta": z.mu,
         "tau2": z.tau2,
+        "se_tau2": z.se_tau2,
         "I2": z.heterogeneity.i2,
         "H2": z.heterogeneity.h2,
         "vt": z.heterogeneity.typical_v,
@@ -80,34 +109,92 @@ def _offered(case: Case) -> dict[str, float]:
             f"{name}.ci_lb": fit.ci_lb, f"{name}.ci_ub": fit.ci_ub,
             f"{name}.pi_lb": fit.pi_lb, f"{name}.pi_ub": fit.pi_ub,
         }  # fmt: skip
-        fewer = _fit(case, name, "t_k_minus_2")
+        fewer = _fit(case, method, name, "t_k_minus_2")
         found |= {f"{name}.pi_t_km2_lb": fewer.pi_lb, f"{name}.pi_t_km2_ub": fewer.pi_ub}
-    method = case["args"]["method"]
-    if method in ("REML", "ML"):
-        found["ll"] = fit_meta_regression(data(case)["yi"], data(case)["vi"], method=method).loglik
+    statistics = fit_meta_regression(*_columns(case), method=method).fit_statistics
+    found |= {
+        "ll": statistics.loglik, "dev": statistics.deviance, "AIC": statistics.aic,
+        "BIC": statistics.bic, "AICc": statistics.aicc,
+    }  # fmt: skip
     return {name: value for name, value in found.items() if name in case["expect"]}
 
 
-@pytest.mark.parametrize("case", cases("rma_uni"))
+@pytest.mark.parametrize("case", _plain(*TAU2_METHODS))
 def test_rma_uni(case: Case) -> None:
     method = case["args"]["method"]
-    listed = EQUAL_EFFECTS_NOT_OFFERED if method == "EE" else QUANTITIES_NOT_OFFERED
     rtol = ITERATIVE if method in ITERATED else CLOSED_FORM
     # I2 is in percent: 1e-9 of it is nothing, where the reference stops a hair above tau2 = 0.
     tolerances = {"I2": (rtol, 1e-9)}
-    compare(case, _offered(case), listed, rtol=rtol, tolerances=tolerances)
+    compare(case, _offered(case, method), QUANTITIES_NOT_OFFERED, rtol=rtol, tolerances=tolerances)
 
 
-@pytest.mark.parametrize("case", cases("rma_uni", "*/EE"))
-def test_equal_effects_likelihood(case: Case) -> None:
-    yi, vi = data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
-    ours = log_likelihood(0.0, yi, vi, np.ones((yi.size, 1)), restricted=False)
-    np.testing.assert_allclose(ours, numbers(case["expect"]["ll"]), rtol=CLOSED_FORM)
+@pytest.mark.parametrize("case", _plain("SJIT"))
+def test_iterated_sj_is_paule_mandel(case: Case) -> None:
+    """The reference multiplies tau2 by Q / df until a step is short, where Q is df in the end."""
+    found = _offered(case, "PM")
+    compare(case, found, QUANTITIES_NOT_OFFERED, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", cases("rma_uni", "*/REML") + cases("rma_uni", "*/ML"))
+@pytest.mark.parametrize("case", _plain("DLIT"))
+def test_iterated_dl_is_paule_mandel(case: Case) -> None:
+    yi, vi = _columns(case)
+    ones = np.ones((yi.size, 1))
+    theirs = case["expect"]["tau2"]
+    w = 1.0 / (vi + theirs)
+    excess = generalized_q(theirs, yi, vi, ones) - (yi.size - 1)
+    scale = max(1.0, theirs)
+    assert max(0.0, excess / trace_p(w, ones)) == pytest.approx(theirs, abs=3 * STOP * scale)
+    ours = fit_random_effects(yi, vi, method="PM")
+    again = generalized_moments(yi, vi, ones, 1.0 / (vi + ours.tau2))
+    assert again == pytest.approx(ours.tau2, rel=1e-9, abs=1e-12)
+    if ours.tau2 == 0.0:  # where all three are one
+        compare(case, _offered(case, "DL"), QUANTITIES_NOT_OFFERED, rtol=CLOSED_FORM)
+        return
+    assert theirs < 0.6 * ours.tau2
+    found = _offered(case, "PM")
+    fixed = {name: found[name] for name in ("k", "vt", "QE", "QE_df", "QE_p")}
+    compare(case, fixed, ITERATED_DL_NOT_OFFERED, rtol=CLOSED_FORM)
+
+
+@pytest.mark.parametrize("case", cases("rma_uni", "*/unweighted"))
+def test_equal_weights(case: Case) -> None:
+    method = case["args"]["method"]
+    rtol = ITERATIVE if method in ITERATED else CLOSED_FORM
+    mean = weighted_mean(*_columns(case), method=method)
+    compare(case, _mean(mean), QUANTITIES_NOT_OFFERED, rtol=rtol)
+
+
+def _mean(mean: WeightedMean) -> dict[str, float]:
+    return {
+        "beta": mean.mu, "tau2": mean.tau2, "z.se": mean.se, "z.stat": mean.statistic,
+        "z.pval": mean.pvalue, "z.ci_lb": mean.ci_lb, "z.ci_ub": mean.ci_ub,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("case", _plain("GENQ"))
+def test_given_weights(case: Case) -> None:
+    yi, vi = _columns(case)
+    mean = weighted_mean(yi, vi, 1.0 / (vi + vi.mean()), method="GENQ")
+    between = describe_heterogeneity(yi, vi, np.ones((yi.size, 1)), mean.tau2, "GENQ")
+    offered = _mean(mean) | {
+        "k": mean.k, "I2": between.i2, "H2": between.h2, "vt": between.typical_v,
+        "QE": between.q, "QE_df": between.q_df, "QE_p": between.q_pvalue,
+    }  # fmt: skip
+    compare(case, offered, WEIGHTED_NOT_OFFERED, rtol=CLOSED_FORM)
+
+
+@pytest.mark.parametrize("case", cases("rma_uni", "*/blup"))
+def test_shrunken_effects(case: Case) -> None:
+    found = shrunken_effects(*_columns(case))
+    offered = {
+        "pred": found.estimate, "se": found.se, "pi_lb": found.pi_lb, "pi_ub": found.pi_ub,
+    }  # fmt: skip
+    compare(case, offered, QUANTITIES_NOT_OFFERED, rtol=ITERATIVE)
+
+
+@pytest.mark.parametrize("case", _plain("REML", "ML"))
 def test_no_likelihood_is_higher_in_the_reference(case: Case) -> None:
-    yi, vi = data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
+    yi, vi = _columns(case)
     restricted = case["args"]["method"] == "REML"
     fit = fit_meta_regression(yi, vi, method=case["args"]["method"])
     theirs = log_likelihood(
@@ -116,13 +203,31 @@ def test_no_likelihood_is_higher_in_the_reference(case: Case) -> None:
     assert fit.loglik >= theirs - 1e-12 * abs(theirs)
 
 
-@pytest.mark.parametrize("case", cases("confint_tau2"))
+def _limits(case: Case, interval: Tau2Interval) -> dict[str, float]:
+    typical = fit_random_effects(*_columns(case)).heterogeneity.typical_v
+    i2, h2 = interval.i2(typical), interval.h2(typical)
+    found = {
+        "tau2_lb": interval.lower, "tau2_ub": interval.upper,
+        "tau_lb": math.sqrt(interval.lower), "tau_ub": math.sqrt(interval.upper),
+        "I2_lb": i2[0], "I2_ub": i2[1], "H2_lb": h2[0], "H2_ub": h2[1],
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if name in case["expect"]}
+
+
+@pytest.mark.parametrize("case", cases("confint_tau2", "*/QP"))
 def test_q_profile(case: Case) -> None:
-    yi, vi = data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
+    yi, vi = _columns(case)
     interval = q_profile_interval(yi, vi, np.ones((yi.size, 1)))
-    offered = {"tau2_lb": interval.lower, "tau2_ub": interval.upper}
-    compare(case, offered, INTERVAL_NOT_OFFERED, rtol=ITERATIVE)
+    compare(case, _limits(case, interval), QUANTITIES_NOT_OFFERED, rtol=ITERATIVE)
     assert fit_random_effects(yi, vi).tau2_interval == interval
+
+
+@pytest.mark.parametrize("case", cases("confint_tau2", "*/PL/*"))
+def test_profile_likelihood(case: Case) -> None:
+    yi, vi = _columns(case)
+    method = case["args"]["method"]
+    interval = profile_likelihood_interval(yi, vi, np.ones((yi.size, 1)), method=method)
+    compare(case, _limits(case, interval), QUANTITIES_NOT_OFFERED, rtol=ITERATIVE)
 
 
 def test_pooled_proportions_are_pooled_logits() -> None:
@@ -140,10 +245,12 @@ def test_pooled_proportions_are_pooled_logits() -> None:
 
 
 def test_every_estimator_is_compared() -> None:
-    compared = {case.values[0]["args"]["method"] for case in cases("rma_uni")}
+    compared = {case.values[0]["args"]["method"] for case in _plain(*TAU2_METHODS)}
     assert compared == set(TAU2_METHODS)
 
 
-def test_no_core_case_is_skipped_in_silence() -> None:
-    check_grid("rma_uni", CASES_NOT_OFFERED, EQUAL_EFFECTS_NOT_OFFERED)
-    check_grid("confint_tau2", {}, INTERVAL_NOT_OFFERED)
+def test_no_case_is_skipped_in_silence() -> None:
+    check_grid("rma_uni", CASES_NOT_OFFERED, QUANTITIES_NOT_OFFERED | WEIGHTED_NOT_OFFERED)
+    check_grid("confint_tau2", CASES_NOT_OFFERED, QUANTITIES_NOT_OFFERED)
+    for topic in ("rma_uni", "confint_tau2"):
+        check_extra_grid(topic, EXTRA_CASES_NOT_OFFERED)

@@ -127,3 +127,28 @@ def _critical(level: float, df: Floats) -> Floats:
     out = np.full(df.shape, -normal_quantile(tail))
     out[finite] = -special.stdtrit(df[finite], tail)
     return out
+
+
+def gosh(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    *,
+    method: str = "REML",
+    most: int = 5000,
+    seed: int = 1,
+) -> tuple[np.ndarray, Pools]:
+    """Pools of all subsets of k effects, or of `most` random ones when there are more: the members
+    (P x k) and their pools (Olkin, Dahabreh and Trikalinos 2012, Res Synth Methods 3:214).
+
+    Random subsets are of size 2 or more, drawn uniformly over sizes by fair coins per study.
+    """
+    effects, _ = check_estimates(yi, vi)
+    k = effects.size
+    if k < 60 and 2**k - 1 <= most:
+        numbers = np.arange(1, 2**k)
+        member = (numbers[:, None] >> np.arange(k)[None, :]) & 1 == 1
+    else:
+        rng = np.random.default_rng(seed)
+        member = rng.random((2 * most + 50, k)) < 0.5
+        member = member[member.sum(axis=1) > 1][:most]
+    return member, pool_subsets(yi, vi, member, method=method)

@@ -94,3 +94,15 @@ def shrunken_effects(
     se = np.sqrt(own * variances + (1.0 - own) ** 2 * mean_variance)
     half = critical_value(level, math.inf) * se
     return ShrunkenEffects(estimate, se, estimate - half, estimate + half)
+
+
+def radial_coordinates(
+    yi: ArrayLike, vi: ArrayLike, *, method: str = "REML"
+) -> tuple[Floats, Floats]:
+    """Precision 1/sqrt(v + tau2) and standardized effect y/sqrt(v + tau2) of k studies: the radial
+    (Galbraith) plot, whose line through the origin has the pooled effect as its slope."""
+    effects, variances = check_estimates(yi, vi)
+    ones = np.ones((effects.size, 1))
+    tau2 = named(method, TAU2_METHODS, "estimator of tau2")(effects, variances, ones)
+    precision = 1.0 / np.sqrt(variances + tau2)
+    return precision, effects * precision

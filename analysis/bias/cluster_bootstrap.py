@@ -1,0 +1,78 @@
+"""Bootstrap of whole trials, for estimators that take every effect as its own study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.arrays import Floats, as_labels, check_estimates
+from analysis.errors import EstimationError
+
+LARGEST_SHARE_FAILED = 0.2
+
+
+@dataclass(frozen=True)
+class ClusterBootstrap:
+    """Estimates (any number of them) with bootstrap standard errors and percentile limits; `failed`
+    of `draws` samples gave none. Limits are nan, with a `reason`, when more than a fifth failed."""
+
+    estimate: Floats
+    se: Floats
+    ci_lb: Floats
+    ci_ub: Floats
+    draws: int
+    failed: int
+    clusters: int
+    level: float
+    reason: str = ""
+
+
+def cluster_bootstrap(
+    estimator: Callable[[Floats, Floats], ArrayLike],
+    yi: ArrayLike,
+    vi: ArrayLike,
+    cluster: Sequence[Any] | NDArray[Any],
+    *,
+    draws: int = 399,
+    seed: int = 1,
+    level: float = 0.95,
+) -> ClusterBootstrap:
+    """Resample trials with all their effects (Pustejovsky, Citkowicz and Joshi 2025, for selection
+    models of dependent effects).
+
+    estimator: takes effects and variances, returns one or more numbers or raises
+    `EstimationError`; for example `lambda y, v: step_selection(y, v).mu`. cluster: k trial labels.
+    Raises `EstimationError` with fewer than 3 trials.
+    """
+    effects, variances = check_estimates(yi, vi)
+    codes = as_labels(list(cluster), effects.size, "cluster")
+    m = int(codes.max()) + 1
+    if m < 3:
+        raise EstimationError(f"a cluster bootstrap needs at least 3 trials, found {m}")
+    rows = [np.flatnonzero(codes == i) for i in range(m)]
+    estimate = np.atleast_1d(np.asarray(estimator(effects, variances), dtype=np.float64))
+    rng = np.random.default_rng(seed)
+    made, failed = [], 0
+    for _ in range(draws):
+        picked = np.concatenate([rows[i] for i in rng.integers(0, m, m)])
+        try:
+            made.append(np.atleast_1d(np.asarray(estimator(effects[picked], variances[picked]))))
+        except EstimationError:
+            failed += 1
+    nothing = np.full(estimate.shape, math.nan)
+    if failed > LARGEST_SHARE_FAILED * draws or len(made) < 50:
+        reason = f"{failed} of {draws} bootstrap samples could not be estimated"
+        return ClusterBootstrap(
+            estimate, nothing, nothing, nothing, draws, failed, m, level, reason
+        )
+    values = np.array(made, dtype=np.float64)
+    tail = (1.0 - level) / 2.0
+    lower, upper = np.quantile(values, [tail, 1.0 - tail], axis=0)
+    return ClusterBootstrap(
+        estimate, values.std(axis=0, ddof=1), lower, upper, draws, failed, m, level
+    )

@@ -1,0 +1,277 @@
+"""Selection models whose weight is a smooth function of the p-value, or a step function of the
+two-sided p-value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special
+
+from analysis.arrays import Floats, check_estimates, named
+from analysis.bias.excess_significance import SIDES
+from analysis.distributions import chi2_sf, critical_value, two_sided_p
+from analysis.errors import EstimationError
+from analysis.univariate.meta_regression import fit_meta_regression
+
+WEIGHT_FUNCTIONS = {
+    "beta": "p^(d1 - 1) (1 - p)^(d2 - 1) (Citkowicz and Vevea 2017)",
+    "halfnorm": "exp(-d p^2) (Preston, Ashby and Smyth 2004)",
+    "negexp": "exp(-d p) (Preston, Ashby and Smyth 2004)",
+    "steps": "a constant per interval of p, the first 1 (Vevea and Hedges 1995)",
+}
+_SMALLEST_P = 1e-5
+"""p-values are held between this and one minus it, where the beta weight would be infinite."""
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
+_PANELS = 24
+
+
+@dataclass(frozen=True)
+class WeightedSelection:
+    """A fitted selection model by maximum likelihood.
+
+    mu with normal test and interval, tau2: before selection. delta: parameters of the weight
+    function (for `steps` the first is fixed at 1); delta_se. loglik; lrt, lrt_df, lrt_pvalue: test
+    of no selection. gradient: largest slope left. status: `ok`, `boundary` (tau2 at 0, or a
+    parameter at the edge of what is searched: then there are no standard errors) or
+    `not_converged`.
+    """
+
+    k: int
+    mu: float
+    se: float
+    pvalue: float
+    ci_lb: float
+    ci_ub: float
+    tau2: float
+    delta: Floats
+    delta_se: Floats
+    loglik: float
+    lrt: float
+    lrt_df: int
+    lrt_pvalue: float
+    gradient: float
+    method: str
+    status: str
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """Studies, a grid of effects per study on which the probability of being observed is
+    integrated, the p-values of both, and the logarithm of the weight function."""
+
+    y: Floats
+    v: Floats
+    grid: Floats
+    grid_weight: Floats
+    p_own: Floats
+    p_grid: Floats
+    log_weight: Callable[[Floats, Floats], Floats]
+
+    def loglik(self, theta: Floats) -> float:
+        """At (mu, log tau2, parameters of the weight)."""
+        variance = self.v + math.exp(theta[1])
+        sd = np.sqrt(variance)
+        z = (self.grid - theta[0]) / sd[:, None]
+        density = np.exp(-0.5 * z * z) / (math.sqrt(2.0 * math.pi) * sd[:, None])
+        weight = np.exp(self.log_weight(self.p_grid, theta[2:]))
+        observed = (self.grid_weight * weight * density).sum(axis=1)
+        value = self.log_weight(self.p_own, theta[2:]) - 0.5 * np.log(2.0 * math.pi * variance)
+        value = value - 0.5 * (self.y - theta[0]) ** 2 / variance - np.log(observed)
+        return float(value.sum())
+
+
+def weighted_selection(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    kind: str = "beta",
+    *,
+    steps: Sequence[float] = (0.025,),
+    alternative: str = "greater",
+    level: float = 0.95,
+) -> WeightedSelection:
+    """Fit a selection model with one of `WEIGHT_FUNCTIONS`.
+
+    alternative: `greater` or `less` for one-sided, `two.sided` for two-sided p-values. steps: upper
+    ends of the intervals of `steps` but the last. One-sided steps are fitted by `step_selection`,
+    which has closed forms. Weights of p-values of an effect and its sampling error alone.
+    Raises `EstimationError` for fewer than 5 studies, or an interval of p-values without one.
+    """
+    effects, variances = check_estimates(yi, vi)
+    named(kind, WEIGHT_FUNCTIONS, "weight function")
+    named(alternative, SIDES, "alternative")
+    if effects.size < 5:
+        raise EstimationError(f"a selection model needs at least 5 studies, found {effects.size}")
+    unit = math.sqrt(float(variances.mean()))
+    sign = SIDES[alternative] or 1.0
+    problem = _selection(
+        sign * effects / unit, variances / unit**2, kind, tuple(steps), alternative
+    )
+    free = {"beta": 2, "halfnorm": 1, "negexp": 1, "steps": len(steps)}[kind]
+    plain = fit_meta_regression(problem.y, problem.v, method="ML", ci_method="wald")
+    fits = [_maximize(problem, start) for start in _starts(plain.tau2, plain, kind, free)]
+    theta, value = max(fits, key=lambda one: one[1])
+    return _describe(problem, theta, value, plain.loglik, kind, alternative, level, unit * sign)
+
+
+def _selection(
+    y: Floats, v: Floats, kind: str, steps: tuple[float, ...], alternative: str
+) -> _Selection:
+    sd = np.sqrt(v)
+
+    def p_of(effect: Floats, spread: Floats) -> Floats:
+        z = effect / spread
+        p = 2.0 * special.ndtr(-np.abs(z)) if alternative == "two.sided" else special.ndtr(-z)
+        return np.clip(p, _SMALLEST_P, 1.0 - _SMALLEST_P)
+
+    own = p_of(y, sd)
+    if kind == "steps":
+        counts = np.bincount(np.searchsorted(steps, own, side="left"), minlength=len(steps) + 1)
+        if (counts == 0).any():
+            raise EstimationError("no study has a p-value in one of the intervals of the steps")
+    reach = 9.0 * math.sqrt(float(v.max()) + float(np.var(y)))
+    low, high = float(y.min()) - reach, float(y.max()) + reach
+    grid, weight = _grid(low, high, sd, kind, steps, alternative)
+    return _Selection(y, v, grid, weight, own, p_of(grid, sd[:, None]), _log_weight(kind, steps))
+
+
+def _grid(
+    low: float, high: float, sd: Floats, kind: str, steps: tuple[float, ...], alternative: str
+) -> tuple[Floats, Floats]:
+    """Gauss-Legendre points per study on panels that break where the weight does."""
+    breaks = np.linspace(low, high, _PANELS + 1)[None, :] * np.ones((sd.size, 1))
+    edges = [_SMALLEST_P, 1.0 - _SMALLEST_P, *(steps if kind == "steps" else ())]
+    if alternative == "two.sided":
+        z = special.ndtri(1.0 - np.array(edges) / 2.0)
+        z = np.concatenate([z, -z, [0.0]])
+    else:
+        z = special.ndtri(1.0 - np.array(edges))
+    cuts = np.clip(z[None, :] * sd[:, None], low, high)
+    breaks = np.sort(np.concatenate([breaks, cuts], axis=1), axis=1)
+    half = np.diff(breaks, axis=1) / 2.0
+    middle = breaks[:, :-1] + half
+    grid = middle[:, :, None] + half[:, :, None] * _NODES
+    weight = half[:, :, None] * _NODE_WEIGHTS
+    return grid.reshape(sd.size, -1), weight.reshape(sd.size, -1)
+
+
+def _log_weight(kind: str, steps: tuple[float, ...]) -> Callable[[Floats, Floats], Floats]:
+    if kind == "beta":
+        return lambda p, d: np.asarray(np.expm1(d[0]) * np.log(p) + np.expm1(d[1]) * np.log1p(-p))
+    if kind == "halfnorm":
+        return lambda p, d: np.asarray(-np.exp(d[0]) * p * p)
+    if kind == "negexp":
+        return lambda p, d: np.asarray(-np.exp(d[0]) * p)
+    edges = np.array(steps)
+
+    def stepped(p: Floats, d: Floats) -> Floats:
+        return np.append(0.0, d)[np.searchsorted(edges, p, side="left")]
+
+    return stepped
+
+
+def _starts(tau2: float, plain: object, kind: str, free: int) -> list[Floats]:
+    mu = float(plain.coefficients.estimate[0])  # type: ignore[attr-defined]
+    first = {"beta": (0.0, -0.7), "halfnorm": (0.0, 1.5), "negexp": (0.0, 1.5)}
+    out = []
+    for shift in first.get(kind, (0.0, -1.5)):
+        for factor in (1.0, 0.2):
+            delta = np.full(free, shift)
+            if kind == "beta":
+                delta[1] = 0.0
+            out.append(np.concatenate([[mu, math.log(max(tau2, 0.05) * factor)], delta]))
+    return out
+
+
+_LIMIT = 6.0
+
+
+def _maximize(problem: _Selection, start: Floats) -> tuple[Floats, float]:
+    bounds = [(None, None), (-14.0, 12.0)] + [(-_LIMIT, _LIMIT)] * (start.size - 2)
+
+    def negative(theta: Floats) -> float:
+        value = problem.loglik(theta)
+        return -value if math.isfinite(value) else 1e10
+
+    done = optimize.minimize(negative, start, method="L-BFGS-B", bounds=bounds,
+                             options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500})  # fmt: skip
+    return _newton(problem, np.asarray(done.x), bounds)
+
+
+def _gradient(problem: _Selection, theta: Floats) -> Floats:
+    out = np.empty_like(theta)
+    for i in range(theta.size):
+        step = np.zeros_like(theta)
+        step[i] = 1e-5 * max(1.0, abs(float(theta[i])))
+        out[i] = (problem.loglik(theta + step) - problem.loglik(theta - step)) / (2.0 * step[i])
+    return out
+
+
+def _hessian(problem: _Selection, theta: Floats) -> Floats:
+    out = np.empty((theta.size, theta.size))
+    for i in range(theta.size):
+        step = np.zeros_like(theta)
+        step[i] = 1e-4 * max(1.0, abs(float(theta[i])))
+        high, low = _gradient(problem, theta + step), _gradient(problem, theta - step)
+        out[:, i] = (high - low) / (2.0 * step[i])
+    return (out + out.T) / 2.0
+
+
+def _newton(
+    problem: _Selection, theta: Floats, bounds: list[tuple[float | None, float | None]]
+) -> tuple[Floats, float]:
+    """Newton steps inside the bounds, as long as they raise the likelihood."""
+    value = problem.loglik(theta)
+    for _ in range(6):
+        inside = np.array([
+            low is None or (high is not None and low + 1e-3 < t < high - 1e-3)
+            for t, (low, high) in zip(theta, bounds, strict=True)
+        ])  # fmt: skip
+        slope = _gradient(problem, theta)
+        if float(np.abs(slope[inside]).max(initial=0.0)) < 1e-8:
+            break
+        curvature = -_hessian(problem, theta)[np.ix_(inside, inside)]
+        if float(np.linalg.eigvalsh(curvature)[0]) <= 0.0:
+            break
+        candidate = theta.copy()
+        candidate[inside] += np.linalg.solve(curvature, slope[inside])
+        new = problem.loglik(candidate)
+        if not new >= value:
+            break
+        theta, value = candidate, new
+    return theta, value
+
+
+def _describe(
+    problem: _Selection, theta: Floats, value: float, plain: float, kind: str, alternative: str,
+    level: float, scale: float,
+) -> WeightedSelection:  # fmt: skip
+    tau2 = math.exp(float(theta[1]))
+    at_zero = tau2 < 1e-5
+    edge = at_zero or bool((np.abs(theta[2:]) > _LIMIT - 1e-2).any())
+    free = np.arange(theta.size) != 1 if at_zero else np.ones(theta.size, dtype=bool)
+    slope = _gradient(problem, theta)
+    spread = np.full(theta.size, math.nan)
+    information = -_hessian(problem, theta)[np.ix_(free, free)]
+    if float(np.linalg.eigvalsh(information)[0]) > 0.0:
+        spread[free] = np.sqrt(np.diag(np.linalg.inv(information)))
+    log_parameters = theta[2:]
+    delta, delta_se = np.exp(log_parameters), np.exp(log_parameters) * spread[2:]
+    if kind == "steps":
+        delta, delta_se = np.append(1.0, delta), np.append(math.nan, delta_se)
+    left = float(np.abs(slope[free]).max())
+    status = "boundary" if edge else "ok" if left < 1e-4 else "not_converged"
+    mu, se = scale * float(theta[0]), abs(scale) * float(spread[0])
+    half = critical_value(level, math.inf) * se
+    lrt = max(0.0, 2.0 * (value - plain))
+    df = log_parameters.size
+    k = problem.y.size
+    return WeightedSelection(
+        k, mu, se, two_sided_p(mu / se) if se > 0 else math.nan, mu - half, mu + half,
+        0.0 if at_zero else tau2 * scale**2, delta, delta_se,
+        value - k * math.log(abs(scale)), lrt, df, chi2_sf(lrt, df), left,
+        f"selection/{kind}/ML/{alternative}", status,
+    )  # fmt: skip

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, as_vectors, require
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 
 @dataclass(frozen=True)
-class BarrierShares:
+class BarrierShares(Result):
     """Percent of all reference points per dimension and reference points per source (nan
     where no source was coded into it)."""
 
@@ -34,7 +35,7 @@ def barrier_shares(n_reference_points: ArrayLike, n_sources: ArrayLike) -> Barri
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Agreement(Result):
     """Agreement of two coders: observed share, Cohen's kappa and Gwet's AC1 (nan where chance
     agreement is complete)."""
 

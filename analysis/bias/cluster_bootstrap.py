@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.arrays import Floats, as_labels, check_estimates
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 LARGEST_SHARE_FAILED = 0.2
 
 
 @dataclass(frozen=True)
-class ClusterBootstrap:
+class ClusterBootstrap(Result):
     """Estimates (any number of them) with bootstrap standard errors and percentile limits; `failed`
     of `draws` samples gave none. Limits are nan, with a `reason`, when more than a fifth failed."""
 

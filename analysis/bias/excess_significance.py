@@ -13,13 +13,14 @@ from scipy import special
 from analysis.arrays import Floats, check_estimates, named
 from analysis.distributions import chi2_sf, normal_quantile
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.meta_regression import fit_meta_regression
 
 SIDES = {"greater": 1.0, "less": -1.0, "two.sided": 0.0}
 
 
 @dataclass(frozen=True)
-class ExcessSignificance:
+class ExcessSignificance(Result):
     """Observed and expected numbers of significant findings among k studies.
 
     ratio: observed over expected. pvalue: one-sided for more than expected, exact (a sum of
@@ -88,7 +89,7 @@ def _poisson_binomial(p: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class FailSafeNumber:
+class FailSafeNumber(Result):
     """Number of unpublished null results that would bring a result below a criterion.
 
     number: 0 when the result does not meet it now. pvalue: of the result now (nan for Orwin).

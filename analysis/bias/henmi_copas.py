@@ -11,6 +11,7 @@ from scipy import special
 
 from analysis.arrays import check_estimates
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.rootfinding import find_root
 from analysis.univariate.tau2 import TAU2_METHODS
 
@@ -18,7 +19,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
 @dataclass(frozen=True)
-class HenmiCopas:
+class HenmiCopas(Result):
     """Fixed-effect mean of k studies with the standard error under DL heterogeneity and limits."""
 
     k: int

@@ -13,12 +13,13 @@ from analysis.arrays import Floats
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
 from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps
+from analysis.results import Result
 
 SHIFTS = (0.0, -0.05, -0.1, -0.2, -0.3, -0.5)
 
 
 @dataclass(frozen=True)
-class MissingBehavior:
+class MissingBehavior(Result):
     """The gap under a pattern-mixture model of missing behavior results.
 
     missing: trials with upstream effects only; share: of all trials with upstream effects.

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, check_estimates
 from analysis.distributions import two_sided_p
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 _MOST_EXACT = 50
 
 
 @dataclass(frozen=True)
-class RankTest:
+class RankTest(Result):
     """Kendall's tau of standardized effects with their variances and its two-sided p-value, exact
     for fewer than 50 studies without ties."""
 

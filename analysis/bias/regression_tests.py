@@ -22,6 +22,7 @@ from analysis.effect_sizes.binary import (
     log_odds_ratio,
 )
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.meta_regression import fit_meta_regression
 
@@ -40,7 +41,7 @@ ERROR_MODELS = {
 
 
 @dataclass(frozen=True)
-class AsymmetryTest:
+class AsymmetryTest(Result):
     """Slope of the effect on a measure of size, with its test; limit: the effect where the
     predictor is 0 (nan for predictors that grow with size). tau2 of the mixed model; scale: the
     root of the free factor of the multiplicative one."""
@@ -210,7 +211,7 @@ def peters_test(
 
 
 @dataclass(frozen=True)
-class UnrestrictedMean:
+class UnrestrictedMean(Result):
     """Weighted least squares mean with a free scale factor: t with k - 1 df. k: studies used."""
 
     k: int

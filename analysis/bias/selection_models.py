@@ -18,6 +18,7 @@ from scipy import special
 from analysis.arrays import Floats, Integers, check_estimates
 from analysis.distributions import chi2_sf, critical_value, normal_pdf, two_sided_p
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.tau2 import log_likelihood
 
@@ -27,7 +28,7 @@ _FURTHEST = 12.0
 
 
 @dataclass(frozen=True)
-class SelectionModel:
+class SelectionModel(Result):
     """A fitted step-function selection model, by maximum likelihood, unrounded.
 
     mu, se, pvalue, ci_lb, ci_ub: mean before selection (normal inference). tau2 with its

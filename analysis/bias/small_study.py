@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import check_estimates
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.meta_regression import MetaRegression, fit_meta_regression
 
 SMALLEST_NUMBER_OF_STUDIES = 10
 
 
 @dataclass(frozen=True)
-class EggerTest:
+class EggerTest(Result):
     """Slope of the effect on its standard error in a random-effects meta-regression.
 
     slope, slope_se, statistic, df, pvalue: test of funnel asymmetry. limit: effect predicted at
@@ -83,7 +84,7 @@ def egger_test(
 
 
 @dataclass(frozen=True)
-class PetPeese:
+class PetPeese(Result):
     """Effect predicted at standard error 0 from a line in the standard error (PET) or in the
     variance (PEESE).
 

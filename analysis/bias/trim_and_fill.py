@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, check_estimates, named
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
@@ -21,7 +22,7 @@ _MOST_STEPS = 100
 
 
 @dataclass(frozen=True)
-class TrimAndFill:
+class TrimAndFill(Result):
     """Studies that symmetry asks for, and the pool with them.
 
     k0: number of imputed studies, k0_se its standard error (nan where it is not defined). side:

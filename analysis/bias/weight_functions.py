@@ -15,6 +15,7 @@ from analysis.arrays import Floats, check_estimates, named
 from analysis.bias.excess_significance import SIDES
 from analysis.distributions import chi2_sf, critical_value, two_sided_p
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.meta_regression import fit_meta_regression
 
 WEIGHT_FUNCTIONS = {
@@ -30,7 +31,7 @@ _PANELS = 24
 
 
 @dataclass(frozen=True)
-class WeightedSelection:
+class WeightedSelection(Result):
     """A fitted selection model by maximum likelihood.
 
     mu with normal test and interval, tau2: before selection. delta: parameters of the weight

@@ -8,10 +8,11 @@ import numpy as np
 
 from analysis.arrays import Floats, Integers
 from analysis.dependent.blocks import EffectBlocks
+from analysis.results import Result
 
 
 @dataclass(frozen=True)
-class Composites:
+class Composites(Result):
     """Composite effects, one row per trial and outcome, ordered by trial then outcome.
 
     yi, vi: composite and its sampling variance. cluster, outcome: codes as in the blocks.

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.arrays import Floats
 from analysis.distributions import bivariate_normal_cdf, normal_pdf, normal_quantile
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.rootfinding import find_root
 
 CORRELATION_ORIGINS = {
@@ -45,7 +46,7 @@ LOADINGS: dict[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
-class EffectArms:
+class EffectArms(Result):
     """How one effect rests on its arms.
 
     outcome: label of the measure (same label = same measurements). intervention, comparator:

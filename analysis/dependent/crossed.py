@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, as_labels, as_vector, check_design
 from analysis.distributions import chi2_sf
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.meta_regression import Coefficients, describe_coefficients
 
 MOST_EFFECTS = 4000
@@ -23,7 +24,7 @@ _MOST_STEPS = 100
 
 
 @dataclass(frozen=True)
-class CrossedFit:
+class CrossedFit(Result):
     """y ~ N(X beta, V + sum over factors of sigma2_f Z_f Z_f').
 
     coefficients: model-based, normal; vb their covariance. sigma2: variance of every factor, by

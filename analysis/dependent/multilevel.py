@@ -13,10 +13,11 @@ from analysis.dependent.multivariate import MultivariateFit
 from analysis.dependent.robust import RobustCovariance, WaldTest
 from analysis.distributions import chi2_sf, critical_value
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 
 @dataclass(frozen=True)
-class I2ByLevel:
+class I2ByLevel(Result):
     """Shares, in percent, of the variance of effects of one outcome that lie between trials,
     within trials and in both; `typical_v` is the typical sampling variance."""
 
@@ -68,7 +69,7 @@ def omnibus_test(fit: MultivariateFit, coefficients: ArrayLike | None = None) ->
 
 
 @dataclass(frozen=True)
-class OutcomePredictions:
+class OutcomePredictions(Result):
     """Per outcome: mean, its standard error and df, confidence limits, and prediction limits of the
     true effect in a new trial (with `effects`, of a single effect in it)."""
 

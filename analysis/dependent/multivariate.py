@@ -21,6 +21,7 @@ from analysis.arrays import Floats
 from analysis.dependent.blocks import EffectBlocks
 from analysis.dependent.three_level import maximize_three_level
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 STRUCTURES = {
     "UN": "every variance and covariance of its own",
@@ -53,7 +54,7 @@ followed, since the likelihood of few trials can have several maxima."""
 
 
 @dataclass(frozen=True)
-class MultivariateFit:
+class MultivariateFit(Result):
     """A fitted multivariate random-effects model.
 
     beta (p), vb (p x p): coefficients and their model-based covariance. tau (q x q): between

@@ -15,11 +15,12 @@ from analysis.dependent.blocks import EffectBlocks
 from analysis.dependent.multivariate import MultivariateFit, log_likelihood_at
 from analysis.distributions import chi2_quantile
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.rootfinding import find_root
 
 
 @dataclass(frozen=True)
-class ProfileInterval:
+class ProfileInterval(Result):
     """Values of one parameter whose profile log-likelihood is within half a chi-squared quantile of
     the maximum. A limit at the edge of the parameter space (variance 0, correlation +-1) is that
     edge, and `edge` says which."""

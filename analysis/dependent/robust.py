@@ -18,6 +18,7 @@ from analysis.dependent.blocks import make_blocks
 from analysis.dependent.multivariate import MultivariateFit, marginal_covariances
 from analysis.distributions import f_sf
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 CORRECTIONS = {
     "CR0": "no small-sample correction",
@@ -30,7 +31,7 @@ CORRECTIONS = {
 
 
 @dataclass(frozen=True)
-class RobustCovariance:
+class RobustCovariance(Result):
     """Cluster-robust covariance (p x p) and what Satterthwaite df of contrasts need.
 
     beta: the p coefficients. influence: p x m, the contribution of each trial to each coefficient
@@ -128,7 +129,7 @@ def robust_covariance(fit: MultivariateFit, correction: str = "CR2") -> RobustCo
 
 
 @dataclass(frozen=True)
-class WaldTest:
+class WaldTest(Result):
     """Test of q linear hypotheses at once: F with df_num = q and df_denom, and its p-value (nan
     where the denominator df are not positive). method: `HTZ` for CR2, else the correction."""
 

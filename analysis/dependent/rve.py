@@ -14,6 +14,7 @@ from analysis.arrays import Floats, Integers, as_labels, check_design, check_est
 from analysis.dependent.blocks import make_blocks
 from analysis.dependent.multivariate import fit_multivariate
 from analysis.dependent.robust import robust_covariance
+from analysis.results import Result
 from analysis.univariate.meta_regression import Coefficients, describe_coefficients
 
 WORKING_MODELS = {
@@ -23,7 +24,7 @@ WORKING_MODELS = {
 
 
 @dataclass(frozen=True)
-class RobustRegression:
+class RobustRegression(Result):
     """Weighted regression with cluster-robust inference.
 
     coefficients: with Satterthwaite df of CR2 (`small`), or m - p df of CR1p. tau2, omega2: moment

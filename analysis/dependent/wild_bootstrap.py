@@ -13,6 +13,7 @@ from analysis.arrays import Floats
 from analysis.dependent.multivariate import MultivariateFit
 from analysis.dependent.robust import robust_covariance
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 FEW_CLUSTERS = 12
 """Below this number two signs give too few distinct draws and six-point weights are used."""
@@ -20,7 +21,7 @@ _WEBB = np.sqrt(np.array([1.5, 1.0, 0.5]))
 
 
 @dataclass(frozen=True)
-class WildBootstrap:
+class WildBootstrap(Result):
     """Test of q linear hypotheses: the observed F-like statistic, its bootstrap p-value, draws and
     the distribution of the draws' weights (`rademacher` or `webb`)."""
 
@@ -56,7 +57,7 @@ def wild_bootstrap_test(
 
 
 @dataclass(frozen=True)
-class BootstrapInterval:
+class BootstrapInterval(Result):
     """Values of one linear combination that the bootstrap test does not reject."""
 
     estimate: float

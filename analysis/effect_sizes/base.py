@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats
+from analysis.results import Result
 
 
 @dataclass(frozen=True)
-class EffectSizes:
+class EffectSizes(Result):
     """Effects of one kind for k rows.
 
     measure: metafor's code of the scale (`SMD`, `OR` for the log odds ratio, ...).

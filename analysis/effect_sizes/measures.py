@@ -20,6 +20,7 @@ from analysis.effect_sizes.standardized import (
     standardized_mean_difference_unequal,
 )
 from analysis.errors import EstimationError, RowError
+from analysis.results import Result
 
 Formula = Callable[..., EffectSizes]
 
@@ -71,7 +72,7 @@ MEASURES: dict[str, Formula] = {
 
 
 @dataclass(frozen=True)
-class EffectTable:
+class EffectTable(Result):
     """Effects of k rows: measure, effect yi, sampling variance vi and the formulas that made
     them. yi and vi are nan where the inputs do not determine an effect."""
 
@@ -88,7 +89,7 @@ def inputs_of(measure: str) -> tuple[str, ...]:
     return tuple(name for name, one in signature.parameters.items() if one.kind is positional)
 
 
-def effect_sizes(
+def compute_effect_sizes(
     table: Mapping[str, Any],
     measure: str | Sequence[str],
     *,

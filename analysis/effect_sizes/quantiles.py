@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from analysis.arrays import Floats, as_vectors, require
+from analysis.results import Result
 
 
 @dataclass(frozen=True)
-class EstimatedMoments:
+class EstimatedMoments(Result):
     """Means and standard deviations read off quantiles, k of each.
 
     skewed: true where the quantiles are too lopsided for a normal sample of that size (tests of

@@ -17,6 +17,7 @@ from analysis.effect_sizes.binary import ODDS_TO_SMD
 from analysis.effect_sizes.correlation import correlation_to_smd
 from analysis.effect_sizes.standardized import hedges_j
 from analysis.errors import ConversionError
+from analysis.results import Result
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Reported:
 
 
 @dataclass(frozen=True)
-class Converted:
+class Converted(Result):
     """An effect on the scale of `measure` with its variance and the way it was made."""
 
     measure: str

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, as_vectors, require
 from analysis.distributions import normal_quantile
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
 CELLS = (
@@ -52,7 +53,7 @@ def intender_threshold(rule: str, scale_min: float, scale_max: float) -> tuple[f
 
 
 @dataclass(frozen=True)
-class ActionControl:
+class ActionControl(Result):
     """Shares of one group of people.
 
     p_act_given_intend, p_act_given_no_intend with Wilson limits; action_control_gap =
@@ -118,7 +119,7 @@ def describe_action_control(counts: ArrayLike, level: float = 0.95) -> ActionCon
 
 
 @dataclass(frozen=True)
-class ArmSplit:
+class ArmSplit(Result):
     """Exact split of a behavior effect (risk difference) into three parts that add up.
 
     more_intend: (pi1 - pi0)(a - d) at arm means; intenders_act: pi (a1 - a0);
@@ -152,7 +153,7 @@ def split_behavior_effect(intervention: ArrayLike, comparator: ArrayLike) -> Arm
 
 
 @dataclass(frozen=True)
-class PooledShare:
+class PooledShare(Result):
     """A proportion pooled on the logit scale and carried back; k_used of k samples had both
     outcomes (samples without variation are set aside, nothing is added to zeros)."""
 
@@ -180,7 +181,7 @@ def pool_proportion(
 
 
 @dataclass(frozen=True)
-class PooledComposition:
+class PooledComposition(Result):
     """Four shares pooled together, so that they add up to 1, with P(act | intend) from them."""
 
     k: int

@@ -15,6 +15,7 @@ from analysis.dependent.blocks import EffectBlocks, make_blocks
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.distributions import chi2_sf
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 
 def pairs_of(variables: Sequence[str]) -> list[tuple[str, str]]:
@@ -54,7 +55,7 @@ class CorrelationStudies:
 
 
 @dataclass(frozen=True)
-class PooledMatrix:
+class PooledMatrix(Result):
     """Pooled correlations r (in the order of `pairs`) with covariance vcov, tau2 of each (0 for
     the common-effect model), the number of studies of each, and the studies left out because their
     matrix is not positive definite. model: `common` or `random/REML` or `random/ML`."""
@@ -179,7 +180,7 @@ def _residual_q(fit: MultivariateFit) -> float:
 
 
 @dataclass(frozen=True)
-class Regression:
+class Regression(Result):
     """Standardized regression of one variable on others, from a pooled matrix: paths with
     delta-method standard errors, and the share of variance explained."""
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 FIELLER_KINDS = {
     "interval": "a bounded interval from lower to upper",
@@ -16,7 +17,7 @@ FIELLER_KINDS = {
 
 
 @dataclass(frozen=True)
-class FiellerSet:
+class FiellerSet(Result):
     """Fieller's confidence set of numerator / denominator.
 
     kind: one of `FIELLER_KINDS`; lower and upper are infinite for `everything`. g: squared

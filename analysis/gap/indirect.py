@@ -13,12 +13,13 @@ from analysis.dependent.blocks import make_blocks
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.errors import EstimationError
 from analysis.gap.correlation_matrices import correlation_covariance
+from analysis.results import Result
 
 PATHS = ("a", "b", "direct")
 
 
 @dataclass(frozen=True)
-class MediationPaths:
+class MediationPaths(Result):
     """Standardized paths of k trials: a (arm to intention), b (intention to behavior given arm),
     direct (arm to behavior given intention), their covariances (k x 3 x 3) and the indirect effect
     a b with its delta-method variance and covariance with the direct one."""
@@ -73,7 +74,7 @@ def paths_from_correlations(
 
 
 @dataclass(frozen=True)
-class PooledIndirect:
+class PooledIndirect(Result):
     """Mean paths over k trials and the mean indirect effect mu_a mu_b + tau_ab.
 
     product: mu_a mu_b alone; tau_ab: the between-trial covariance of a and b, which the product

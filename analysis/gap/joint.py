@@ -27,6 +27,7 @@ from analysis.distributions import (
 )
 from analysis.errors import EstimationError
 from analysis.gap.fieller import fieller_set
+from analysis.results import Result
 
 UPSTREAM, BEHAVIOR = 0, 1
 _DIFFERENCE = np.array([1.0, -1.0])
@@ -43,7 +44,7 @@ ESTIMANDS = {
 
 
 @dataclass(frozen=True)
-class GapEstimate:
+class GapEstimate(Result):
     """One estimate of one estimand, unrounded.
 
     se, statistic, df, pvalue: nan where the estimand has none. interval_kind: `confidence`,
@@ -66,7 +67,7 @@ class GapEstimate:
 
 
 @dataclass(frozen=True)
-class JointModel:
+class JointModel(Result):
     """The fitted joint model with its robust covariance.
 
     fit: beta = (upstream mean, behavior mean). robust: CR2 (None with fewer than 2 trials).

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats
 from analysis.errors import EstimationError
 from analysis.gap.symmetric import Symmetric, congruence, inverse, product_trace, root_inverse
+from analysis.results import Result
 
 _BLOCK = 30_000
 _MOST_STEPS = 200
@@ -59,7 +60,7 @@ class PairedEffects:
 
 
 @dataclass(frozen=True)
-class ManyGaps:
+class ManyGaps(Result):
     """B fits (arrays of length B, unrounded).
 
     mu1, mu2: pooled upstream and behavior effects. tau11, tau12, tau22: between trials. model_*

@@ -15,11 +15,12 @@ from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.dependent.robust import RobustCovariance, WaldTest, robust_covariance, wald_test
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.designs import Design
 
 
 @dataclass(frozen=True)
-class ModeratedEffect:
+class ModeratedEffect(Result):
     """One coefficient, for the upstream construct, for behavior and for their difference: estimate,
     CR2 standard error, Satterthwaite df, p-value and limits of each (arrays of length 3)."""
 
@@ -34,7 +35,7 @@ class ModeratedEffect:
 
 
 @dataclass(frozen=True)
-class ModeratedGap:
+class ModeratedGap(Result):
     """Joint meta-regression of both outcomes.
 
     effects: one per column of the design. gap_test: HTZ test that no moderator changes the

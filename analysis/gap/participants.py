@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.arrays import Floats, Integers
+from analysis.results import Result
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def influence_correlations(influences: list[Influence], participants: int) -> ND
 
 
 @dataclass(frozen=True)
-class WithinArmCorrelation:
+class WithinArmCorrelation(Result):
     """Correlation of two outcomes within arms: pooled over arms by Fisher's z, n in both, and
     the variance 1/sum(n - 3) of the pooled z carried to r."""
 

@@ -19,6 +19,7 @@ from analysis.gap.correlation_matrices import (
     root_mean_square_error,
     stack_correlations,
 )
+from analysis.results import Result
 
 _MOST_STEPS = 200
 
@@ -90,7 +91,7 @@ class PathModel:
 
 
 @dataclass(frozen=True)
-class FittedPaths:
+class FittedPaths(Result):
     """Parameters of a path model with standard errors and normal limits, and its fit.
 
     indirect: of every chain of two paths, `x -> m -> y`. chi2, df, pvalue: test that the model's

@@ -12,12 +12,13 @@ from analysis.arrays import Floats
 from analysis.distributions import bivariate_normal_cdf, normal_cdf
 from analysis.errors import EstimationError
 from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps
+from analysis.results import Result
 
 LARGEST_SHARE_FAILED = 0.2
 
 
 @dataclass(frozen=True)
-class BootstrapEstimate:
+class BootstrapEstimate(Result):
     """An estimate with percentile limits; `draws` that could be fitted. Limits are nan with a
     `reason` when more than a fifth of the draws could not."""
 

@@ -15,13 +15,14 @@ import numpy as np
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel
+from analysis.results import Result
 from analysis.rootfinding import find_root
 
 SMALLEST_NUMBER_OF_PAIRS = 10
 
 
 @dataclass(frozen=True)
-class Surrogacy:
+class Surrogacy(Result):
     """The trial-level line and how well it predicts, unrounded.
 
     slope, intercept, residual_variance: theta_behavior = intercept + slope theta_upstream +

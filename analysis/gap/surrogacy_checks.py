@@ -13,11 +13,12 @@ from analysis.arrays import Floats
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps
+from analysis.results import Result
 from analysis.univariate.many import leave_one_out
 
 
 @dataclass(frozen=True)
-class LeftOutPredictions:
+class LeftOutPredictions(Result):
     """Each trial with both outcomes predicted from the other trials (arrays over those trials).
 
     trial: their positions. observed, predicted: behavior effect; se: of the prediction of the
@@ -77,7 +78,7 @@ def predict_left_out_trials(effects: PairedEffects, *, level: float = 0.95) -> L
 
 
 @dataclass(frozen=True)
-class SameSampleArtefact:
+class SameSampleArtefact(Result):
     """What regressing observed on observed effects would find in these trials.
 
     naive_slope: ordinary least squares of behavior on upstream effects. without_link: what that
@@ -117,7 +118,7 @@ def same_sample_artefact(effects: PairedEffects) -> SameSampleArtefact:
 
 
 @dataclass(frozen=True)
-class DanielsHughes:
+class DanielsHughes(Result):
     """Posterior of the line theta_behavior = alpha + beta theta_upstream + N(0, tau_c^2) with
     nothing assumed of how upstream effects are distributed: means and central limits."""
 

@@ -19,6 +19,7 @@ from analysis.arrays import Floats, as_vectors, require
 from analysis.distributions import chi2_sf, critical_value, two_sided_p
 from analysis.effect_sizes.binary import cells_after_policy
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 NODES = 41
 _STARTS = (0.1, 0.5, 1.5)
@@ -28,7 +29,7 @@ _Terms = Callable[[Floats], tuple[Floats, Floats, Floats]]
 
 
 @dataclass(frozen=True)
-class MixedModel:
+class MixedModel(Result):
     """A mean log odds (or log odds ratio) mu over k studies with between-study variance tau2.
 
     se: from the observed information of mu and log tau. lrt, lrt_pvalue: likelihood-ratio test

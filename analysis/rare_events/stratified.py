@@ -21,6 +21,7 @@ from analysis.effect_sizes.binary import (
 )
 from analysis.effect_sizes.proportions import incidence_rate_contrast
 from analysis.errors import EstimationError
+from analysis.results import Result
 
 MANTEL_HAENSZEL_MEASURES = {
     "OR": "log odds ratio, variance of Robins, Breslow and Greenland (1986)",
@@ -32,7 +33,7 @@ MANTEL_HAENSZEL_MEASURES = {
 
 
 @dataclass(frozen=True)
-class CommonEffect:
+class CommonEffect(Result):
     """One effect common to k studies, with its normal test and interval.
 
     q, q_df, q_pvalue, i2, h2: heterogeneity of the studies' own effects about it (1/2 added to
@@ -183,7 +184,7 @@ def peto(
 
 
 @dataclass(frozen=True)
-class TableTests:
+class TableTests(Result):
     """Tests on k 2 x 2 tables: no association (Cochran with binomial, Mantel-Haenszel with
     hypergeometric variances, 1 df) and a common odds ratio (Breslow-Day, Tarone, k - 1 df)."""
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, named
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.rootfinding import find_roots
 from analysis.univariate.tau2 import TAU2_METHODS
 
@@ -24,7 +25,7 @@ _BLOCK = 40_000
 
 
 @dataclass(frozen=True)
-class Fits:
+class Fits(Result):
     """B fits: beta (B x p) with its model-based covariance vb (B x p x p), tau2, the weighted
     residual sum of squares at tau2 (for Knapp and Hartung), Cochran's Q and df = effects - p.
     nan where a problem has no more effects than coefficients or columns that depend on each

@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import as_vector, check_estimates, named, require
 from analysis.distributions import critical_value, two_sided_p
+from analysis.results import Result
 from analysis.univariate.tau2 import TAU2_METHODS, generalized_moments
 
 TAU2_BY_WEIGHTS = "GENQ"
 
 
 @dataclass(frozen=True)
-class WeightedMean:
+class WeightedMean(Result):
     """Mean of k effects with given weights: normal test and interval, tau2 by `method`."""
 
     k: int

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from analysis.arrays import Floats
 from analysis.distributions import chi2_sf
+from analysis.results import Result
 from analysis.univariate.least_squares import generalized_q, trace_p
 
 
 @dataclass(frozen=True)
-class Heterogeneity:
+class Heterogeneity(Result):
     """Q with its df and p-value, I2 in percent, H2 and the typical sampling variance."""
 
     q: float
@@ -44,7 +45,7 @@ def describe_heterogeneity(
 
 
 @dataclass(frozen=True)
-class FitStatistics:
+class FitStatistics(Result):
     """Deviance (against the saturated model for ML, -2 log-likelihood for REML) and information
     criteria; smaller is better, comparable between models of the same effects fitted by the same
     method (REML: the same coefficients too)."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats
+from analysis.results import Result
 from analysis.univariate.least_squares import weighted_fit
 
 
 @dataclass(frozen=True)
-class KenwardRoger:
+class KenwardRoger(Result):
     """Adjusted covariance (p x p) of the coefficients and what df of contrasts need."""
 
     vcov: Floats

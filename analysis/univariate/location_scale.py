@@ -12,6 +12,7 @@ from scipy import optimize
 
 from analysis.arrays import Floats, check_design, check_estimates
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.meta_regression import Coefficients, describe_coefficients
 from analysis.univariate.tau2 import TAU2_METHODS
@@ -21,7 +22,7 @@ _NEARLY_ZERO = -20.0
 
 
 @dataclass(frozen=True)
-class LocationScale:
+class LocationScale(Result):
     """y_i ~ N(x_i' beta, v_i + tau2_i), log tau2_i = z_i' alpha.
 
     location, scale: tests and intervals of beta (p) and alpha (q), normal. tau2: of every study.

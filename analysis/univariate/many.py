@@ -11,12 +11,13 @@ from scipy import special
 from analysis.arrays import Floats, check_estimates, named
 from analysis.distributions import normal_quantile
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.batch import fit_many
 from analysis.univariate.meta_regression import CI_METHODS
 
 
 @dataclass(frozen=True)
-class Pools:
+class Pools(Result):
     """Pooled means of P subsets (arrays of length P, unrounded).
 
     k: effects in the subset. mu, se, df, ci_lb, ci_ub: as in `PooledEffect`. tau2, q, i2 (in

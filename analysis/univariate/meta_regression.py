@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, check_design, check_estimates, named
 from analysis.distributions import critical_value, f_sf, two_sided_p
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.heterogeneity import (
     FitStatistics,
     Heterogeneity,
@@ -33,7 +34,7 @@ CI_METHODS = {
 
 
 @dataclass(frozen=True)
-class Coefficients:
+class Coefficients(Result):
     """Estimates of p coefficients: estimate, standard error, test statistic, df (infinite for
     normal), two-sided p-value and confidence limits, all of length p, unrounded."""
 
@@ -62,7 +63,7 @@ def describe_coefficients(
 
 
 @dataclass(frozen=True)
-class MetaRegression:
+class MetaRegression(Result):
     """A fitted random-effects meta-regression.
 
     coefficients: tests and intervals by `ci_method`. vb: their covariance (p x p).
@@ -206,7 +207,7 @@ def _notes(tau2: float, scale: float, method: str, ci_method: str) -> tuple[str,
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Predictions(Result):
     """Mean effects at m rows of moderators: estimate, standard error, confidence limits of the
     mean and prediction limits of the true effect in a new study."""
 

@@ -14,6 +14,7 @@ from analysis.arrays import Floats, check_estimates
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.quadratic_forms import weighted_chi2_cdf
+from analysis.results import Result
 from analysis.univariate.batch import fit_many
 from analysis.univariate.least_squares import generalized_q
 from analysis.univariate.tau2 import TAU2_METHODS, generalized_moments
@@ -23,7 +24,7 @@ _TABLE = 120
 
 
 @dataclass(frozen=True)
-class PredictionInterval:
+class PredictionInterval(Result):
     """Limits of the true effect in a new setting, and how they were made."""
 
     lower: float
@@ -89,7 +90,7 @@ def _draw_tau2(yi: Floats, vi: Floats, uniform: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class ShareBeyond:
+class ShareBeyond(Result):
     """Share of settings whose true effect is above a threshold, with limits; nan without an
     interval, for the `reason`."""
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, check_design, check_estimates, named
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.batch import Fits, fit_many
 from analysis.univariate.meta_regression import CI_METHODS
 
@@ -21,7 +22,7 @@ _TIE = 1e-8
 
 
 @dataclass(frozen=True)
-class PermutationTest:
+class PermutationTest(Result):
     """Two-sided p-values of p coefficients and of all moderators together (nan for an intercept
     alone), from `permutations` refits; exact when they are all there are."""
 

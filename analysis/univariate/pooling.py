@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, check_estimates
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.heterogeneity import Heterogeneity
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.tau2_intervals import Tau2Interval
@@ -23,7 +24,7 @@ PREDICTION_METHODS = {
 
 
 @dataclass(frozen=True)
-class PooledEffect:
+class PooledEffect(Result):
     """The pooled mean of k effects with everything that is reported about it.
 
     mu, se, ci_lb, ci_ub, statistic, df, pvalue: the mean by `ci_method` at `level`.

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, check_design, check_estimates, named
 from analysis.distributions import critical_value
+from analysis.results import Result
 from analysis.univariate.batch import fit_many
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.many import leave_one_out
@@ -17,7 +18,7 @@ from analysis.univariate.tau2 import TAU2_METHODS
 
 
 @dataclass(frozen=True)
-class Residuals:
+class Residuals(Result):
     """Of k studies: fitted means, raw residuals with their standard errors and standardized
     values, leverages, and residuals from the model refitted without the study (nan where that
     model cannot be fitted)."""
@@ -64,7 +65,7 @@ def regression_residuals(
 
 
 @dataclass(frozen=True)
-class ShrunkenEffects:
+class ShrunkenEffects(Result):
     """Best predictions of the true effects of k studies, their standard errors and prediction
     limits."""
 

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import check_estimates
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
 
 @dataclass(frozen=True)
-class SubgroupTest:
+class SubgroupTest(Result):
     """Pooled effect per level (own tau2 each) and the test of no difference between levels.
 
     f, df_num, df_denom, pvalue: from the meta-regression with one common tau2 and

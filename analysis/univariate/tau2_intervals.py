@@ -12,13 +12,14 @@ from analysis.arrays import Floats
 from analysis.distributions import chi2_quantile
 from analysis.errors import EstimationError
 from analysis.quadratic_forms import weighted_chi2_cdf
+from analysis.results import Result
 from analysis.rootfinding import find_root
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.tau2 import TAU2_METHODS, log_likelihood, tau2_where_q_equals
 
 
 @dataclass(frozen=True)
-class Tau2Interval:
+class Tau2Interval(Result):
     """Confidence interval of tau2; `lower` = `upper` = 0 when even tau2 = 0 leaves Q too small
     for the level (then `empty` is true: the data are more alike than sampling error allows)."""
 

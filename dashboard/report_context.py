@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from analysis.figures.text import interval, number, p_value, whole
+from analysis.synthesis.moderator_effects import GAP
 from dashboard.blocks import Block, Cell, Paragraph, Section, Table, columns
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import ReleaseView, Row, capital, plural, words
@@ -124,7 +125,7 @@ def _moderator_table(caption: str, rows: list[Row], level: float) -> Table:
         before = key
         name = Cell(
             words(row["level_value"]) or "not given",
-            f"{words(row['moderator'])}; effect on {words(row['construct'])}",
+            f"{words(row['moderator'])}; {_on(row)}",
         )
         if not is_ok(row):
             out.append((name, Cell("\u2013", reason_of(row)), "", "", whole(row["k_trials"]), test))
@@ -141,6 +142,12 @@ def _moderator_table(caption: str, rows: list[Row], level: float) -> Table:
             )
         )
     return Table(caption, head, tuple(out))
+
+
+def _on(row: Row) -> str:
+    if row["construct"] == GAP:
+        return "upstream less behavior effect"
+    return f"effect on {words(row['construct'])}"
 
 
 def _test_words(row: Row) -> str:
@@ -167,7 +174,26 @@ def bias_blocks(view: ReleaseView, synthesis: str) -> list[Block]:
         tuple(_bias_cells(r) for r in rows),
         "No outcome could be checked.",
     )
-    return [table]
+    return [table, *_other_tests(view, synthesis)]
+
+
+_OTHER_TESTS = {
+    "rank": "Rank correlation of effect and variance (Kendall's tau)",
+    "excess_significance": "Significant results, observed over expected",
+}
+
+
+def _other_tests(view: ReleaseView, synthesis: str) -> list[Block]:
+    """Rank correlation and excess significance of every outcome that could be tested."""
+    rows = [
+        (capital(words(r["construct"])), text, number(r["statistic"]), p_value(r["pvalue"]),
+         whole(r["k_trials"]))
+        for check, text in _OTHER_TESTS.items()
+        for r in view.rows("bias_checks", synthesis=synthesis, check=check)
+        if is_ok(r)
+    ]  # fmt: skip
+    head = columns("Outcome | Test | Statistic | p | Trials", wide=("Test",))
+    return [Table("Other tests", head, tuple(rows))] if rows else []
 
 
 def _bias_cells(row: Row) -> tuple[str | Cell, ...]:

@@ -17,6 +17,7 @@ from dashboard.blocks import (
     Table,
     columns,
 )
+from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_figures import gap_figure, grid_figure
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import Row, plural, words
@@ -99,7 +100,12 @@ def sensitivity_section(one: Synthesis) -> Section:
     """The correlation grid, and which trial moves the difference most."""
     return Section("sensitivity", "How much rests on assumptions and on single trials",
                    (*grid_blocks(one), Heading("Leaving one trial out"),
-                    *leave_one_out_blocks(one)))  # fmt: skip
+                    *leave_one_out_blocks(one), *_other_assumptions(one)))  # fmt: skip
+
+
+def _other_assumptions(one: Synthesis) -> list[Block]:
+    blocks = assumption_blocks(one.sensitivity, one.upstream, one.view.level)
+    return [Heading("Other assumptions"), *blocks] if blocks else []
 
 
 def _robust(rows: Iterable[Row]) -> list[Row]:

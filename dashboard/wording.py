@@ -23,6 +23,9 @@ ESTIMANDS: dict[str, tuple[str, str, str]] = {
         "0%"),
 }  # fmt: skip
 """estimand -> (name, meaning, value that means `no gap`)."""
+_OTHER_ESTIMANDS = {
+    "trial_level_r2": "Trial-level R\u00b2", "trial_level_slope": "Trial-level slope",
+}  # fmt: skip
 
 _NOTES = {
     "tau2_at_zero": "the between-trial variance is estimated as 0",
@@ -40,7 +43,8 @@ _NOTES = {
 
 
 def estimand_name(estimand: str) -> str:
-    return ESTIMANDS.get(estimand, (capital(words(estimand)), "", ""))[0]
+    other = _OTHER_ESTIMANDS.get(estimand, capital(words(estimand)))
+    return ESTIMANDS.get(estimand, (other, "", ""))[0]
 
 
 def estimand_meaning(estimand: str, upstream: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from validations.schema import Column, Kind, TableSchema
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     # identifiers
@@ -252,6 +252,13 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "agreement": ("number", "share", "units on which both coders agree"),
     "cohen_kappa": ("number", "", "Cohen's kappa"),
     "gwet_ac1": ("number", "", "Gwet's AC1"),
+    "cohen_kappa_ci_lb": ("number", "", "lower limit of kappa (jackknife)"),
+    "cohen_kappa_ci_ub": ("number", "", "upper limit of kappa"),
+    "gwet_ac1_ci_lb": ("number", "", "lower limit of AC1 (jackknife)"),
+    "gwet_ac1_ci_ub": ("number", "", "upper limit of AC1"),
+    "krippendorff_alpha": ("number", "", "Krippendorff's alpha, nominal"),
+    "krippendorff_alpha_ci_lb": ("number", "", "lower limit of alpha (jackknife)"),
+    "krippendorff_alpha_ci_ub": ("number", "", "upper limit of alpha"),
     "variable_1": ("text", "", "outcome id"),
     "variable_2": ("text", "", "outcome id"),
     "n_total": ("number", "persons", "persons in all samples"),
@@ -281,6 +288,9 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "follow_up": ("text", "", "choice: which follow-ups of behavior"),
     "measures": ("text", "", "choice: which measures of behavior"),
     "inference": ("text", "", "choice: robust (CR2) or model-based"),
+    "effects": ("text", "", "choice: all effects of a trial or one per outcome"),
+    "scale": ("text", "", "choice: how odds ratios became standardized differences"),
+    "estimator": ("text", "", "choice: REML or ML"),
     # findings and release
     "rule_id": ("text", "", "rule that was checked"),
     "severity": ("text", "", "error, hold, warning or info"),
@@ -447,11 +457,11 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "the gap under every combination of the analyst's choices",
         "",
         "synthesis upstream_construct specification trials follow_up measures "
-        "assumed_correlation inference estimand estimate se df ci_lb ci_ub interval_kind "
-        "k_paired is_primary status reason",
+        "assumed_correlation effects scale estimator inference estimand estimate se df ci_lb "
+        "ci_ub interval_kind k_paired is_primary status reason",
     ),
     "sensitivity": (
-        "the gap over the assumed correlation and with each trial left out",
+        "the gap over the assumed correlation, without each trial, and under other assumptions",
         "",
         "synthesis upstream_construct analysis value estimand estimate se df ci_lb ci_ub "
         "interval_kind method k_paired status reason",
@@ -460,7 +470,9 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "barrier dimensions of coding tables",
         "",
         "collection_id dimension layer n_sources n_reference_points percent points_per_source "
-        "n_units agreement cohen_kappa gwet_ac1",
+        "n_units agreement cohen_kappa cohen_kappa_ci_lb cohen_kappa_ci_ub gwet_ac1 "
+        "gwet_ac1_ci_lb gwet_ac1_ci_ub krippendorff_alpha krippendorff_alpha_ci_lb "
+        "krippendorff_alpha_ci_ub",
     ),
     "participant_checks": (
         "independent checks on participant rows: cross-check of g, assumptions, reliability",

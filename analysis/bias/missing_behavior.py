@@ -25,10 +25,10 @@ class MissingBehavior(Result):
     missing: trials with upstream effects only; share: of all trials with upstream effects.
     complete: difference from trials with both outcomes. shift: how far the mean true behavior
     effect of trials without a result is assumed to lie from what the joint model predicts for
-    them, SD units; behavior, difference, se, ci_lb, ci_ub: at each shift (0: missing at random, the
-    joint model). upstream_contrast: mean upstream effect of trials without less that of trials with
-    behavior, with its p-value: a sign that reporting depends on results. tipping: the shift at
-    which the interval of the difference first has 0 at its other side (nan: none within 1 SD).
+    them, SD units; behavior, difference with its se, df, ci_lb, ci_ub: at each shift (0: missing at
+    random, the joint model). upstream_contrast: mean upstream effect of trials without less that
+    of trials with behavior, with its p-value: a sign that reporting depends on results. tipping:
+    the shift at which a limit of the difference is first 0 (nan: none within 1 SD).
     """
 
     trials: int
@@ -39,6 +39,7 @@ class MissingBehavior(Result):
     behavior: Floats
     difference: Floats
     se: float
+    df: float
     ci_lb: Floats
     ci_ub: Floats
     upstream_contrast: float
@@ -78,7 +79,7 @@ def missing_behavior(
     return MissingBehavior(
         int((upstream | np.isfinite(y2)).sum()), missing, share,
         float(paired.difference[0]) if paired is not None else math.nan, shift, behavior,
-        difference, se, difference - half, difference + half, contrast, pvalue,
+        difference, se, df, difference - half, difference + half, contrast, pvalue,
         _tipping(float(fit.difference[0]), half, share), level,
     )  # fmt: skip
 

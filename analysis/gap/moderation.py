@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.designs import Design
+
+_NOTHING = 1e-10
+"""Share of the model-based variance below which a robust one is an empty residual."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def _effect(
     zero = np.zeros_like(row)
     contrasts = [np.concatenate(c) for c in ((row, zero), (zero, row), (row, -row))]
     estimate = np.array([float(c @ robust.beta) for c in contrasts])
-    se = np.sqrt([max(0.0, robust.variance(c)) for c in contrasts])
+    se = np.array([_standard_error(robust, c) for c in contrasts])
     df = np.array([robust.df(c) for c in contrasts])
     half = np.array([critical_value(level, one) if one > 0 else np.nan for one in df]) * se
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -134,8 +138,23 @@ def _effect(
     )
 
 
+def _standard_error(robust: RobustCovariance, contrast: Floats) -> float:
+    """CR2 standard error; nan where the estimate rests on a single trial, whose residual is 0
+    whatever its error."""
+    variance = robust.variance(contrast)
+    return (
+        math.sqrt(variance) if variance > _NOTHING * _model_variance(robust, contrast) else math.nan
+    )
+
+
+def _model_variance(robust: RobustCovariance, contrast: Floats) -> float:
+    return float(contrast @ robust._m @ contrast)
+
+
 def _test(robust: RobustCovariance, constraints: Floats) -> WaldTest | None:
     if not constraints.shape[0]:
+        return None
+    if any(math.isnan(_standard_error(robust, row)) for row in constraints):
         return None
     try:
         return wald_test(robust, constraints)

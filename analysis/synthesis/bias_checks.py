@@ -6,6 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from analysis.arrays import Floats
+from analysis.bias.excess_significance import excess_significance
+from analysis.bias.henmi_copas import henmi_copas
+from analysis.bias.rank_test import rank_test
 from analysis.bias.selection_models import step_selection
 from analysis.bias.small_study import SMALLEST_NUMBER_OF_STUDIES, egger_test, pet_peese
 from analysis.bias.trim_and_fill import trim_and_fill
@@ -92,9 +95,30 @@ def _selection(yi: Floats, vi: Floats, settings: AnalysisSettings) -> Record:
     }  # fmt: skip
 
 
+def _henmi_copas(yi: Floats, vi: Floats, settings: AnalysisSettings) -> Record:
+    found = henmi_copas(yi, vi, level=settings.level)
+    return {
+        "adjusted": found.mu, "adjusted_ci_lb": found.ci_lb, "adjusted_ci_ub": found.ci_ub,
+        "method": found.method,
+    }  # fmt: skip
+
+
+def _rank(yi: Floats, vi: Floats, settings: AnalysisSettings) -> Record:
+    found = rank_test(yi, vi)
+    return {"statistic": found.tau, "pvalue": found.pvalue, "method": "kendall"}
+
+
+def _excess(yi: Floats, vi: Floats, settings: AnalysisSettings) -> Record:
+    found = excess_significance(yi, vi, method=settings.tau2_method)
+    return {"statistic": found.ratio, "pvalue": found.pvalue, "method": found.method}
+
+
 _CHECKS: dict[str, Callable[[Floats, Floats, AnalysisSettings], Record]] = {
     "egger": _egger,
     "pet_peese": _pet_peese,
     "trim_and_fill": _trim_and_fill,
     "selection": _selection,
+    "henmi_copas": _henmi_copas,
+    "rank": _rank,
+    "excess_significance": _excess,
 }

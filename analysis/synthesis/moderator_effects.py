@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.dependent.composites import make_composites
+from analysis.errors import EstimationError
+from analysis.gap.moderation import ModeratedGap, fit_moderated_gap
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+from analysis.univariate.designs import make_design
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.subgroups import fit_subgroups
 
@@ -65,7 +68,7 @@ def moderator_effects(
     synthesis and construct.
 
     Besides the declared ones, the topic and who measured the outcome are compared. Constructs
-    with fewer than 3 trials are left out.
+    with fewer than 3 trials are left out. Rows of the construct `difference` are about the gap.
     """
     rows: list[Record] = []
     for name in syntheses(stack) if stack.trials else []:
@@ -76,7 +79,88 @@ def moderator_effects(
                 continue
             for one in moderators_of(part, declared):
                 rows += compare_levels(part, construct, name, one, settings)
+        for one in moderators_of(group, declared):
+            rows += compare_gap(group, name, one, settings)
     return rows
+
+
+GAP = "difference"
+"""Construct of the rows about the gap itself: upstream less behavior effect."""
+
+
+def compare_gap(
+    group: Stack, synthesis: str, moderator: Moderator, settings: AnalysisSettings
+) -> list[Record]:
+    """The gap by level of one moderator, or its slope on it, from the joint meta-regression of both
+    outcomes with CR2; none when there are too few trials. Levels with fewer than 2 trials on one of
+    the outcomes are left out: a robust variance of one trial is 0."""
+    upstream = upstream_of(group)
+    part = group.select(having("construct", upstream, "behavior"))
+    numeric = moderator.kind == "number"
+    kept = _usable_values(part, upstream, moderator, numeric)
+    part = part.select(lambda r: moderator.values.get(str(r["trial_id"]), "") in kept)
+    values = [moderator.values.get(str(i), "") for i in part.values("trial_id")]
+    column = np.array([as_number(v) for v in values]) if numeric else np.array(values)
+    if len(set(values)) < 2 or (numeric and not np.isfinite(column).all()):
+        return []
+    identity: Record = {
+        "synthesis": synthesis, "construct": GAP, "moderator": moderator.name,
+        "barrier_dimension": moderator.barrier_dimension,
+        "framework_layer": moderator.framework_layer,
+    }  # fmt: skip
+    try:
+        whole = _fit_gap(part, upstream, {moderator.name: column}, True, settings)
+        shown = whole if numeric else _fit_gap(
+            part, upstream, {moderator.name: column}, False, settings
+        )  # fmt: skip
+    except EstimationError:
+        return []
+    test = whole.gap_test
+    own = shown.effects[1:] if numeric else shown.effects
+    trials = [str(t) for t in part.values("trial_id")]
+    return [
+        identity | {
+            "level_value": SLOPE if numeric else one.name.partition("=")[2],
+            "k_trials": len({
+                t for t, v in zip(trials, values, strict=True)
+                if numeric or v == one.name.partition("=")[2]
+            }),
+            "mu": float(one.estimate[2]), "se": float(one.se[2]), "ci_lb": float(one.ci_lb[2]),
+            "ci_ub": float(one.ci_ub[2]), "tau2": math.nan,
+            "f": test.statistic if test else math.nan,
+            "df_num": test.df_num if test else math.nan,
+            "df_denom": test.df_denom if test else math.nan,
+            "pvalue": test.pvalue if test else math.nan, "status": "ok", "reason": "",
+        }
+        for one in own
+    ]  # fmt: skip
+
+
+def _usable_values(part: Stack, upstream: str, moderator: Moderator, numeric: bool) -> set[str]:
+    """Values of a moderator that can be compared between outcomes."""
+    trials: dict[tuple[str, str], set[str]] = {}
+    for trial in part.trials:
+        value = moderator.values.get(str(trial["trial_id"]), "")
+        for construct in set(trial.values("construct")):
+            trials.setdefault((value, construct), set()).add(str(trial["trial_id"]))
+    values = {value for value, _ in trials} - {""}
+    if numeric:
+        return values
+    return {
+        v for v in values
+        if all(len(trials.get((v, c), ())) > 1 for c in (upstream, "behavior"))
+    }  # fmt: skip
+
+
+def _fit_gap(
+    part: Stack, upstream: str, columns: dict[str, np.ndarray], intercept: bool,
+    settings: AnalysisSettings,
+) -> ModeratedGap:  # fmt: skip
+    return fit_moderated_gap(
+        np.array(part.values("yi"), dtype=float), part.covariances, part.values("trial_id"),
+        part.values("construct"), make_design(columns, list(columns), intercept=intercept),
+        upstream=upstream, level=settings.level,
+    )  # fmt: skip
 
 
 def compare_levels(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel, difference, transmission_ratio
 from analysis.synthesis.gap_estimates import joint_model
+from analysis.synthesis.robustness import robustness_rows
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, of_synthesis, syntheses, upstream_of
 
@@ -15,7 +16,8 @@ MOST_TRIALS_LEFT_OUT = 100
 
 
 def sensitivity(stack_at: Callable[[float], Stack], settings: AnalysisSettings) -> list[Record]:
-    """The gap over the assumed correlation, and with each trial left out in turn.
+    """The gap over the assumed correlation, with each trial left out in turn, and under other
+    assumptions (`robustness_rows`).
 
     stack_at: makes the stack of all trials for an assumed correlation; correlations that are
     known stay as they are. Syntheses of more than `MOST_TRIALS_LEFT_OUT` trials get one row that
@@ -26,7 +28,8 @@ def sensitivity(stack_at: Callable[[float], Stack], settings: AnalysisSettings) 
     for name in syntheses(stack) if stack.trials else []:
         rows += grid_rows(stack_at, name, settings)
     for name in syntheses(stack) if stack.trials else []:
-        rows += _left_out(of_synthesis(stack, name), settings)
+        group = of_synthesis(stack, name)
+        rows += _left_out(group, settings) + robustness_rows(group, settings)
     return rows
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,30 +14,30 @@ from analysis.gap.joint import (
     missing_estimate,
     transmission_ratio,
 )
+from analysis.gap.many_gaps import PairedEffects
+from analysis.synthesis.choices import (
+    EFFECTS,
+    FOLLOW_UPS,
+    INFERENCES,
+    MEASURES,
+    TRIAL_CHOICES,
+    Choice,
+    about_choice,
+)
+from analysis.synthesis.composite_specifications import composite_rows, composites_of
 from analysis.synthesis.gap_estimates import try_joint_model
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import Record, Stack, of_synthesis, syntheses, upstream_of, with_both
+from analysis.synthesis.stack import (
+    Record,
+    Stack,
+    of_synthesis,
+    syntheses,
+    upstream_of,
+    with_both,
+)
 
 MOST_TRIALS_FOR_ALL = 100
 """Above it the assumed correlation stays at its primary value, which moves large sets little."""
-
-TRIAL_CHOICES = ("all trials", "both outcomes", "randomized only")
-FOLLOW_UPS = ("all follow-ups", "first follow-up", "last follow-up")
-MEASURES = ("all measures", "not self-reported")
-INFERENCES = ("CR2", "model")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One way to analyze: which trials, which behavior effects, which correlation."""
-
-    trials: str
-    follow_up: str
-    measures: str
-    assumed_correlation: float
-
-    def __str__(self) -> str:
-        return f"{self.trials}; {self.follow_up}; {self.measures}; r {self.assumed_correlation:g}"
 
 
 def specifications(stack_at: Callable[[float], Stack], settings: AnalysisSettings) -> list[Record]:
@@ -54,7 +53,9 @@ def specify(group_at: Callable[[float], Stack], settings: AnalysisSettings) -> l
     """Difference and ratio of one synthesis under every combination of choices.
 
     group_at: the trials of the synthesis for an assumed correlation. Combinations that select
-    the same effects with the same covariances are analyzed once and listed under each name.
+    the same effects with the same covariances are analyzed once and listed under each name. With
+    one effect per trial and outcome, both conversions of odds ratios and both estimators are taken;
+    all of these are fitted in one call.
     """
     primary = group_at(settings.assumed_correlation)
     upstream = upstream_of(primary)
@@ -65,6 +66,7 @@ def specify(group_at: Callable[[float], Stack], settings: AnalysisSettings) -> l
     known: dict[bytes, JointModel | EstimationError] = {}
     near: JointModel | None = None
     rows: list[Record] = []
+    composites: dict[Choice, PairedEffects] = {}
     for rho in sorted(set(grid) | {settings.assumed_correlation}):
         group = group_at(rho)
         for trials, follow_up, measures, part in _selections(group, upstream):
@@ -73,8 +75,13 @@ def specify(group_at: Callable[[float], Stack], settings: AnalysisSettings) -> l
                 known[key] = try_joint_model(part, upstream, settings, near)
             model = known[key]
             near = model if isinstance(model, JointModel) else near
-            rows += _rows(identity, Choice(trials, follow_up, measures, rho), model, settings)
-    return rows
+            choice = Choice(
+                trials, follow_up, measures, rho, EFFECTS[0], settings.odds_to_smd, "REML"
+            )
+            rows += _rows(identity, choice, model, settings)
+            if isinstance(model, JointModel):
+                composites |= composites_of(choice, part, upstream, settings)
+    return rows + composite_rows(identity, composites, settings)
 
 
 def _selections(group: Stack, upstream: str) -> Iterator[tuple[str, str, str, Stack]]:
@@ -144,15 +151,7 @@ def _rows(
 ) -> list[Record]:  # fmt: skip
     rows: list[Record] = []
     for inference in INFERENCES:
-        about: Record = identity | {
-            "specification": f"{choice}; {inference}",
-            "trials": choice.trials,
-            "follow_up": choice.follow_up,
-            "measures": choice.measures,
-            "assumed_correlation": choice.assumed_correlation,
-            "inference": inference,
-            "is_primary": choice == _primary(settings) and inference == "CR2",
-        }
+        about = about_choice(identity, choice, inference, settings)
         for one in _estimates(model, inference):
             row: Record = {
                 name: getattr(one, name)
@@ -164,10 +163,6 @@ def _rows(
             paired = model.k_paired if isinstance(model, JointModel) else 0
             rows.append(about | row | {"k_paired": paired})
     return rows
-
-
-def _primary(settings: AnalysisSettings) -> Choice:
-    return Choice(TRIAL_CHOICES[0], FOLLOW_UPS[0], MEASURES[0], settings.assumed_correlation)
 
 
 def _estimates(model: JointModel | EstimationError, inference: str) -> Sequence[GapEstimate]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.barriers import barrier_shares, coder_agreement
+from analysis.agreement import rater_agreement
+from analysis.barriers import barrier_shares
 from analysis.effect_sizes import fisher_z
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.univariate.pooling import fit_random_effects
@@ -46,9 +47,18 @@ def barrier_table(records: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
+_COEFFICIENTS = {
+    "cohen": "cohen_kappa", "gwet_ac1": "gwet_ac1", "krippendorff": "krippendorff_alpha"
+}  # fmt: skip
+_AGREEMENT = (
+    "n_units", "agreement",
+    *(f"{c}{end}" for c in _COEFFICIENTS.values() for end in ("", "_ci_lb", "_ci_ub")),
+)  # fmt: skip
+
+
 def _agreement(whole: pd.DataFrame) -> dict[str, float]:
     """Agreement of exactly two coders over every source they both coded and every dimension."""
-    none = dict.fromkeys(("n_units", "agreement", "cohen_kappa", "gwet_ac1"), float("nan"))
+    none = dict.fromkeys(_AGREEMENT, float("nan"))
     coders = sorted(set(whole["coder"]) - {""})
     if len(coders) != 2:
         return none
@@ -61,13 +71,15 @@ def _agreement(whole: pd.DataFrame) -> dict[str, float]:
     if not units:
         return none
     first, second = (["yes" if unit in mark else "no" for unit in units] for mark in marks)
-    found = coder_agreement(first, second)
-    return {
-        "n_units": float(found.n),
-        "agreement": found.observed,
-        "cohen_kappa": found.cohen_kappa,
-        "gwet_ac1": found.gwet_ac1,
-    }
+    if len(units) < 2:
+        return none
+    found = rater_agreement(list(zip(first, second, strict=True))).frame().set_index("coefficient")
+    made = {"n_units": float(len(units)), "agreement": float(found.loc["percent", "estimate"])}
+    for name, column in _COEFFICIENTS.items():
+        one = found.loc[name]
+        limits = {f"{column}_{end}": float(one[end]) for end in ("ci_lb", "ci_ub")}
+        made |= {column: float(one["estimate"])} | limits
+    return made
 
 
 CORRELATION_COLUMNS = made_columns("pooled_correlations")

@@ -10,13 +10,15 @@ from analysis.figures.text import interval, number
 from dashboard.blocks import Block, Details, Figure, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.pages.forest import with_downloads
+from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_gap import grid_blocks
 from dashboard.view import Row, plural
 from dashboard.wording import ci_name, is_ok
 
 CHOICES = {
     "trials": "Trials", "follow_up": "Follow-up of behavior", "measures": "Measure of behavior",
-    "assumed_correlation": "Assumed correlation", "inference": "Inference",
+    "assumed_correlation": "Assumed correlation", "effects": "Effects of a trial",
+    "scale": "Odds ratios to SMD", "estimator": "Estimator", "inference": "Inference",
 }  # fmt: skip
 ESTIMANDS = {"difference": "Difference", "transmission_ratio": "Ratio"}
 
@@ -36,8 +38,19 @@ def sections(page: Page) -> list[Section]:
     return [
         Section("specifications", "Every combination of choices", tuple(blocks)),
         Section("correlation", "The assumed correlation", tuple(grid_blocks(page.one))),
-        choose,
-    ]
+        *_assumptions(page), choose,
+    ]  # fmt: skip
+
+
+def _assumptions(page: Page) -> list[Section]:
+    """Missing results, resampling and the line by other means, of the registered set."""
+    rows = page.base.rows("sensitivity", synthesis=page.state.synthesis)
+    blocks = assumption_blocks(rows, page.upstream, page.base.level)
+    if not blocks:
+        return []
+    if not page.is_primary:
+        blocks.insert(0, Paragraph("These are about the registered set of trials.", "note"))
+    return [Section("assumptions", "Other assumptions", tuple(blocks))]
 
 
 def _rows(page: Page, estimand: str = "difference") -> list[Row]:

@@ -31,6 +31,7 @@ METHODS = {
     "pet_peese": "PET-PEESE",
     "trim_and_fill": "Trim and fill",
     "selection": "Selection model",
+    "henmi_copas": "Henmi and Copas",
 }
 
 
@@ -48,7 +49,8 @@ def sections(page: Page) -> list[Section]:
     adjusted.append(Paragraph(
         "PET-PEESE predicts the effect of an endlessly large trial; trim and fill adds mirrored "
         "trials until the funnel is symmetric; the selection model supposes that results with a "
-        "one-sided p above .025 are seen less often.", "note"))  # fmt: skip
+        "one-sided p above .025 are seen less often; Henmi and Copas keep the weights of equal "
+        "effects, in which small trials count less, and widen the interval.", "note"))  # fmt: skip
     adjusted.append(Paragraph(
         "Each method assumes something that cannot be checked; they show how far the mean could "
         "move, and none of them is the answer.", "note"))  # fmt: skip

@@ -41,7 +41,7 @@ from analysis.effect_sizes.correlation import (
     raw_correlation,
     semipartial_correlation,
 )
-from analysis.effect_sizes.measures import EffectTable, effect_sizes
+from analysis.effect_sizes.measures import EffectTable, compute_effect_sizes
 from analysis.effect_sizes.proportions import proportion, proportion_from_scale
 from analysis.effect_sizes.reported import Converted, Reported, natural_from_reported
 from analysis.errors import EstimationError
@@ -166,7 +166,7 @@ def _escalc(case: Case, columns: Columns) -> EffectSizes | EffectTable:
         return odds_ratio_to_smd(log_odds_ratio(**columns), method=method)
     if measure.startswith("D2OR"):
         return smd_to_odds_ratio(_cohen_d(columns), method=method)
-    return effect_sizes(columns, measure, options={measure: _options(case)})
+    return compute_effect_sizes(columns, measure, options={measure: _options(case)})
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_variance_of_the_reference_changes_with_the_units(case: Case) -> None:
     assert (theirs(0.1)[moved] > 1.01 * theirs(1.0)[moved]).any()
     metric = {name: x if name[0] == "n" else 0.1 * x for name, x in columns.items()}
     ours = [
-        effect_sizes(x, "SMDH", options={"SMDH": {"variance": "LS2"}}) for x in (columns, metric)
+        compute_effect_sizes(x, "SMDH", options={"SMDH": {"variance": "LS2"}}) for x in (columns, metric)
     ]
     np.testing.assert_allclose(ours[0].vi, ours[1].vi, rtol=CLOSED_FORM)
 

@@ -1,0 +1,253 @@
+"""Mantel-Haenszel, Peto, table tests and mixed models of counts agree with metafor."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import optimize, special
+
+from analysis.arrays import Floats
+from analysis.effect_sizes import log_odds_ratio, log_risk_ratio, risk_difference
+from analysis.errors import EstimationError
+from analysis.rare_events.mixed_models import MixedModel, binomial_normal, hypergeometric_normal
+from analysis.rare_events.stratified import (
+    CommonEffect,
+    mantel_haenszel,
+    mantel_haenszel_rates,
+    peto,
+    table_tests,
+)
+
+from .oracle_cases import (
+    CLOSED_FORM,
+    Case,
+    case_named,
+    cases,
+    check_extra_grid,
+    check_grid,
+    compare,
+    data,
+)
+
+Tables = tuple[Floats, Floats, Floats, Floats]
+
+CASES_NOT_OFFERED: dict[str, str] = {}
+MODELS_NOT_OFFERED = {
+    "*/UM.FS/*": "a parameter per study, which is biased with many small studies: not offered",
+    "*/UM.RS/*": "normal effects of studies besides the odds ratio's: not offered",
+    "*/CM.AL/*": "an approximation of CM.EL, which is offered",
+}
+EMPTY_GROUP = {"sim_zero_cells": 5}
+"""Row with a group of nobody: refused here (asserted below), half a person in the reference."""
+OF_THE_EMPTY_GROUP = dict.fromkeys(
+    ("QE", "QE_p", "I2", "H2", "k_yi"),
+    "the group of nobody counts there: test_the_empty_group_is_the_whole_difference",
+)
+NOT_OFFERED_FOR_CASE = {
+    "sim_zero_cells/MH/*/default": OF_THE_EMPTY_GROUP,
+    "*/PLO/ML": {"ll": "of the counts given the studies' modes: asserted below"},
+    "*/EE": dict.fromkeys(
+        ("beta", "se", "pval", "ci_?b", "tau2"),
+        "the fit with tau2 = 0 is inside the likelihood-ratio test and not returned",
+    ),
+}
+QUANTITIES_NOT_OFFERED = {
+    "QE_*": "Wald and likelihood-ratio tests against a model with an effect per study",
+}
+
+EXACT = {"beta": (1e-6, 0.0), "tau2": (1e-6, 0.0), "se_beta": (1e-6, 0.0), "ll": (1e-12, 0.0)}
+"""Both programs integrate with 41 nodes; the search of the scripts ends 1e-8 to 1e-7 away from the
+maximum, where the log-likelihood has no digit left to tell."""
+STOPPED_EARLY = 1e-4
+"""Relative tolerance of `rma.glmm`, whose search ends short of the maximum by up to 4e-5 (tau2) and
+8e-5 (standard error): test_the_likelihood_is_not_higher_in_the_reference."""
+
+
+def _tables(case: Case) -> Tables:
+    """Events and persons of both groups, without the group of nobody."""
+    row = EMPTY_GROUP.get(case["id"].split("/")[0])
+    table = data(case) if row is None else data(case).drop(index=row)
+    a, b, c, d = (table[name].to_numpy(dtype=float) for name in ("ai", "bi", "ci", "di"))
+    return a, a + b, c, c + d
+
+
+def _listed(case: Case) -> dict[str, str]:
+    listed = dict(QUANTITIES_NOT_OFFERED)
+    for pattern, reasons in NOT_OFFERED_FOR_CASE.items():
+        if fnmatchcase(case["id"], pattern):
+            listed |= reasons
+    return listed
+
+
+def _compare(case: Case, found: dict[str, Any], **tolerances: Any) -> None:
+    listed = _listed(case)
+    offered = {
+        name: value
+        for name, value in found.items()
+        if name in case["expect"] and not any(fnmatchcase(name, key) for key in listed)
+    }
+    compare(case, offered, listed, **tolerances)
+
+
+def _effect(found: CommonEffect) -> dict[str, float]:
+    return {
+        "beta": found.mu, "se": found.se, "stat": found.statistic, "pval": found.pvalue,
+        "ci_lb": found.ci_lb, "ci_ub": found.ci_ub, "QE": found.q, "QE_p": found.q_pvalue,
+        "I2": found.i2, "H2": found.h2, "k_yi": found.k_effects,
+    }  # fmt: skip
+
+
+def _of_tables(*names: str) -> list[Any]:
+    return [one for name in names for one in cases("fixed_methods", f"*/MH/*/{name}")]
+
+
+@pytest.mark.parametrize("case", _of_tables("default", "drop00"))
+def test_mantel_haenszel(case: Case) -> None:
+    args = case["args"]
+    tables = _tables(case)
+    found = _effect(mantel_haenszel(*tables, measure=args["measure"], drop00=args["drop00"]))
+    tests = table_tests(*tables)
+    found |= {
+        "CO": tests.cochran, "CO_p": tests.cochran_pvalue,
+        "MH": tests.mantel_haenszel, "MH_p": tests.mantel_haenszel_pvalue,
+        "BD": tests.breslow_day, "BD_p": tests.breslow_day_pvalue,
+        "TA": tests.tarone, "TA_p": tests.tarone_pvalue,
+    }  # fmt: skip
+    _compare(case, found, rtol=CLOSED_FORM)
+
+
+@pytest.mark.parametrize("case", _of_tables("uncorrected"))
+def test_no_continuity_correction(case: Case) -> None:
+    tests = table_tests(*_tables(case), continuity=False)
+    found = {"MH": tests.mantel_haenszel, "MH_p": tests.mantel_haenszel_pvalue}
+    _compare(case, found, rtol=CLOSED_FORM)
+
+
+@pytest.mark.parametrize("case", cases("fixed_methods", "*/Peto"))
+def test_peto(case: Case) -> None:
+    _compare(case, _effect(peto(*_tables(case))), rtol=CLOSED_FORM)
+
+
+@pytest.mark.parametrize("case", cases("fixed_methods", "*/MH/IR?"))
+def test_rates(case: Case) -> None:
+    columns = (data(case)[name] for name in ("x1i", "t1i", "x2i", "t2i"))
+    found = mantel_haenszel_rates(*columns, measure=case["args"]["measure"])
+    _compare(case, _effect(found), rtol=CLOSED_FORM)
+
+
+def test_empty_groups_are_refused() -> None:
+    table = data(case_named("fixed_methods", "sim_zero_cells/Peto"))
+    a, b, c, d = (table[name] for name in ("ai", "bi", "ci", "di"))
+    for estimate in (mantel_haenszel, peto, table_tests, hypergeometric_normal):
+        with pytest.raises(EstimationError, match=r"group sizes must be .*\(row 5\)"):
+            estimate(a, a + b, c, c + d)
+
+
+EFFECTS = {"OR": log_odds_ratio, "RR": log_risk_ratio, "RD": risk_difference}
+
+
+@pytest.mark.parametrize("case", cases("fixed_methods", "sim_zero_cells/MH/*/default"))
+def test_the_empty_group_is_the_whole_difference(case: Case) -> None:
+    """With half a person in each of its cells the row has an effect that adds to Q."""
+    measure = case["args"]["measure"]
+    found = mantel_haenszel(*_tables(case), measure=measure)
+    row = data(case).iloc[EMPTY_GROUP["sim_zero_cells"]]
+    a, b, c, d = (row[name] + 0.5 for name in ("ai", "bi", "ci", "di"))
+    half = EFFECTS[measure]([a], [a + b], [c], [c + d])
+    more = float((half.yi[0] - found.mu) ** 2 / half.vi[0])
+    assert found.q + more == pytest.approx(case["expect"]["QE"], rel=CLOSED_FORM)
+    assert found.k_effects + 1 == case["expect"]["k_yi"]
+
+
+def _mixed(case: Case) -> MixedModel:
+    if "CM" in case["id"]:
+        return hypergeometric_normal(*_tables(case))
+    return binomial_normal(data(case)["xi"], data(case)["ni"])
+
+
+@pytest.mark.parametrize("case", cases("glmm", "*/exact_ML"))
+def test_mixed_models_at_the_exact_maximum(case: Case) -> None:
+    fit = _mixed(case)
+    assert fit.status == "ok"
+    found = {"beta": fit.mu, "tau2": fit.tau2, "ll": fit.loglik, "se_beta": fit.se}
+    _compare(case, found, rtol=1e-6, tolerances=EXACT)
+
+
+@pytest.mark.parametrize("case", cases("glmm", "*/ML"))
+def test_rma_glmm(case: Case) -> None:
+    fit = _mixed(case)
+    found = {
+        "beta": fit.mu, "se": fit.se, "pval": fit.pvalue, "ci_lb": fit.ci_lb,
+        "ci_ub": fit.ci_ub, "tau2": fit.tau2, "ll": fit.loglik,
+    }  # fmt: skip
+    # A p-value falls by about z^2 times the relative change of z, which is 8e-5.
+    tolerances = {"ll": (1e-6, 0.0), "pval": (2e-3, 0.0)}
+    _compare(case, found, rtol=STOPPED_EARLY, tolerances=tolerances)
+
+
+@pytest.mark.parametrize("case", cases("glmm", "*/EE"))
+def test_the_likelihood_without_heterogeneity(case: Case) -> None:
+    fit = _mixed(case)
+    _compare(case, {"ll": fit.loglik - fit.lrt / 2.0}, rtol=CLOSED_FORM)
+
+
+def _log_choose(n: Floats, x: Floats) -> Floats:
+    return special.gammaln(n + 1) - special.gammaln(x + 1) - special.gammaln(n - x + 1)
+
+
+def _log_probabilities(case: Case, theta: Floats) -> Floats:
+    """Log-probability of every study's count at log odds (ratios) theta, studies x theta."""
+    if "CM" not in case["id"]:
+        x, n = (data(case)[name].to_numpy(dtype=float)[:, None] for name in ("xi", "ni"))
+        return _log_choose(n, x) + x * theta - n * np.logaddexp(0.0, theta)
+    rows = []
+    for a, n1, c, n2 in zip(*_tables(case), strict=True):
+        s = np.arange(max(0.0, a + c - n2), min(n1, a + c) + 1.0)
+        weights = _log_choose(n1, s) + _log_choose(n2, a + c - s)
+        every = weights[:, None] + s[:, None] * theta
+        rows.append(every[s == a][0] - special.logsumexp(every, axis=0))
+    return np.array(rows)
+
+
+def _marginal(case: Case, mu: float, tau2: float) -> float:
+    """Marginal log-likelihood by the trapezoidal rule over 12 standard deviations."""
+    away = np.linspace(-12.0, 12.0, 4001)
+    value = np.exp(_log_probabilities(case, mu + np.sqrt(tau2) * away) - 0.5 * away**2)
+    step = away[1] - away[0]
+    return float(np.log(value.sum(axis=1) * step / np.sqrt(2.0 * np.pi)).sum())
+
+
+@pytest.mark.parametrize("case", cases("glmm", "*/ML"))
+def test_the_likelihood_is_not_higher_in_the_reference(case: Case) -> None:
+    fit = _mixed(case)
+    ours = _marginal(case, fit.mu, fit.tau2)
+    assert fit.loglik == pytest.approx(ours, rel=1e-10)
+    theirs = _marginal(case, case["expect"]["beta"][0], case["expect"]["tau2"])
+    assert theirs < ours
+    assert theirs == pytest.approx(ours, abs=1e-5)
+
+
+@pytest.mark.parametrize("case", cases("glmm", "*/PLO/ML"))
+def test_the_reference_gives_the_likelihood_at_the_modes(case: Case) -> None:
+    """lme4's deviance is conditional on the random effects, and so is this log-likelihood."""
+    mu, tau2 = case["expect"]["beta"][0], case["expect"]["tau2"]
+
+    def negative(theta: Floats) -> float:
+        own = np.diag(_log_probabilities(case, theta))
+        return float((0.5 * (theta - mu) ** 2 / tau2 - own).sum())
+
+    start = np.full(len(data(case)), mu)
+    modes = optimize.minimize(negative, start, method="BFGS", options={"gtol": 1e-7}).x
+    conditional = np.diag(_log_probabilities(case, modes)).sum()
+    assert conditional == pytest.approx(case["expect"]["ll"], rel=1e-8)
+
+
+def test_no_case_is_skipped_in_silence() -> None:
+    listed = QUANTITIES_NOT_OFFERED | NOT_OFFERED_FOR_CASE["*/EE"]
+    check_grid("fixed_methods", CASES_NOT_OFFERED, OF_THE_EMPTY_GROUP)
+    check_grid("glmm", CASES_NOT_OFFERED, listed)
+    check_extra_grid("fixed_methods", CASES_NOT_OFFERED)
+    check_extra_grid("glmm", MODELS_NOT_OFFERED)

@@ -35,7 +35,7 @@ def composites_of(
 
 
 def _from_odds_ratio(record: Record) -> bool:
-    return "/to_smd_" in str(record["formula"])
+    return "/to_smd_" in str(record.get("formula", ""))
 
 
 def _has_odds_ratios(part: Stack) -> bool:

@@ -94,6 +94,8 @@ def compare_gap(
     """The gap by level of one moderator, or its slope on it, from the joint meta-regression of both
     outcomes with CR2; none when there are too few trials. Levels with fewer than 2 trials on one of
     the outcomes are left out: a robust variance of one trial is 0."""
+    if not group.trials:
+        return []
     upstream = upstream_of(group)
     part = group.select(having("construct", upstream, "behavior"))
     numeric = moderator.kind == "number"

@@ -104,10 +104,10 @@ def check_live(folder: Path) -> int:
                 r for r in view.rows(table, **where)
                 if r.get("subset", "all") == "all"
                 and r.get("model") != "correlated_hierarchical_effects"
-                and r.get("analysis") != "leave_one_trial_out"
+                and r.get("analysis", "assumed_correlation") == "assumed_correlation"
             ]  # fmt: skip
             if table in ("moderator_effects", "influence", "bias_checks"):
-                pair = {view.upstream(synthesis), "behavior"}
+                pair = {view.upstream(synthesis), "behavior", "difference"}
                 expected = [r for r in expected if r["construct"] in pair]
             found = [r for r in live.rows(table, **where)
                      if r.get("model") != "correlated_hierarchical_effects"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Leaving out, accumulating and influence agree with metafor, study by study."""
+"""Leaving out, accumulating, influence, all subsets and radial coordinates agree with metafor."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import pytest
 
 from analysis.distributions import chi2_sf, two_sided_p
 from analysis.univariate.influence import Influence, influence
-from analysis.univariate.many import Pools, cumulative, leave_one_out, pool_subsets
+from analysis.univariate.many import Pools, cumulative, gosh, leave_one_out, pool_subsets
+from analysis.univariate.residuals import radial_coordinates
 
 from .oracle_cases import (
     CLOSED_FORM,
     ITERATIVE,
     Case,
     cases,
+    check_extra_grid,
     check_grid,
     compare,
     data,
     numbers,
 )
 
-CASES_NOT_OFFERED = {
-    "*/radial": "coordinates of the radial plot: the figure is not offered yet",
-}
+CASES_NOT_OFFERED: dict[str, str] = {}
+EXTRA_NOT_OFFERED: dict[str, str] = {}
 FIRST_OF_CUMUL = {"tau2": 0.0, "I2": 0.0, "H2": 1.0, "Qp": 1.0}
 """What the reference says of a pool of one study. Here heterogeneity of one study is unknown
 (nan): see `test_the_first_of_a_cumulation_is_one_study`."""
@@ -140,11 +141,49 @@ def test_the_shift_is_the_mean_without_minus_the_mean_of_all(case: Case) -> None
     np.testing.assert_allclose(_influence(case).shift, shift, rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.parametrize("case", cases("diagnostics", "*/radial"))
+def test_radial(case: Case) -> None:
+    x, y = radial_coordinates(*_columns(case), method=case["args"]["method"])
+    compare(case, {"x": x, "y": y}, {}, rtol=_rtol(case))
+
+
+SUMMARY = "min_q1_median_q3_max_mean"
+
+
+def _summary(values: np.ndarray) -> np.ndarray:
+    return np.array([*np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0]), values.mean()])
+
+
+@pytest.mark.parametrize("case", cases("diagnostics", "*/gosh"))
+def test_all_subsets(case: Case) -> None:
+    """Subsets of one study have no heterogeneity in the reference; here it is unknown (nan)."""
+    yi, vi = _columns(case)
+    method, subsets = case["args"]["method"], case["args"]["subsets"]
+    member, pools = gosh(yi, vi, method=method, most=subsets)
+    assert len(np.unique(member, axis=0)) == len(member) == 2**yi.size - 1
+    single = pools.k == 1
+    assert single.sum() == yi.size
+    for values in (pools.tau2, pools.i2):
+        np.testing.assert_array_equal(np.isnan(values), single)
+    h2 = _h2(pools, method)
+    found = {
+        "QE": pools.q,
+        "I2": np.where(single, 0.0, pools.i2),
+        "H2": np.where(single, 1.0, h2),
+        "tau2": np.where(single, 0.0, pools.tau2),
+        "estimate": pools.mu,
+    }
+    offered = {f"{name}_{SUMMARY}": _summary(values) for name, values in found.items()}
+    tolerances = {f"I2_{SUMMARY}": (_rtol(case), PERCENT)}
+    compare(case, offered | {"n_subsets": len(member)}, {}, rtol=_rtol(case), tolerances=tolerances)
+
+
 def test_some_studies_are_influential_and_most_are_not() -> None:
     flags = [flag for case in cases("diagnostics", "*/influence")
              for flag in case.values[0]["expect"]["is_influential"]]  # fmt: skip
     assert 0 < sum(flags) < len(flags) / 2
 
 
-def test_no_core_case_is_skipped_in_silence() -> None:
+def test_no_case_is_skipped_in_silence() -> None:
     check_grid("diagnostics", CASES_NOT_OFFERED, {})
+    check_extra_grid("diagnostics", EXTRA_NOT_OFFERED)

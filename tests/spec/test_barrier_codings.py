@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.barriers import coder_agreement
+from analysis.agreement import rater_agreement
 from assets.tables.correlational import barrier_table
 
 
@@ -33,18 +33,23 @@ def test_two_coders_count_with_their_mean_and_are_compared() -> None:
     # Units A/cognitive, A/structural, B/cognitive, B/structural: yes yes yes no, yes no no yes.
     assert table["n_units"].unique() == [4]
     assert table["agreement"].unique() == [0.25]
-    expected = coder_agreement(["yes", "yes", "yes", "no"], ["yes", "no", "no", "yes"])
-    assert table["cohen_kappa"].unique() == [expected.cohen_kappa]
+    expected = rater_agreement([("yes", "yes"), ("yes", "no"), ("yes", "no"), ("no", "yes")])
+    assert table["cohen_kappa"].unique() == [expected.estimate[1]]
+    assert table["krippendorff_alpha"].unique() == [expected.estimate[4]]
+    assert table["gwet_ac1_ci_lb"].unique() == [expected.ci_lb[3]]
 
 
 def test_kappa_and_ac1_by_hand() -> None:
     # 40 of 50 agree; yes in 25 of 50 by both: chance .5, kappa .6; AC1 equals it at one half.
     first = ["y"] * 20 + ["n"] * 20 + ["y"] * 5 + ["n"] * 5
     second = ["y"] * 20 + ["n"] * 20 + ["n"] * 5 + ["y"] * 5
-    found = coder_agreement(first, second)
-    assert (found.observed, found.n) == (0.8, 50)
-    assert found.cohen_kappa == pytest.approx(0.6)
-    assert found.gwet_ac1 == pytest.approx(0.6)
+    found = rater_agreement(list(zip(first, second, strict=True)))
+    assert found.units == 50
+    percent, kappa, _, ac1, alpha = found.estimate
+    assert percent == pytest.approx(0.8)
+    assert (kappa, ac1) == pytest.approx((0.6, 0.6))
+    # Krippendorff's correction for few codings: 1 - (n - 1)/n (1 - pi), n = 100, pi = .6.
+    assert alpha == pytest.approx(1 - 0.99 * 0.4)
 
 
 def test_one_coder_has_no_agreement() -> None:

@@ -12,6 +12,7 @@ import pytest
 from analysis.gap.joint import difference, transmission_ratio
 from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
 from analysis.synthesis import specifications as module
+from analysis.synthesis.choices import EFFECTS
 from analysis.synthesis.gap_estimates import joint_model
 from analysis.synthesis.specifications import MOST_TRIALS_FOR_ALL, specifications
 
@@ -61,7 +62,8 @@ def plain() -> list[list[Row]]:
 def table_of(
     stack_at: Callable[[float], Stack], settings: AnalysisSettings = SETTINGS
 ) -> pd.DataFrame:
-    return pd.DataFrame(specifications(stack_at, settings))
+    rows = pd.DataFrame(specifications(stack_at, settings))
+    return rows[rows["effects"] == EFFECTS[0]].reset_index(drop=True)
 
 
 def choices(table: pd.DataFrame) -> set[tuple[str, str, str]]:
@@ -83,7 +85,9 @@ def test_the_primary_rows_are_the_gap_of_the_joint_model() -> None:
         expected = [one.estimate, one.se, one.df, one.ci_lb, one.ci_ub]
         np.testing.assert_allclose(found, expected, rtol=1e-6)
         assert (row["status"], row["k_paired"], row["inference"]) == ("ok", 5, "CR2")
-    assert set(primary["specification"]) == {"; ".join(ALL) + "; r 0.5; CR2"}
+    assert set(primary["specification"]) == {
+        "; ".join(ALL) + "; r 0.5; all effects; logistic; REML; CR2"
+    }
 
 
 def test_every_row_is_the_gap_of_its_own_correlation_and_inference() -> None:

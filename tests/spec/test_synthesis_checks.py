@@ -19,7 +19,10 @@ from analysis.univariate.influence import influence
 from analysis.univariate.pooling import fit_random_effects
 
 SETTINGS = AnalysisSettings()
-CHECKS = ["egger", "pet_peese", "trim_and_fill", "selection"]
+CHECKS = [
+    "egger", "pet_peese", "trim_and_fill", "selection", "henmi_copas", "rank",
+    "excess_significance",
+]  # fmt: skip
 YI = np.array([0.9, 0.6, 0.75, 0.35, 0.5, 0.2, 0.28, 0.1, 0.31, 0.15, 0.02, 0.22])
 VI = np.array([0.16, 0.14, 0.12, 0.09, 0.08, 0.07, 0.05, 0.04, 0.03, 0.02, 0.015, 0.01])
 

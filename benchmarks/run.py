@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few repeats of the dashboard")
     quick = parser.parse_args().quick
-    rows = [*estimators.one_pool(), *estimators.joint_model(), *journey.refreshes()]
+    rows = [*estimators.rows(quick=quick), *journey.refreshes()]
     own = {name: seconds for name, who, seconds in rows if who == "ibgap"}
     width = max(len(name) for name, _, _ in rows)
     print(f"{'what':<{width}}  {'who':<28} {'time':>10}  {'x ibgap':>8}")

@@ -18,6 +18,7 @@ _ESTIMATORS = {
 _INTERVALS = {
     "knapp_hartung": "Knapp-Hartung intervals",
     "knapp_hartung_floor": "Knapp-Hartung intervals never narrower than the plain t interval",
+    "kenward_roger": "Kenward-Roger intervals",
     "t": "t intervals", "wald": "normal (Wald) intervals",
 }  # fmt: skip
 _PREDICTION = {

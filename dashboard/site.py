@@ -25,6 +25,7 @@ _RELEASES_OFFERED = 30
 _OPEN_UP_TO = 6
 _MODEL_NAMES = {
     "knapp_hartung": "Knapp-Hartung", "knapp_hartung_floor": "Knapp-Hartung, never below t",
+    "kenward_roger": "Kenward-Roger",
     "t": "t", "wald": "normal (Wald)",
 }  # fmt: skip
 

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy import optimize
 
 from analysis.arrays import Floats
 from analysis.dependent.blocks import EffectBlocks
@@ -496,6 +495,8 @@ _Objective = Callable[[Floats], tuple[float, Floats]]
 
 
 def _maximize(objective: _Objective, starts: list[Floats]) -> Floats:
+    from scipy import optimize  # slow to import, and not needed for one outcome
+
     best, lowest = starts[0], math.inf
     for start in starts:
         found = optimize.minimize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +14,9 @@ from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.batch import fit_many
 from analysis.univariate.meta_regression import CI_METHODS
+
+_BLOCK = 2_000_000
+"""Most numbers of one working array; larger calls go through in blocks of subsets."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,20 @@ def pool_subsets(
         raise EstimationError(
             f"member must be subsets x {effects.size} effects, found shape {inside.shape}"
         )
+    step = max(1, _BLOCK // max(1, effects.size))
+    parts = [
+        _pool(effects, variances, inside[i : i + step], method, ci_method, level)
+        for i in range(0, max(1, inside.shape[0]), step)
+    ]
+    return Pools(*(
+        np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Pools)
+    ))  # fmt: skip
+
+
+def _pool(
+    effects: Floats, variances: Floats, inside: np.ndarray, method: str, ci_method: str,
+    level: float,
+) -> Pools:  # fmt: skip
     fits = fit_many(effects, variances, member=inside, method=method)
     m = inside.astype(float)
     k = m.sum(axis=1)

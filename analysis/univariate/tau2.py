@@ -17,6 +17,8 @@ from analysis.distributions import chi2_quantile
 from analysis.rootfinding import find_root
 from analysis.univariate.least_squares import generalized_q, trace_p, weighted_fit
 
+_MOST_NUMBERS = 1_000_000
+"""Of one working array, so that memory stays bounded with many effects."""
 _LOWEST, _GRID_STEP = 0.01, 0.2
 """The likelihood is scanned from this share of the smallest variance, in steps of log tau2."""
 
@@ -111,6 +113,10 @@ def log_likelihood(
 
 def _scores(tau2: Floats, yi: Floats, vi: Floats, design: Floats, restricted: bool) -> Floats:
     """Twice the derivative of the log-likelihood at each of g values of tau2."""
+    if tau2.size > 1 and tau2.size * vi.size > _MOST_NUMBERS:
+        each = max(1, _MOST_NUMBERS // vi.size)
+        parts = [tau2[i : i + each] for i in range(0, tau2.size, each)]
+        return np.concatenate([_scores(part, yi, vi, design, restricted) for part in parts])
     wi = 1.0 / (vi[None, :] + tau2[:, None])
     if design.shape[1] == 1:
         return _one_column_scores(wi, yi, design[:, 0], restricted)

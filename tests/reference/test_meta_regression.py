@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.distributions import chi2_sf
+from analysis.univariate.designs import make_design
 from analysis.univariate.meta_regression import (
     Coefficients,
     MetaRegression,
@@ -272,6 +273,32 @@ def test_subgroups_with_separate_tau2(case: Case) -> None:
         "df": test.df_num,
     }
     compare(case, offered, QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
+
+
+DESIGNS = {
+    "bcg_rr/ablat": ["ablat"],
+    "bcg_rr/full": ["ablat", "year", "alloc"],
+    "bcg_rr/alloc_noint": ["alloc"],
+    "raudenbush1985/weeks": ["weeks"],
+    "raudenbush1985/interaction": ["weeks", "setting", "tester", "weeks:setting"],
+    "bangertdrowns2004/mods": ["length", "imag", "meta", "grade"],
+    "molloy2014_z/age_design": ["meanage", "design"],
+}
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_designs_are_those_of_r(name: str) -> None:
+    case = case_named("meta_regression", f"{name}/REML")
+    table = data(case)
+    if "grade" in DESIGNS[name]:
+        table = table.dropna(subset=["grade", "length", "imag", "meta"])
+        table = table.assign(grade=table["grade"].astype(int).astype(str))
+    made = make_design(table, DESIGNS[name], intercept=case["args"]["intercept"])
+    np.testing.assert_array_equal(made.matrix, design(case))
+    # R joins a factor and its level, and writes the intercept in parentheses.
+    names = [one.replace("=", "") for one in made.names]
+    theirs = [one.replace("factor(grade)", "grade") for one in case["args"]["coefficients"]]
+    assert names == [one.replace("(Intercept)", "intercept") for one in theirs]
 
 
 def test_no_case_is_skipped_in_silence() -> None:

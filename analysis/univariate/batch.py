@@ -85,18 +85,27 @@ def fit_many(
     named(method, TAU2_METHODS, "estimator of tau2")
     y, v = (np.asarray(a, dtype=np.float64) for a in (yi, vi))
     x = np.ones((y.shape[-1], 1)) if design is None else np.asarray(design, dtype=np.float64)
+    x = x[:, None] if x.ndim == 1 else x
+    if v.shape[-1] != y.shape[-1] or x.shape[-2] != y.shape[-1]:
+        raise EstimationError(
+            f"yi, vi and design must agree in effects: {y.shape[-1]}, {v.shape[-1]}, {x.shape[-2]}"
+        )
     shapes = [a.shape[0] for a, shared in ((y, 1), (v, 1), (x, 2)) if a.ndim > shared]
     if member is not None:
         shapes.append(np.shape(member)[0])
     if not shapes or len(set(shapes)) > 1:
         raise EstimationError(f"the problems must agree in number, found {shapes or 'none'}")
     m = np.ones((shapes[0], y.shape[-1])) if member is None else np.asarray(member, dtype=float)
-    bad = (m > 0) & ~(np.isfinite(y) & np.isfinite(v) & (v > 0))
+    known = np.asarray(np.isfinite(x).all(axis=-1))
+    bad = (m > 0) & ~(np.isfinite(y) & np.isfinite(v) & (v > 0) & known)
     if bool(bad.any()):
         i, j = (int(a[0]) for a in np.nonzero(bad))
-        raise EstimationError(f"yi must be finite and vi above 0 (problem {i}, effect {j})")
+        raise EstimationError(
+            f"yi and design must be finite and vi above 0 (problem {i}, effect {j})"
+        )
     if member is not None:
         y, v = (np.where(np.isfinite(a), a, fill) for a, fill in ((y, 0.0), (v, 1.0)))
+        x = np.where(known[..., None], x, 0.0)
     columns = tuple(np.ascontiguousarray(x[..., i]) for i in range(x.shape[-1]))
     problems = _Problems(y, v, columns, m)
     step = max(1, _BLOCK // max(1, m.shape[1]))
@@ -124,15 +133,20 @@ def _fit(problems: _Problems, method: str) -> Iterator[Floats]:
 def _full_rank(problems: _Problems) -> np.ndarray:
     """Whether the columns of every problem are independent over its own effects."""
     m, p = problems.m, len(problems.columns)
-    if p == 1 or (all(c.ndim == 1 for c in problems.columns) and bool((m > 0).all())):
+    if _is_mean(problems):
         return np.ones(m.shape[0], dtype=bool)
+    if all(c.ndim == 1 for c in problems.columns) and bool((m > 0).all()):
+        whole = np.column_stack(problems.columns)
+        size = np.sqrt((whole**2).sum(axis=0))
+        full = bool((size > 0.0).all()) and np.linalg.matrix_rank(whole / size) == p
+        return np.full(m.shape[0], full)
     gram = np.empty((m.shape[0], p, p))
     for i, first in enumerate(problems.columns):
         for j, second in enumerate(problems.columns[: i + 1]):
             gram[:, i, j] = gram[:, j, i] = _dot(m, first * second)
     size = np.sqrt(np.maximum(np.einsum("bpp->bp", gram), 1e-300))
     smallest = np.linalg.eigvalsh(gram / (size[:, :, None] * size[:, None, :]))[:, 0]
-    return np.asarray(smallest > 1e-13)
+    return np.asarray((smallest > 1e-13) & (np.einsum("bpp->bp", gram) > 0.0).all(axis=1))
 
 
 def _dot(w: Floats, a: Floats) -> Floats:
@@ -168,34 +182,29 @@ def _weighted(problems: _Problems, w: Floats) -> tuple[Floats, Floats, Floats]:
         residuals = problems.y - mean[:, None]
         rss = np.einsum("bk,bk->b", w * residuals, residuals)
         return mean[:, None], (1.0 / total)[:, None, None], np.asarray(rss)
-    # About the means and in units of the spread, so that moderators far from 0 lose no digits.
-    columns = problems.columns
-    count, p = w.shape[0], len(columns)
-    total = w.sum(axis=1)
-    shifted, back = [], np.zeros((count, p, p))
-    for i, column in enumerate(columns):
-        if i and bool((columns[0] == 1.0).all()):
-            center = _dot(w, column) / total
-            column = column - center[:, None]
-            back[:, 0, i] = -center
-        moved = np.broadcast_to(column, w.shape)
-        size = np.sqrt(np.einsum("bk,bk->b", w * moved, moved) / total)
-        size = np.where(size > 0.0, size, 1.0)
-        shifted.append(moved / size[:, None])
-        back[:, i, i] = 1.0
-        back[:, :, i] /= size[:, None]
-    information, xwy = np.empty((count, p, p)), np.empty((count, p))
-    for i in range(p):
-        wx = w * shifted[i]
-        xwy[:, i] = _dot(wx, problems.y)
-        for j in range(i + 1):
-            information[:, i, j] = information[:, j, i] = np.einsum("bk,bk->b", wx, shifted[j])
-    inverse = _inverse(information)
-    gamma = np.einsum("bpq,bq->bp", inverse, xwy)
-    residuals = problems.y - sum(gamma[:, i, None] * shifted[i] for i in range(p))
+    # Orthonormal columns under the weights, by Gram and Schmidt done twice, so that moderators far
+    # from 0 or close to each other lose no digits.
+    count, p = w.shape[0], len(problems.columns)
+    upper = np.zeros((count, p, p))
+    done: list[Floats] = []
+    weighted: list[Floats] = []
+    for i, column in enumerate(problems.columns):
+        rest = np.broadcast_to(column, w.shape)
+        for _ in range(2 if i else 0):
+            for j, one in enumerate(done):
+                along = np.einsum("bk,bk->b", weighted[j], rest)
+                upper[:, j, i] += along
+                rest = rest - along[:, None] * one
+        size = np.sqrt(np.einsum("bk,bk->b", w * rest, rest))
+        upper[:, i, i] = size
+        done.append(rest / size[:, None])
+        weighted.append(w * done[-1])
+    gamma = np.stack([_dot(one, problems.y) for one in weighted], axis=1)
+    residuals = problems.y - sum(gamma[:, i, None] * one for i, one in enumerate(done))
     rss = np.einsum("bk,bk->b", w * residuals, residuals)
+    back: Floats = np.asarray(np.linalg.inv(upper), dtype=np.float64)
     beta = np.einsum("bpq,bq->bp", back, gamma)
-    return beta, back @ inverse @ np.swapaxes(back, 1, 2), np.asarray(rss)
+    return np.asarray(beta), np.asarray(back @ np.swapaxes(back, 1, 2)), np.asarray(rss)
 
 
 def _is_mean(problems: _Problems) -> bool:

@@ -45,6 +45,15 @@ def make_design(
     Raises `EstimationError` for an unknown column, a reference that is no level, a factor of one
     level, and missing values, with the row.
     """
+    if not terms and not intercept:
+        raise EstimationError("a design needs a term or an intercept")
+    used = dict.fromkeys(part for term in terms for part in term.split(":"))
+    for part in used:
+        if part not in table:
+            raise EstimationError(f"no column {part!r}; there are {', '.join(table)}")
+    sizes = {part: len(table[part]) for part in used}
+    if len(set(sizes.values())) > 1:
+        raise EstimationError(f"the columns differ in length: {sizes}")
     columns: list[Floats] = []
     names: list[str] = []
     found: dict[str, tuple[int, ...]] = {}
@@ -56,9 +65,6 @@ def make_design(
     full = not intercept
     for term in terms:
         parts = term.split(":")
-        for part in parts:
-            if part not in table:
-                raise EstimationError(f"no column {part!r}; there are {', '.join(table)}")
         made = [("", np.ones(len(table[parts[0]])))]
         for part in parts:
             own = _main(table[part], part, (reference or {}).get(part), levels, full)
@@ -70,6 +76,16 @@ def make_design(
     return Design(np.column_stack(columns), tuple(names), found, levels)
 
 
+def _is_missing(value: Any) -> bool:
+    """None, nan and whatever cannot be compared with itself."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:
+        return True
+
+
 def _main(
     values: Any, name: str, reference: str | None, levels: dict[str, tuple[str, ...]], full: bool
 ) -> list[tuple[str, Floats]]:
@@ -79,7 +95,7 @@ def _main(
         numbers = array.astype(np.float64)
         require(np.isfinite(numbers), f"{name} must be known for every effect")
         return [(name, numbers)]
-    texts = np.array(["" if one is None or one != one else str(one) for one in array])
+    texts = np.array(["" if _is_missing(one) else str(one) for one in values])
     require(texts != "", f"{name} must be known for every effect")
     found = sorted(set(texts))
     if len(found) < 2:

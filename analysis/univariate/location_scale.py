@@ -78,8 +78,7 @@ def fit_location_scale(
 
     common = TAU2_METHODS[method](effects, variances, x) / unit
     best = None
-    for start in (common, 0.1 * common, 1.0):
-        a = q_matrix.T @ np.full(effects.size, math.log(max(start, 1e-3)))
+    for a in _starts(common, q_matrix):
         found = optimize.minimize(
             objective, a, jac=True, method="BFGS", options={"gtol": 1e-10, "maxiter": 500}
         )
@@ -88,9 +87,11 @@ def fit_location_scale(
     assert best is not None
     hessian = _hessian(objective, best.x)
     alpha = np.linalg.solve(r_matrix, best.x)
-    alpha[_shift(z)] += math.log(unit) if _shift(z).size else 0.0
-    tau2 = np.exp(q_matrix @ best.x) * unit
-    boundary = bool((np.log(tau2 / unit) < _NEARLY_ZERO).any())
+    constant = _shift(z)
+    alpha[constant] += math.log(unit) / float(z[0, constant[0]])
+    log_tau2 = q_matrix @ best.x
+    tau2 = np.exp(np.maximum(log_tau2, -700.0)) * unit
+    boundary = bool((log_tau2 < _NEARLY_ZERO).any())
     status = "boundary" if boundary else "ok"
     covariance = np.full_like(hessian, np.nan)
     if not boundary:
@@ -114,6 +115,18 @@ def fit_location_scale(
         ),
         tau2, loglik, left, method, status,
     )  # fmt: skip
+
+
+def _starts(common: float, z: Floats) -> list[Floats]:
+    """Equal variances of several sizes, and variances that rise or fall along each column."""
+    k = z.shape[0]
+    base = [z.T @ np.full(k, math.log(max(size, 1e-3))) for size in (common, 0.1 * common, 1.0)]
+    out = list(base)
+    for column in np.eye(z.shape[1]):
+        for reach in (-6.0, -4.0, -1.5, 1.5, 4.0, 6.0):
+            for lowered in (0.0, 5.0) if abs(reach) > 2.0 else (0.0,):
+                out.append(base[0] - z.T @ np.full(k, lowered) + reach * math.sqrt(k) * column)
+    return out
 
 
 def _shift(z: Floats) -> np.ndarray:

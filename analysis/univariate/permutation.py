@@ -55,7 +55,8 @@ def permutation_test(
     """
     effects, variances = check_estimates(yi, vi)
     x = check_design(design, effects.size)
-    named(ci_method, CI_METHODS, "interval method")
+    compared = {name: text for name, text in CI_METHODS.items() if name != "kenward_roger"}
+    named(ci_method, compared, "statistic of a permutation test")
     if x.shape[0] <= x.shape[1]:
         raise EstimationError(f"{x.shape[1]} coefficients need more effects than {x.shape[0]}")
     k, rng = effects.size, np.random.default_rng(seed)

@@ -143,7 +143,7 @@ def _one_column_scores(wi: Floats, yi: Floats, x: Floats, restricted: bool) -> F
     return np.asarray(out)
 
 
-def _top(yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
+def highest_root(yi: Floats, vi: Floats, design: Floats, *, restricted: bool) -> float:
     """A value that no root of the score lies above.
 
     At a root sum(w^2 r^2) = tr(P), where the left is at most rss / (v_min + t)^2 and the right at
@@ -158,8 +158,16 @@ def _top(yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
 
 def _tau2_likelihood(yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
     """Global maximum: every fall of the score through 0 on a grid is refined and compared."""
+    if design.shape[1] > 1:
+        # The same column space, orthonormal: the score keeps its digits.
+        design = np.asarray(np.linalg.qr(design)[0], dtype=np.float64)
     bottom = _LOWEST * float(vi.min())
-    points = math.ceil(math.log(_top(yi, vi, design, restricted) / bottom) / _GRID_STEP) + 2
+    points = (
+        math.ceil(
+            math.log(highest_root(yi, vi, design, restricted=restricted) / bottom) / _GRID_STEP
+        )
+        + 2
+    )
     grid = np.append(0.0, bottom * np.exp(_GRID_STEP * np.arange(points)))
     scores = _scores(grid, yi, vi, design, restricted)
 
@@ -214,6 +222,7 @@ def tau2_standard_error(tau2: float, yi: Floats, vi: Floats, design: Floats, met
     if method == "EE":
         return math.nan
     k, p = design.shape
+    design = np.asarray(np.linalg.qr(design)[0], dtype=np.float64)
     if method in ("ML", "REML"):
         wi = 1.0 / (vi + tau2)
         if method == "ML":
@@ -241,4 +250,4 @@ def _trace_psps(wi: Floats, spread: Floats, design: Floats) -> float:
     wx = design * wi[:, None]
     crossed = float(np.einsum("kp,pq,kq,k->", wx, vb, wx, wi * spread**2))
     middle = vb @ (wx.T @ (wx * spread[:, None]))
-    return first - 2.0 * crossed + float(np.trace(middle @ middle))
+    return max(0.0, first - 2.0 * crossed + float(np.trace(middle @ middle)))

@@ -15,7 +15,15 @@ from analysis.quadratic_forms import weighted_chi2_cdf
 from analysis.results import Result
 from analysis.rootfinding import find_root
 from analysis.univariate.least_squares import weighted_fit
-from analysis.univariate.tau2 import TAU2_METHODS, log_likelihood, tau2_where_q_equals
+from analysis.univariate.tau2 import (
+    TAU2_METHODS,
+    highest_root,
+    log_likelihood,
+    tau2_where_q_equals,
+)
+
+_SCANNED = 120
+"""Values of tau2 at which a profile likelihood is looked at before its crossings are refined."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,15 @@ def profile_likelihood_interval(
     def below(tau2: float) -> float:
         return floor - value(tau2)
 
-    lower = 0.0 if below(0.0) <= 0.0 else find_root(below, 0.0, best)
-    high = 2.0 * best + float(vi.max())
-    while below(high) < 0.0:
-        high *= 2.0
-    return Tau2Interval(lower, find_root(below, best, high), level, False, f"profile/{method}")
+    # The likelihood can come back within the fall: look everywhere it may.
+    low = 0.01 * float(vi.min())
+    high = max(highest_root(yi, vi, design, restricted=restricted), 2.0 * best, 2.0 * low)
+    grid = np.unique(np.append(np.geomspace(low, high, _SCANNED), [0.0, best]))
+    inside = np.flatnonzero(np.array([below(float(t)) for t in grid]) <= 0.0)
+    first, last = int(inside[0]), int(inside[-1])
+    lower = 0.0 if first == 0 else find_root(below, float(grid[first - 1]), float(grid[first]))
+    end = float(grid[last + 1]) if last + 1 < grid.size else 2.0 * float(grid[-1])
+    while below(end) < 0.0:
+        end *= 2.0
+    upper = find_root(below, float(grid[last]), end)
+    return Tau2Interval(lower, upper, level, False, f"profile/{method}")

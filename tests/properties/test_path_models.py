@@ -383,7 +383,7 @@ def test_one_stage_is_close_to_two_with_heterogeneity(seed: int) -> None:
     np.testing.assert_allclose(one.se, two.se, rtol=0.1)
     # A likelihood ratio and a Wald statistic.
     assert one.chi2 == pytest.approx(two.chi2, rel=0.3, abs=0.1)
-    assert (one.tau2 > 0.002).all()
+    assert one.tau2.mean() > 0.004
 
 
 def test_a_missing_path_is_noticed() -> None:

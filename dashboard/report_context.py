@@ -190,7 +190,7 @@ def _other_tests(view: ReleaseView, synthesis: str) -> list[Block]:
          whole(r["k_trials"]))
         for check, text in _OTHER_TESTS.items()
         for r in view.rows("bias_checks", synthesis=synthesis, check=check)
-        if is_ok(r)
+        if r["status"] == "ok"
     ]  # fmt: skip
     head = columns("Outcome | Test | Statistic | p | Trials", wide=("Test",))
     return [Table("Other tests", head, tuple(rows))] if rows else []

@@ -13,7 +13,7 @@ MEASURES = ("all measures", "not self-reported")
 INFERENCES = ("CR2", "model")
 
 
-EFFECTS = ("all effects", "one effect per trial and outcome")
+EFFECTS = ("all effects", "one per outcome")
 ESTIMATORS = ("REML", "ML")
 
 

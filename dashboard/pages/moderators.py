@@ -17,8 +17,8 @@ from analysis.figures.model import (
     Scatter,
     ScatterPoint,
 )
-from analysis.figures.text import number, p_value
-from analysis.synthesis.moderator_effects import Moderator, as_number, moderators_of
+from analysis.figures.text import interval, number, p_value, whole
+from analysis.synthesis.moderator_effects import GAP, Moderator, as_number, moderators_of
 from analysis.synthesis.stack import having
 from analysis.univariate.meta_regression import fit_meta_regression
 from dashboard.blocks import Block, Cell, Details, Figure, Links, Paragraph, Section, Table, columns
@@ -27,6 +27,7 @@ from dashboard.forest_figure import tone_of
 from dashboard.pages.forest import outcome_links, with_downloads
 from dashboard.report_context import moderator_blocks
 from dashboard.view import Row, capital, plural, words
+from dashboard.wording import ci_name
 
 _LINE_POINTS = 25
 _FEW_PER_PARAMETER = 10
@@ -49,10 +50,28 @@ def sections(page: Page) -> list[Section]:
         blocks.append(made)
     else:
         blocks.append(Paragraph("Fewer than 3 trials give this moderator.", "note"))
-    blocks += _warnings(page, one)
+    blocks += _warnings(page, one) + _gap_by_level(page, one)
     place = ", ".join(words(p) for p in (one.barrier_dimension, one.framework_layer) if p)
     title = f"{capital(words(one.name))}{f' ({place})' if place else ''}"
     return [Section("moderator", title, tuple(blocks)), listed]
+
+
+def _gap_by_level(page: Page, one: Moderator) -> list[Block]:
+    """The difference of the two effects by level, and whether it differs between levels."""
+    rows = _own_rows(page, one.name, GAP)
+    if not rows:
+        return []
+    head = columns(f"{capital(words(one.name))} | Upstream less behavior | "
+                   f"{ci_name(page.view.level)} | Trials")  # fmt: skip
+    table = Table("The gap by level", head, tuple(
+        (words(r["level_value"]), number(r["mu"]), interval(r["ci_lb"], r["ci_ub"]),
+         whole(r["k_trials"])) for r in rows))  # fmt: skip
+    if not math.isfinite(rows[0]["f"]):
+        return [table]
+    text = (f"Test that the gap is the same at every level: {_test(rows[0])}. Joint model of both "
+            "outcomes, robust by trial; levels with fewer than 2 trials on one of the outcomes are "
+            "left out.")  # fmt: skip
+    return [table, Paragraph(text, "note")]
 
 
 def usable(page: Page) -> list[Moderator]:

@@ -113,11 +113,11 @@ def test_the_tipping_point_puts_a_limit_at_zero(effects: PairedEffects, level: f
     there = missing_behavior(effects, shifts=[found.tipping], level=level)
     nearest = min(abs(there.ci_lb[0]), abs(there.ci_ub[0]))
     assert nearest < 1e-10 * max(1.0, width)
-    # At nothing nearer to 0 is a limit 0.
-    nearer = missing_behavior(effects, shifts=0.999 * found.tipping * np.linspace(0, 1, 50))
-    if level == 0.95:
-        for limit in (nearer.ci_lb, nearer.ci_ub):
-            assert (np.sign(limit) == np.sign(limit[0])).all()
+    nearer = missing_behavior(
+        effects, shifts=0.999 * found.tipping * np.linspace(0.0, 1.0, 50), level=level
+    )
+    for limit in (nearer.ci_lb, nearer.ci_ub):
+        assert (np.sign(limit) == np.sign(limit[0])).all()
 
 
 def test_a_tipping_point_beyond_one_standard_deviation_is_missing() -> None:

@@ -192,7 +192,7 @@ def test_covariance_of_correlations(seed: int, n: float) -> None:
     upper = r[np.triu_indices(5, 1)]
     v = correlation_covariance(r, n)
     np.testing.assert_allclose(np.diag(v), (1.0 - upper**2) ** 2 / n, rtol=1e-10)
-    np.testing.assert_allclose(v, v.T, rtol=1e-12)
+    np.testing.assert_allclose(v, v.T, rtol=1e-10, atol=1e-14)
     assert np.linalg.eigvalsh(v)[0] > 0.0
     a, b, c = r[0, 1], r[0, 2], r[1, 2]
     shared = c * (1.0 - a**2 - b**2) - 0.5 * a * b * (1.0 - a**2 - b**2 - c**2)

@@ -192,7 +192,7 @@ def test_variances_of_three_levels(number: int, name: str) -> None:
     ("model", "name"),
     [(model, name) for model in ("UN", "CS", "DIAG") for name in NAMES[model] if name != "rho"],
 )
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(3))
 def test_variances_of_two_outcomes(number: int, model: str, name: str) -> None:
     _check(_two_outcomes(number), model, ("REML", "ML")[number % 2], name)
 
@@ -228,7 +228,7 @@ def test_higher_levels_contain_lower_ones(name: str) -> None:
 
 @pytest.mark.parametrize("c", [1e-3, 1e3])
 def test_units_do_not_matter(c: float) -> None:
-    for number in range(4):
+    for number in range(2):
         sample = _three_level(number)
         first = _fit(sample, "three_level")
         second = _fit(replace(sample, y=c * sample.y, v=c**2 * sample.v), "three_level")
@@ -250,7 +250,7 @@ def _pattern(between: float, within: float) -> Effects:
 @pytest.mark.parametrize(
     ("between", "within", "edges"),
     [
-        (1.0, 1.0, ("", "")), (1.0, 0.0, ("", "lower")), (0.0, 1.0, ("lower", "")),
+        (1.0, 0.5, ("", "")), (1.0, 0.0, ("", "lower")), (0.0, 1.0, ("lower", "")),
         (0.0, 0.0, ("lower", "lower")),
     ],
 )  # fmt: skip

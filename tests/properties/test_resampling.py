@@ -185,6 +185,19 @@ def test_no_variance_upstream_leaves_no_line() -> None:
     assert np.isfinite(trial_level_slope(fits)[~flat]).all()
 
 
+@pytest.mark.xfail(strict=True, reason="a covariance that was never estimated counts as 0")
+def test_two_pairs_have_no_line_and_no_probability() -> None:
+    """As in the single model, which calls both not estimable."""
+    y1, v1, y2, v2, c = _simulated(6, 1, 8).one_row()
+    trial = np.arange(8)
+    fits = fit_many_gaps(
+        paired_effects(np.where(trial < 5, y1, np.nan), v1, np.where(trial > 2, y2, np.nan), v2, c)
+    )
+    assert (fits.pairs[0], fits.tau12[0]) == (2, 0.0)
+    for functional in (trial_level_slope, trial_level_r2, probability_without_behavior()):
+        assert np.isnan(functional(fits)[0])
+
+
 SETS, TRIALS = 4000, 15
 MONTE_CARLO = math.sqrt(0.95 * 0.05 / SETS)
 """Standard error of a coverage of .95: .0034."""

@@ -128,7 +128,8 @@ def stack_correlations(studies: CorrelationStudies, acov: str) -> _Stack:
     names = [f"{a}~{b}" for a, b in pairs_of(studies.variables)]
     rows = studies.matrices[:, first, second]
     good = [i for i in range(rows.shape[0]) if _is_definite(studies.matrices[i])]
-    weights = studies.n[:, None] * np.isfinite(rows)
+    kept = np.isin(np.arange(rows.shape[0]), good)
+    weights = (studies.n * kept)[:, None] * np.isfinite(rows)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.nansum(weights * np.nan_to_num(rows), axis=0) / weights.sum(axis=0)
     y: list[float] = []

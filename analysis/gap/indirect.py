@@ -80,7 +80,7 @@ class PooledIndirect(Result):
     product: mu_a mu_b alone; tau_ab: the between-trial covariance of a and b, which the product
     leaves out; indirect, direct and total with Monte Carlo limits; proportion: indirect over
     total, nan with a `reason` when the total is not clearly different from 0. status `ok`,
-    `boundary`, or `no_tau_ab` where fewer than 3 trials leave tau_ab at 0.
+    `boundary`, or `no_tau_ab` where fewer than 5 trials leave tau_ab at 0.
     """
 
     k: int

@@ -9,6 +9,8 @@ samples cost a fraction of a millisecond each.
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -23,7 +25,13 @@ _BLOCK = 30_000
 _MOST_STEPS = 200
 _CONVERGED, _LEFT = 1e-9, 1e-5
 """Slope at which a search ends, and the one up to which its end counts as a maximum."""
-_STARTS = ((0.5, 0.0), (0.5, 0.8), (1.5, 0.5), (0.1, 0.0), (0.5, -0.5), (0.01, 0.0), (2.0, 0.9))
+_STARTS = (
+    (0.5, 0.5, 0.0), (0.5, 0.5, 0.8), (1.5, 1.5, 0.5), (0.1, 0.1, 0.0), (0.5, 0.5, -0.8),
+    (0.01, 0.01, 0.0), (2.0, 2.0, 0.9), (1.0, 0.01, 0.0), (0.01, 1.0, 0.0), (1.0, 0.05, 0.9),
+    (0.05, 1.0, 0.9), (1.0, 0.05, -0.9), (0.05, 1.0, -0.9), (0.001, 0.001, 0.0),
+)  # fmt: skip
+"""Variances of both outcomes and their correlation, in units of the effects' spread."""
+_FOLLOWED = 4
 _COUNTS = ("k1", "k2", "pairs", "status")
 SMALLEST_NUMBER_OF_PAIRS = 3
 """Fewer trials with both outcomes leave the between-trial covariance at 0, as in `fit_joint`."""
@@ -116,7 +124,7 @@ def fit_many_gaps(effects: PairedEffects, *, method: str = "REML") -> ManyGaps:
     """Fit B joint models by REML or ML.
 
     Newton steps with the exact second derivatives on the Cholesky factor of Tau, damped where the
-    likelihood would fall, from the two best of several starting points; the higher end is kept.
+    likelihood would fall, from the four best of several starting points; the highest end is kept.
     Raises `EstimationError` for variances that are not positive or covariances that are too large,
     with the problem and trial.
     """
@@ -126,8 +134,8 @@ def fit_many_gaps(effects: PairedEffects, *, method: str = "REML") -> ManyGaps:
     has1, has2 = np.isfinite(y1), np.isfinite(y2)
     _check(has1, has2, v1, v2, c)
     step = max(1, _BLOCK // max(1, y1.shape[1]))
-    parts = []
-    for start in range(0, max(1, y1.shape[0]), step):
+
+    def part(start: int) -> ManyGaps:
         s = slice(start, start + step)
         one, two = has1[s].astype(float), has2[s].astype(float)
         both = one * two
@@ -139,7 +147,12 @@ def fit_many_gaps(effects: PairedEffects, *, method: str = "REML") -> ManyGaps:
             ),
             one, two, both,
         )  # fmt: skip
-        parts.append(_fit(data, method == "REML"))
+        return _fit(data, method == "REML")
+
+    starts = range(0, max(1, y1.shape[0]), step)
+    # NumPy works outside the interpreter's lock, so blocks of problems can share the processors.
+    with ThreadPoolExecutor(max_workers=min(len(starts), os.cpu_count() or 1)) as pool:
+        parts = list(pool.map(part, starts))
     return ManyGaps(
         *(np.concatenate([getattr(p, one.name) for p in parts]) for one in fields(ManyGaps))
     )
@@ -388,21 +401,22 @@ def _estimate(data: _Data, pairs: np.ndarray, restricted: bool) -> ManyGaps:
     free = np.ones((3, unit.size))
     free[1] = pairs >= SMALLEST_NUMBER_OF_PAIRS
     starts, values = [], []
-    for size, share in _STARTS:
-        spread = math.sqrt(size)
+    for first, second, rho in _STARTS:
+        spread = math.sqrt(second)
         start = np.stack([
-            np.full(unit.size, spread), free[1] * spread * share,
-            np.full(unit.size, spread * math.sqrt(1.0 - share**2)),
+            np.full(unit.size, math.sqrt(first)), free[1] * spread * rho,
+            np.full(unit.size, spread * math.sqrt(1.0 - rho**2)),
         ])  # fmt: skip
         starts.append(start)
         values.append(_evaluate(scaled, _tau(start), restricted, derivatives=False).value)
     order = np.argsort(-np.array(values), axis=0)
     stacked, index = np.array(starts), np.arange(unit.size)
     theta, value, left = _climb(scaled, stacked[order[0], :, index].T, free, restricted)
-    other = _climb(scaled, stacked[order[1], :, index].T, free, restricted)
-    higher = other[1] > value + 1e-10
-    theta, value = np.where(higher, other[0], theta), np.where(higher, other[1], value)
-    left = np.where(higher, other[2], left)
+    for place in order[1:_FOLLOWED]:
+        other = _climb(scaled, stacked[place, :, index].T, free, restricted)
+        higher = other[1] > value + 1e-10
+        theta, value = np.where(higher, other[0], theta), np.where(higher, other[1], value)
+        left = np.where(higher, other[2], left)
     again = np.flatnonzero(left > _LEFT)
     if again.size:
         moved = theta[:, again] + 0.05 * free[:, again]

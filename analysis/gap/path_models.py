@@ -34,6 +34,8 @@ class PathModel:
 
     def __post_init__(self) -> None:
         place = {name: i for i, name in enumerate(self.variables)}
+        if len(set(self.paths)) < len(self.paths):
+            raise EstimationError("a path is named twice")
         for start, end in self.paths:
             if start not in place or end not in place:
                 raise EstimationError(f"the path {start} -> {end} names an unknown variable")
@@ -95,8 +97,9 @@ class FittedPaths(Result):
     """Parameters of a path model with standard errors and normal limits, and its fit.
 
     indirect: of every chain of two paths, `x -> m -> y`. chi2, df, pvalue: test that the model's
-    correlations are the pooled ones (nan df 0: saturated); rmsea, srmr. tau2: of the one-stage
-    model. method: `two_stage` or `one_stage`. status: `ok` or `not_converged`.
+    correlations are the pooled ones (no test with df 0: saturated); rmsea; srmr, over the
+    correlations. tau2: of the one-stage model. method: `two_stage` or `one_stage`. status: `ok` or
+    `not_converged`.
     """
 
     names: tuple[str, ...]
@@ -122,8 +125,7 @@ def fit_paths(pooled: PooledMatrix, model: PathModel, *, level: float = 0.95) ->
     """Second stage: weighted least squares of the pooled correlations on the model, weights the
     inverse of their covariance (Cheung and Chan 2005).
 
-    Raises `EstimationError` when the variables differ or there are more parameters than
-    correlations.
+    Raises `EstimationError` when the variables differ.
     """
     _check(pooled.variables, model)
     weight = _inverse(pooled.vcov)
@@ -185,12 +187,6 @@ def _check(variables: Sequence[str], model: PathModel) -> None:
             f"the model has the variables {', '.join(model.variables)}, the correlations "
             f"{', '.join(variables)}; they must agree, in the same order"
         )
-    q = len(model.variables)
-    if len(model.parameters) > q * (q - 1) // 2:
-        raise EstimationError(
-            f"{len(model.parameters)} parameters cannot be told from "
-            f"{q * (q - 1) // 2} correlations"
-        )
 
 
 def _gauss_newton(target: Floats, weight: Floats, model: PathModel) -> tuple[Floats, bool]:
@@ -225,8 +221,7 @@ def _describe(
     se = np.sqrt(np.diag(vcov))
     half = critical_value(level, math.inf) * se
     implied = model.implied(estimate)
-    squares = float(((observed - implied) ** 2).sum())
-    srmr = math.sqrt(squares / (observed.size + len(model.variables)))
+    srmr = math.sqrt(float(((observed - implied) ** 2).mean()))
     return FittedPaths(
         tuple(model.parameters), estimate, se, estimate - half, estimate + half, vcov,
         _indirect(model, estimate, vcov), implied, chi2, df,

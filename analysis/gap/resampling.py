@@ -11,7 +11,12 @@ import numpy as np
 from analysis.arrays import Floats
 from analysis.distributions import bivariate_normal_cdf, normal_cdf
 from analysis.errors import EstimationError
-from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps
+from analysis.gap.many_gaps import (
+    SMALLEST_NUMBER_OF_PAIRS,
+    ManyGaps,
+    PairedEffects,
+    fit_many_gaps,
+)
 from analysis.results import Result
 
 LARGEST_SHARE_FAILED = 0.2
@@ -90,7 +95,7 @@ def probability_without_behavior(smallest_worthwhile: float = 0.0) -> Callable[[
         s11, s22 = fits.tau11 + fits.robust11, fits.tau22 + fits.robust22
         s12 = fits.tau12 + fits.robust12
         out = np.full(fits.mu1.size, np.nan)
-        for i in np.flatnonzero((s11 > 0) & (s22 > 0)):
+        for i in np.flatnonzero((s11 > 0) & (s22 > 0) & _correlated(fits)):
             sd1, sd2 = math.sqrt(float(s11[i])), math.sqrt(float(s22[i]))
             rho = max(-1.0, min(1.0, float(s12[i]) / (sd1 * sd2)))
             h = (smallest_worthwhile - float(fits.mu2[i])) / sd2
@@ -101,16 +106,21 @@ def probability_without_behavior(smallest_worthwhile: float = 0.0) -> Callable[[
     return functional
 
 
+def _correlated(fits: ManyGaps) -> np.ndarray:
+    """Fits whose between-trial covariance was estimated, not held at 0."""
+    return np.asarray(fits.pairs >= SMALLEST_NUMBER_OF_PAIRS)
+
+
 def trial_level_r2(fits: ManyGaps) -> Floats:
     """Share of the between-trial variance of behavior that upstream effects explain; nan where
     one of them does not vary."""
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = fits.tau12**2 / (fits.tau11 * fits.tau22)
-    return np.where(np.isfinite(r2), np.minimum(r2, 1.0), np.nan)
+    return np.where(np.isfinite(r2) & _correlated(fits), np.minimum(r2, 1.0), np.nan)
 
 
 def trial_level_slope(fits: ManyGaps) -> Floats:
     """Slope of behavior on upstream effects between trials; nan where the latter do not vary."""
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = fits.tau12 / fits.tau11
-    return np.where(np.isfinite(slope), slope, np.nan)
+    return np.where(np.isfinite(slope) & _correlated(fits), slope, np.nan)

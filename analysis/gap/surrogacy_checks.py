@@ -137,13 +137,16 @@ class DanielsHughes(Result):
 
 
 def daniels_hughes(
-    effects: PairedEffects, *, level: float = 0.95, points: int = 161
+    effects: PairedEffects, *, level: float = 0.95, points: int = 181
 ) -> DanielsHughes:
     """The model of Daniels and Hughes (1997, Stat Med 16:1965) by integration on a grid.
 
     Flat priors on alpha, beta, the trials' upstream effects and tau_c >= 0. Integrated over the
     upstream effects, y2 - alpha - beta y1 ~ N(0, v2 + tau_c^2 - 2 beta c + beta^2 v1); alpha is
-    integrated exactly, beta and tau_c on a grid that is widened until its edges hold nothing.
+    integrated exactly, beta and tau_c on a grid that is dense about the middle and reaches into
+    the tails. With flat priors tau_c can take up the sampling error of the upstream effects, so
+    this line keeps most of the same-sample artefact unless those effects vary far beyond sampling
+    error: compare it with the line of the joint model, never take it for a correction.
     Raises `EstimationError` with fewer than 5 trials with both outcomes.
     """
     y1, v1, y2, v2, c = effects.one_row()
@@ -153,23 +156,21 @@ def daniels_hughes(
     y1, v1, y2, v2, c = (a[both] for a in (y1, v1, y2, v2, c))
     sd1 = float(np.std(y1)) or math.sqrt(float(v1.mean()))
     sd2 = float(np.std(y2)) or math.sqrt(float(v2.mean()))
-    low, high, top = -4.0 * sd2 / sd1, 4.0 * sd2 / sd1, 3.0 * sd2
-    for _ in range(12):
-        beta, tau = np.linspace(low, high, points), np.linspace(0.0, top, points)
+    center, scale, top = float(np.cov(y1, y2)[0, 1]) / sd1**2, 0.3 * sd2 / sd1, sd2
+    for _ in range(6):
+        beta, beta_step = _spread(center, scale, points)
+        tau, tau_step = _from_zero(top, points)
         logp, mean, variance = _line_posterior(beta, tau, y1, v1, y2, v2, c)
-        p = np.exp(logp - logp.max())
+        p = np.exp(logp - logp.max()) * beta_step[:, None] * tau_step[None, :]
         p /= p.sum()
         by_beta, by_tau = p.sum(axis=1), p.sum(axis=0)
-        width = high - low
-        ends = (by_beta[0] > 1e-7, by_beta[-1] > 1e-7, by_tau[-1] > 1e-7)
-        if not any(ends):
-            inside = beta[by_beta > 1e-9]
-            if inside[-1] - inside[0] > 0.5 * width:
-                break
-            low, high = inside[0] - 0.02 * width, inside[-1] + 0.02 * width
-            continue
-        low, high = low - width * ends[0], high + width * ends[1]
-        top *= 1.0 + ends[2]
+        middle = [_quantile(beta, by_beta, q) for q in (0.25, 0.5, 0.75)]
+        high = _quantile(tau, by_tau, 0.75)
+        now = (middle[1], max((middle[2] - middle[0]) / 1.35, 1e-6 * sd2 / sd1), max(high, 1e-6))
+        settled = abs(now[1] / scale - 1.0) < 0.2 and abs(now[2] / top - 1.0) < 0.2
+        center, scale, top = now
+        if settled:
+            break
     tail = (1.0 - level) / 2.0
     limits = [_quantile(beta, by_beta, q) for q in (tail, 1.0 - tail)]
     residual = [_quantile(tau, by_tau, q) for q in (tail, 1.0 - tail)]
@@ -178,6 +179,27 @@ def daniels_hughes(
         int(both.sum()), float(by_beta @ beta), limits[0], limits[1], alpha, alpha_lb, alpha_ub,
         float(by_tau @ tau), residual[0], residual[1], level, "daniels_hughes/flat_priors/grid",
     )  # fmt: skip
+
+
+_FAR = 5.5
+"""How far the grids reach, in the argument of sinh: about 120 times their scale."""
+
+
+def _spread(center: float, scale: float, points: int) -> tuple[Floats, Floats]:
+    """A grid dense about its center, with the width that each point stands for."""
+    u = np.linspace(-_FAR, _FAR, points)
+    return center + scale * np.sinh(u), _trapezoid(scale * np.cosh(u) * (u[1] - u[0]))
+
+
+def _from_zero(scale: float, points: int) -> tuple[Floats, Floats]:
+    """The same from 0 upward."""
+    u = np.linspace(0.0, _FAR, points)
+    return scale * np.sinh(u), _trapezoid(scale * np.cosh(u) * (u[1] - u[0]))
+
+
+def _trapezoid(step: Floats) -> Floats:
+    step[[0, -1]] *= 0.5
+    return step
 
 
 def _line_posterior(
@@ -196,9 +218,8 @@ def _line_posterior(
 
 
 def _quantile(grid: Floats, p: Floats, q: float) -> float:
-    """Quantile of a density on a grid, linear between its points."""
-    cumulative = np.concatenate([[0.0], np.cumsum((p[1:] + p[:-1]) / 2.0)])
-    return float(np.interp(q, cumulative / cumulative[-1], grid))
+    """Quantile of probabilities at grid points, half of each on either side of its point."""
+    return float(np.interp(q, np.cumsum(p) - 0.5 * p, grid))
 
 
 def _mixture(p: Floats, mean: Floats, variance: Floats, tail: float) -> tuple[float, float, float]:

@@ -127,7 +127,10 @@ def _line(pairs: PairedEffects, settings: AnalysisSettings) -> list[Record]:
         left = predict_left_out_trials(pairs, level=settings.level)
     except EstimationError:
         return rows
-    fixed = _line_row("flat prior on upstream effects", "trial_level_slope", line.slope)
+    fixed = _line_row(
+        "flat prior on upstream effects", "trial_level_slope", line.slope,
+        reason="keeps most of the artefact where upstream effects vary little beyond error",
+    )  # fmt: skip
     fixed |= {"ci_lb": line.slope_lb, "ci_ub": line.slope_ub, "method": line.method}
     return [
         *rows, fixed,

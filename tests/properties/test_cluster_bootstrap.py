@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from analysis.bias.cluster_bootstrap import LARGEST_SHARE_FAILED, cluster_bootstrap
 from analysis.bias.regression_tests import regression_test
-from analysis.bias.selection_models import step_selection
 from analysis.errors import EstimationError
 from analysis.univariate.pooling import fit_random_effects
 
@@ -26,7 +25,7 @@ def _mean(y: Floats, v: Floats) -> float:
 
 
 def _mean_and_slope(y: Floats, v: Floats) -> list[float]:
-    found = regression_test(y, v, method="DL")
+    found = regression_test(y, v, model="multiplicative")
     return [found.limit, found.slope]
 
 
@@ -148,20 +147,18 @@ def test_fewer_than_fifty_samples_have_no_limits() -> None:
     assert math.isfinite(cluster_bootstrap(_mean, *_data(), draws=50).ci_lb[0])
 
 
-def test_failures_of_a_selection_model_are_samples_without_an_interval() -> None:
-    """Samples in which every effect is significant, or none, have no selection model."""
-    yi = np.array([0.5, 0.6, 0.4, 0.45, 0.1, 0.55, 0.05, 0.48])
-    vi = np.full(8, 0.02)
-    found = cluster_bootstrap(
-        lambda y, v: step_selection(y, v).mu, yi, vi, np.repeat(range(4), 2), draws=60
-    )
-    empty = 0
+def test_samples_that_cannot_be_estimated_are_failures() -> None:
+    """Two trials are less precise than the other two: a sample of either kind has no slope."""
+    rng = np.random.default_rng(12)
+    imprecise = np.array([False, False, True, True])
+    vi = np.where(imprecise, 0.09, 0.02).repeat(3)
+    yi = rng.normal(0.3, np.sqrt(vi))
+    found = cluster_bootstrap(_mean_and_slope, yi, vi, np.repeat(range(4), 3), draws=200)
     rng = np.random.default_rng(1)
-    significant = np.abs(yi / np.sqrt(vi)).reshape(4, 2) > 1.959964
-    for _ in range(60):
-        some = significant[rng.integers(0, 4, 4)]
-        empty += bool(some.all() or not some.any())
-    assert found.failed >= empty > 0
+    kinds = [imprecise[rng.integers(0, 4, 4)] for _ in range(200)]
+    assert found.failed == sum(bool(one.all() or not one.any()) for one in kinds) > 0
+    assert (found.se.shape, found.reason) == ((2,), "")
+    assert (found.ci_lb < found.ci_ub).all()
 
 
 def test_an_estimator_that_fails_for_the_data_is_not_hidden() -> None:
@@ -176,7 +173,7 @@ def test_other_errors_of_an_estimator_are_not_failures() -> None:
     def estimator(y: Floats, v: Floats) -> float:
         return 1.0 if np.unique(y).size == 20 else math.sqrt(-1.0)
 
-    with pytest.raises(ValueError, match="math domain|nonnegative"):
+    with pytest.raises(ValueError, match=r"math domain|nonnegative"):
         cluster_bootstrap(estimator, *_data(), draws=50)
 
 

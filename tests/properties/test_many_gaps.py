@@ -382,7 +382,6 @@ def test_no_random_start_climbs_higher(method: str) -> None:
     [(664, "REML"), (742, "REML"), (818, "REML"), (1627, "REML"),
      (386, "ML"), (584, "ML"), (742, "ML"), (1429, "ML")],
 )  # fmt: skip
-@pytest.mark.xfail(strict=True, reason="a lower one of several maxima: one set in 500")
 def test_several_maxima(number: int, method: str) -> None:
     columns = _problem(number)
     best = _highest(columns, number, restricted=method == "REML", starts=2000, follow=8)

@@ -15,6 +15,7 @@ import pytest
 from scipy import optimize
 
 from analysis.dependent.blocks import make_blocks
+from analysis.dependent.multilevel import i2_by_level
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.univariate.meta_regression import fit_meta_regression
 
@@ -305,3 +306,18 @@ def test_without_variance_within_trials_it_is_one_curve() -> None:
         assert fit.omega[0] == 0.0
         assert grid[max(best - 1, 0)] <= fit.tau[0, 0] <= grid[best + 1]
         assert fit.loglik >= values.max() - 1e-10
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_i2_by_level(number: int) -> None:
+    """Typical sampling variance (k - p) / tr(P) with the full matrix P of the sampling errors."""
+    sample = _ordinary(number)
+    fit, (k, p) = _fit(sample), sample.x.shape
+    w = np.linalg.inv(sample.v)
+    _, vb = textbook.generalized_least_squares(sample.y, sample.x, sample.v)
+    typical = (k - p) / np.trace(w - w @ sample.x @ vb @ sample.x.T @ w)
+    shares = 100.0 * _variances(fit) / (_variances(fit).sum() + typical)
+    found = i2_by_level(fit)
+    np.testing.assert_allclose([found.between, found.within], shares, rtol=1e-9)
+    assert found.total == pytest.approx(shares.sum(), rel=1e-9)
+    assert found.typical_v == pytest.approx(typical, rel=1e-9)

@@ -327,7 +327,7 @@ def _climb(
                 state.value[active], state.mu[:, active], state.m.at(active),
                 state.score[:, active], state.observed[..., active],
             )  # fmt: skip
-        move = _step(slope, hessian, damping)
+        move = free * _step(slope, hessian, damping)
         candidate = theta + move
         after = _evaluate(data, _tau(candidate), restricted)
         better = after.value >= state.value - 1e-13 * np.maximum(1.0, np.abs(state.value))

@@ -3,6 +3,7 @@ team."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,13 +80,16 @@ def fit_crossed(
     sampling = np.diag(sampling) if sampling.ndim == 1 else sampling
     if sampling.shape != (k, k):
         raise EstimationError(f"v must be {k} variances or a {k} x {k} matrix")
+    if not np.isfinite(y).all():
+        raise EstimationError("yi must be finite")
+    _check_covariance(sampling)
     codes = [as_labels(list(labels), k, name) for name, labels in factors.items()]
     parts = [(c[:, None] == c[None, :]).astype(np.float64) for c in codes]
     unit = float(np.median(np.diag(sampling)) + np.var(y)) or 1.0
     problem = _Problem(y / math.sqrt(unit), sampling / unit, x, parts, method == "REML")
     best: tuple[float, Floats, float] | None = None
-    for share in _STARTS:
-        found = _climb(problem, np.full(len(parts), share / max(1, len(parts))))
+    for start in _starts(len(parts)):
+        found = _climb(problem, start)
         if best is None or found[0] > best[0] + 1e-10:
             best = found
     assert best is not None
@@ -112,6 +116,30 @@ def fit_crossed(
         state.loglik - 0.5 * scale * math.log(2.0 * math.pi * unit), best[2], method,
         status if best[2] < 1e-6 else "not_converged", tuple(f"{name}_at_zero" for name in zero),
     )  # fmt: skip
+
+
+def _starts(factors: int) -> list[Floats]:
+    """All variances alike, of several sizes, and every subset of the factors alone."""
+    out = [np.full(factors, share / max(1, factors)) for share in _STARTS]
+    for size in (0.3, 0.01):
+        for subset in itertools.product((0.0, 1.0), repeat=min(factors, 6)):
+            if not all(subset):
+                out.append(size * np.resize(np.array(subset), factors))
+    return out
+
+
+def _check_covariance(v: Floats) -> None:
+    """Refuse what is no covariance matrix."""
+    if not np.isfinite(v).all() or not (np.diag(v) > 0).all():
+        raise EstimationError("sampling variances must be finite and above 0")
+    scale = np.sqrt(np.diag(v))
+    correlations = v / np.outer(scale, scale)
+    if float(np.abs(correlations - correlations.T).max()) > 1e-10:
+        raise EstimationError("the sampling covariance is not symmetric")
+    try:
+        np.linalg.cholesky(correlations)
+    except np.linalg.LinAlgError:
+        raise EstimationError("the sampling covariance is not positive definite") from None
 
 
 @dataclass(frozen=True)

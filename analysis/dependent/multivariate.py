@@ -291,7 +291,7 @@ class _Parametrization:
             factor[self.lower] = t
             tau = factor @ factor.T
         elif self.structure in ("CS", "HCS") and q > 1:
-            s = np.full(q, t[0]) if self.structure == "CS" else t[:q]
+            s = np.full(q, t[0]) if self.structure == "CS" else np.abs(t[:q])
             low = -1.0 / (q - 1.0)
             rho = low + (1.0 - low) * 0.5 * (1.0 + math.sin(t[-1]))
             tau = np.outer(s, s) * (rho + (1.0 - rho) * np.eye(q))

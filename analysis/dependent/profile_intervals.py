@@ -18,12 +18,16 @@ from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.rootfinding import find_root
 
+_FOLLOWED = 4
+_UNBOUNDED = 1e4
+"""Standard deviations, in units of the typical sampling one, beyond which a limit is infinite."""
+
 
 @dataclass(frozen=True)
 class ProfileInterval(Result):
     """Values of one parameter whose profile log-likelihood is within half a chi-squared quantile of
-    the maximum. A limit at the edge of the parameter space (variance 0, correlation +-1) is that
-    edge, and `edge` says which."""
+    the maximum. A limit at the edge of the parameter space (variance 0 or infinite, correlation
+    +-1) is that edge, and `edge` says which."""
 
     parameter: str
     estimate: float
@@ -47,7 +51,9 @@ class _Model:
     def covariances(
         self, tau_sd: Floats, angles: Floats, omega_sd: Floats
     ) -> tuple[Floats, Floats]:
-        tau_sd = np.broadcast_to(tau_sd, (self.q,)) * math.sqrt(self.unit)
+        if not tau_sd.size:
+            tau_sd = np.zeros(1)
+        tau_sd = np.abs(np.broadcast_to(tau_sd, (self.q,))) * math.sqrt(self.unit)
         correlation = np.eye(self.q)
         if angles.size == 1:
             correlation = correlation + np.sin(angles[0]) * (1.0 - np.eye(self.q))
@@ -94,9 +100,10 @@ def profile_interval(
         edge_low, edge_high = below(0.0) <= 0.0, False
         lower = 0.0 if edge_low else find_root(below, 0.0, at) ** 2 * model.unit
         far = 2.0 * at + 0.5
-        while below(far) < 0.0:
+        while below(far) < 0.0 and far < _UNBOUNDED:
             far *= 2.0
-        upper = find_root(below, at, far) ** 2 * model.unit
+        edge_high = far >= _UNBOUNDED
+        upper = math.inf if edge_high else find_root(below, at, far) ** 2 * model.unit
     edge = " and ".join(
         name for name, there in (("lower", edge_low), ("upper", edge_high)) if there
     )
@@ -132,6 +139,20 @@ def _names(model: _Model) -> list[str]:
     return names + [f"omega2[{model.within.index(n)}]" for n in range(max(model.within) + 1)]
 
 
+def _elsewhere(at: Floats, is_angle: list[bool]) -> list[Floats]:
+    """Other places to start: a little off, smaller and larger deviations, each of them near 0, and
+    other correlations."""
+    angle = np.array(is_angle, dtype=bool)
+    out = [at + 0.05]
+    out += [np.where(angle, at, factor * np.maximum(np.abs(at), 0.3)) for factor in (0.3, 2.0)]
+    for i in range(at.size):
+        for value in (-1.2, 1.2) if angle[i] else (1e-3,):
+            moved = at + 0.05
+            moved[i] = value
+            out.append(moved)
+    return out
+
+
 def _profile(model: _Model, start: Floats, place: int) -> Callable[[float], float]:
     """Log-likelihood at a value of one coordinate, the others at their best; every search starts
     where the last one ended."""
@@ -159,7 +180,9 @@ def _profile(model: _Model, start: Floats, place: int) -> Callable[[float], floa
             return -loglik(whole)
 
         best = math.inf
-        for begin in (last[others], start[others] + 0.05):
+        begins = [last[others], *_elsewhere(start[others], [names[i] == "rho" for i in others])]
+        begins.sort(key=negative)
+        for begin in begins[:_FOLLOWED]:
             found = optimize.minimize(negative, begin, method="BFGS", options={"gtol": 1e-7})
             if found.fun < best - 1e-12:
                 best, last[others] = float(found.fun), found.x

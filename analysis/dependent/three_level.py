@@ -16,7 +16,11 @@ from analysis.arrays import Floats
 from analysis.dependent.blocks import BlockGroup, EffectBlocks
 
 _SHARES = np.array([0.0, 0.02, 0.1, 0.3, 0.8, 2.0])
-"""Variances, as shares of the effects' spread, at which the likelihood is scanned."""
+_FINE_SHARES = np.concatenate([[0.0], np.geomspace(1e-6, 4.0, 24)])
+"""Variances, as shares of the effects' spread, at which the likelihood is scanned; finely when
+sampling variances differ by more than `_SIMILAR`, since the likelihood can then have several
+maxima."""
+_SIMILAR = 50.0
 _MOST_STEPS = 60
 
 
@@ -138,7 +142,9 @@ def _evaluate(data: _Rotated, tau2: float, omega2: float, restricted: bool) -> _
 
 def _scan(data: _Rotated, spread: float, within: bool, restricted: bool) -> list[Floats]:
     """Local maxima of the likelihood on a coarse grid of both variances, highest first."""
-    taus, omegas = _SHARES * spread, (_SHARES if within else _SHARES[:1]) * spread
+    alike = float(data.lam.max() / data.lam.min()) < _SIMILAR
+    shares = _SHARES if alike else _FINE_SHARES
+    taus, omegas = shares * spread, (shares if within else shares[:1]) * spread
     values = np.empty((taus.size, omegas.size))
     columns = np.column_stack([data.x, data.y])
     q = columns.shape[1]
@@ -208,7 +214,8 @@ def _climb(
         curvature = now.observed[chosen]
         if float(np.linalg.eigvalsh(curvature)[0]) <= 0.0:
             curvature = now.expected[chosen]
-        move[free] = np.linalg.solve(curvature, now.score[free])
+        # Effects in trials of their own do not tell the two variances apart: the shortest step.
+        move[free] = np.linalg.pinv(curvature, rcond=1e-12, hermitian=True) @ now.score[free]
         step, after = 1.0, now
         for _ in range(30):
             candidate = np.maximum(at + step * move, 0.0)

@@ -15,6 +15,7 @@ from analysis.dependent.robust import robust_covariance
 from analysis.errors import EstimationError
 from analysis.results import Result
 
+_FEWEST_DRAWS = 1
 FEW_CLUSTERS = 12
 """Below this number two signs give too few distinct draws and six-point weights are used."""
 _WEBB = np.sqrt(np.array([1.5, 1.0, 0.5]))
@@ -81,6 +82,9 @@ def wild_bootstrap_interval(
     test = _prepare(fit, np.atleast_2d(np.asarray(contrast, dtype=np.float64)), draws, seed)
     estimate = float(test.c[0] @ fit.beta)
     scale = math.sqrt(float(test.c[0] @ robust_covariance(fit, "CR1").vcov @ test.c[0]))
+
+    if scale <= 1e-12 * max(1.0, abs(estimate)):
+        raise EstimationError("the residuals are all 0: there is nothing to resample")
 
     def rejected(value: float) -> bool:
         observed, repeated = test.statistics(np.array([value]))
@@ -157,6 +161,10 @@ def _prepare(fit: MultivariateFit, constraints: ArrayLike, draws: int, seed: int
     rng = np.random.default_rng(seed)
     kind = "webb" if m < FEW_CLUSTERS else "rademacher"
     choices = np.concatenate([-_WEBB, _WEBB]) if kind == "webb" else np.array([-1.0, 1.0])
+    if np.linalg.matrix_rank(c) < c.shape[0]:
+        raise EstimationError(f"the {c.shape[0]} constraints depend on each other")
+    if draws < _FEWEST_DRAWS:
+        raise EstimationError(f"a bootstrap needs at least {_FEWEST_DRAWS} draws, found {draws}")
     # Restricted GLS moves beta by -lift (C beta - values).
     lift = fit.vb @ c.T @ np.linalg.inv(c @ fit.vb @ c.T)
     return _Test(

@@ -59,7 +59,10 @@ def make_design(
     found: dict[str, tuple[int, ...]] = {}
     levels: dict[str, tuple[str, ...]] = {}
     if intercept:
-        rows = len(table[terms[0].split(":")[0]]) if terms else max(map(len, table.values()))
+        known = list(sizes.values()) or [len(table[name]) for name in table]
+        if not known:
+            raise EstimationError("a design needs a table with columns")
+        rows = known[0]
         columns.append(np.ones(rows))
         names.append("intercept")
     full = not intercept

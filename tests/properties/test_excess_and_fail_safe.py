@@ -223,6 +223,7 @@ def test_units_and_signs_of_the_number(method: str, sample: Studies, c: float) -
 
 def test_an_exact_multiple_is_not_rounded_up() -> None:
     assert fail_safe_number([0.3] * 5, [0.1] * 5, method="orwin", target=0.1).number == 10
+    assert fail_safe_number([0.4] * 8, [0.1] * 8, method="orwin", target=0.1).number == 24
 
 
 @pytest.mark.parametrize(

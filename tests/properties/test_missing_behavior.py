@@ -110,6 +110,7 @@ def test_the_tipping_point_puts_a_limit_at_zero(effects: PairedEffects, level: f
         assert np.abs(crossings).min() > 1.0
         return
     assert abs(found.tipping) <= 1.0
+    assert found.tipping == pytest.approx(crossings[np.argmin(np.abs(crossings))], rel=1e-9)
     there = missing_behavior(effects, shifts=[found.tipping], level=level)
     nearest = min(abs(there.ci_lb[0]), abs(there.ci_ub[0]))
     assert nearest < 1e-10 * max(1.0, width)

@@ -308,6 +308,10 @@ def test_harbord_regresses_scores_on_information(tables: Tables) -> None:
     np.testing.assert_allclose([found.slope, found.limit], beta, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose([found.slope_se, found.limit_se], se, rtol=1e-8)
     assert (found.k, found.df) == (some.sum(), some.sum() - 2.0)
+    half = stats.t.ppf(0.975, found.df) * se[1]
+    np.testing.assert_allclose(
+        [found.limit_ci_lb, found.limit_ci_ub], [beta[1] - half, beta[1] + half], rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("test", [harbord_test, peters_test])

@@ -392,6 +392,6 @@ def test_long_tables_are_cut_and_say_so() -> None:
 
 
 def test_infinite_numbers_are_written_as_such() -> None:
-    found = lib.fieller_set(1.0, 0.01, 0.1, 5.0, 0.0, 1.96)
+    found = lib.fieller_set(0.01, 0.01, 5.0, 5.0, 0.0, 1.96)
     assert (found.lower, found.upper) == (-math.inf, math.inf)
     assert re.search(r"lower +-inf\n +upper +inf", str(found))

@@ -1,0 +1,304 @@
+"""The gap by level of moderators: the joint meta-regression itself, and which levels are shown."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.gap.moderation import ModeratedGap, fit_moderated_gap
+from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
+from analysis.synthesis.moderator_effects import (
+    GAP,
+    SLOPE,
+    Moderator,
+    compare_gap,
+    moderator_effects,
+)
+from analysis.univariate.designs import make_design
+from validations.tables import TABLES, conform
+
+SETTINGS = AnalysisSettings()
+Effect = tuple[str, float, float]
+
+
+def trial(name: str, effects: list[Effect], **properties: Any) -> TrialEffects:
+    """A trial of (construct, effect, variance); effects of one trial correlate at 0.5."""
+    shared = {
+        "trial_id": name, "synthesis": "main", "upstream_construct": "intention",
+        "topic": "help_seeking", "measured_by": "record",
+    } | properties  # fmt: skip
+    records = tuple(shared | {"construct": c, "yi": yi, "vi": vi} for c, yi, vi in effects)
+    sei = np.sqrt([vi for _, _, vi in effects])
+    matrix = 0.5 * np.outer(sei, sei)
+    np.fill_diagonal(matrix, sei**2)
+    return TrialEffects(records, matrix, np.full(matrix.shape, "", dtype=object))
+
+
+def pairs(k: int = 12, seed: int = 1, **properties: Any) -> list[TrialEffects]:
+    rng = np.random.default_rng([11, seed])
+    out = []
+    for i in range(k):
+        va, vb = (float(v) for v in rng.uniform(0.01, 0.05, 2))
+        a, b = rng.multivariate_normal([0.6, 0.2 + 0.3 * (i % 2)], [[0.05, 0.02], [0.02, 0.04]])
+        effects = [("intention", float(a), va), ("behavior", float(b), vb)]
+        out.append(trial(f"t{i:02}", effects, **properties))
+    return out
+
+
+def category(values: dict[str, str], name: str = "setting") -> Moderator:
+    return Moderator(name, "category", values, "structural", "moderating")
+
+
+def number(values: dict[str, str]) -> Moderator:
+    return Moderator("weeks", "number", values)
+
+
+ALTERNATING = category({f"t{i:02}": "clinic" if i % 2 else "school" for i in range(40)})
+LAGS = number({f"t{i:02}": str(1 + (7 * i) % 5) for i in range(40)})
+
+
+def rows(
+    trials: list[TrialEffects], one: Moderator, settings: AnalysisSettings = SETTINGS
+) -> pd.DataFrame:
+    return pd.DataFrame(compare_gap(Stack(tuple(trials)), "main", one, settings))
+
+
+def fitted(
+    trials: list[TrialEffects], one: Moderator, *, intercept: bool, level: float = 0.95
+) -> ModeratedGap:
+    """The joint meta-regression, called directly."""
+    stack = Stack(tuple(trials))
+    values = [one.values[t] for t in stack.values("trial_id")]
+    column: Any = np.array([float(v) for v in values]) if one.kind == "number" else values
+    return fit_moderated_gap(
+        stack.values("yi"), stack.covariances, stack.values("trial_id"),
+        stack.values("construct"), make_design({one.name: column}, [one.name], intercept=intercept),
+        level=level,
+    )  # fmt: skip
+
+
+def check_row(row: pd.Series, effect: Any) -> None:
+    found = [row["mu"], row["se"], row["ci_lb"], row["ci_ub"]]
+    wanted = [effect.estimate[2], effect.se[2], effect.ci_lb[2], effect.ci_ub[2]]
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_levels_are_those_of_the_joint_meta_regression(level: float) -> None:
+    trials = pairs()
+    table = rows(trials, ALTERNATING, AnalysisSettings(level=level))
+    cells = fitted(trials, ALTERNATING, intercept=False, level=level)
+    test = fitted(trials, ALTERNATING, intercept=True).gap_test
+    assert list(table["level_value"]) == ["clinic", "school"]
+    assert list(table["k_trials"]) == [6, 6]
+    for (_, row), effect in zip(table.iterrows(), cells.effects, strict=True):
+        check_row(row, effect)
+    assert test is not None
+    for name, wanted in (("f", test.statistic), ("df_denom", test.df_denom),
+                         ("pvalue", test.pvalue), ("df_num", 1)):  # fmt: skip
+        np.testing.assert_allclose(table[name], wanted, rtol=1e-9)
+
+
+def test_a_level_is_its_own_difference_of_means() -> None:
+    """The gap of a level is its upstream mean less its behavior mean, in both parametrizations."""
+    trials = pairs()
+    table = rows(trials, ALTERNATING).set_index("level_value")
+    whole = fitted(trials, ALTERNATING, intercept=True)
+    first, other = (one.estimate for one in whole.effects)
+    assert table.loc["clinic", "mu"] == pytest.approx(first[2], rel=1e-7)
+    assert table.loc["school", "mu"] == pytest.approx(first[2] + other[2], rel=1e-7)
+    assert first[2] == pytest.approx(first[0] - first[1], rel=1e-12)
+
+
+def test_the_test_of_two_levels_is_the_squared_t_of_their_contrast() -> None:
+    trials = pairs()
+    table = rows(trials, ALTERNATING)
+    contrast = fitted(trials, ALTERNATING, intercept=True).effects[1]
+    assert table["f"][0] == pytest.approx((contrast.estimate[2] / contrast.se[2]) ** 2, rel=1e-9)
+    assert table["df_denom"][0] == pytest.approx(contrast.df[2], rel=1e-9)
+    assert table["pvalue"][0] == pytest.approx(contrast.pvalue[2], rel=1e-9)
+
+
+def test_a_number_gives_one_row_with_the_slope() -> None:
+    trials = pairs()
+    table = rows(trials, LAGS)
+    whole = fitted(trials, LAGS, intercept=True)
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert (row["level_value"], row["k_trials"], row["df_num"]) == (SLOPE, 12, 1)
+    check_row(row, whole.effects[1])
+    assert whole.gap_test is not None
+    assert row["pvalue"] == pytest.approx(whole.gap_test.pvalue, rel=1e-9)
+
+
+def test_the_slope_has_the_units_of_its_moderator() -> None:
+    trials = pairs()
+    days = number({t: str(7 * float(v)) for t, v in LAGS.values.items()})
+    per_week, per_day = rows(trials, LAGS).iloc[0], rows(trials, days).iloc[0]
+    assert per_day["mu"] == pytest.approx(per_week["mu"] / 7, rel=1e-6)
+    assert per_day["se"] == pytest.approx(per_week["se"] / 7, rel=1e-6)
+    assert per_day["pvalue"] == pytest.approx(per_week["pvalue"], rel=1e-5)
+
+
+def test_rows_say_what_they_are_about() -> None:
+    table = rows(pairs(), ALTERNATING)
+    assert set(table["construct"]) == {GAP} == {"difference"}
+    assert set(table["synthesis"]) == {"main"}
+    assert set(table["moderator"]) == {"setting"}
+    assert set(table["barrier_dimension"]) == {"structural"}
+    assert set(table["framework_layer"]) == {"moderating"}
+    assert set(table["status"]) == {"ok"} and set(table["reason"]) == {""}
+    assert table["tau2"].isna().all(), "there is no single variance of the difference"
+    columns = {column.name for column in TABLES["moderator_effects"].columns}
+    assert set(table.columns) <= columns
+    made = conform(table, "moderator_effects")
+    np.testing.assert_array_equal(made["mu"], table["mu"])
+    assert made["k_trials"].tolist() == [6, 6]
+
+
+def test_a_level_with_one_trial_on_an_outcome_is_left_out() -> None:
+    """Three levels, the third of which has one trial with behavior."""
+    trials = pairs()
+    extra = [
+        trial("t20", [("intention", 0.5, 0.02), ("behavior", 0.1, 0.02)]),
+        trial("t21", [("intention", 0.4, 0.02)]),
+        trial("t22", [("intention", 0.7, 0.03)]),
+    ]
+    values = ALTERNATING.values | {"t20": "home", "t21": "home", "t22": "home"}
+    table = rows(trials + extra, category(values))
+    assert list(table["level_value"]) == ["clinic", "school"]
+    pd.testing.assert_frame_equal(table, rows(trials, ALTERNATING))
+    second = [*trials, *extra, trial("t23", [("behavior", 0.3, 0.03)])]
+    found = rows(second, category(values | {"t23": "home"}))
+    assert list(found["level_value"]) == ["clinic", "home", "school"]
+    assert list(found["k_trials"]) == [6, 4, 6], "trials with either outcome"
+    assert set(found["df_num"]) == {2}
+
+
+def test_two_levels_one_of_which_is_left_out_are_no_comparison() -> None:
+    trials = pairs()
+    values = {f"t{i:02}": "clinic" if i else "school" for i in range(12)}
+    assert rows(trials, category(values)).empty
+
+
+def test_trials_without_a_value_are_left_out() -> None:
+    trials = pairs(16)
+    some = category({t: v for t, v in ALTERNATING.values.items() if int(t[1:]) < 12})
+    blank = category(ALTERNATING.values | {f"t{i}": "" for i in range(12, 16)})
+    expected = rows(trials[:12], ALTERNATING)
+    pd.testing.assert_frame_equal(rows(trials, some), expected)
+    pd.testing.assert_frame_equal(rows(trials, blank), expected)
+
+
+def test_identical_trials_at_both_levels_have_the_same_gap() -> None:
+    first = pairs(6)
+    twins = [
+        trial(f"u{i:02}", [(r["construct"], r["yi"], r["vi"]) for r in one.records])
+        for i, one in enumerate(first)
+    ]
+    values = {str(t["trial_id"]): "a" for t in first} | {str(t["trial_id"]): "b" for t in twins}
+    table = rows(first + twins, category(values))
+    assert list(table["level_value"]) == ["a", "b"]
+    assert table["mu"][0] == pytest.approx(table["mu"][1], rel=1e-8)
+    assert table["se"][0] == pytest.approx(table["se"][1], rel=1e-6)
+    assert table["f"][0] == pytest.approx(0.0, abs=1e-10)
+    assert table["pvalue"][0] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_gap_that_differs_by_a_constant_is_found() -> None:
+    """Twins whose behavior effects are higher by .3 have a gap smaller by .3."""
+    first = pairs(8)
+    twins = [
+        trial(f"u{i:02}", [
+            (r["construct"], r["yi"] + 0.3 * (r["construct"] == "behavior"), r["vi"])
+            for r in one.records
+        ])
+        for i, one in enumerate(first)
+    ]  # fmt: skip
+    values = {str(t["trial_id"]): str(t["trial_id"])[0] for t in first + twins}
+    mu = rows(first + twins, category(values)).set_index("level_value")["mu"]
+    assert mu["t"] - mu["u"] == pytest.approx(0.3, abs=1e-7)
+
+
+def test_names_and_order_of_levels_do_not_move_numbers() -> None:
+    trials = pairs()
+    renamed = category({t: f"z{v}" if v == "clinic" else v for t, v in ALTERNATING.values.items()})
+    first = rows(trials, ALTERNATING).set_index("level_value")
+    second = rows(trials[::-1], renamed).set_index("level_value")
+    assert list(second.index) == ["school", "zclinic"]
+    for old, new in (("clinic", "zclinic"), ("school", "school")):
+        assert second.loc[new, "mu"] == pytest.approx(first.loc[old, "mu"], rel=1e-6)
+        assert second.loc[new, "pvalue"] == pytest.approx(first.loc[old, "pvalue"], rel=1e-5)
+
+
+def test_other_constructs_do_not_enter() -> None:
+    trials = pairs()
+    more = [*trials, trial("t30", [("knowledge", 9.0, 0.01)])]
+    pd.testing.assert_frame_equal(rows(more, ALTERNATING), rows(trials, ALTERNATING))
+
+
+@pytest.mark.parametrize(
+    ("trials", "one"),
+    [
+        ([], ALTERNATING),
+        (pairs(), category({})),
+        (pairs(), category(dict.fromkeys(ALTERNATING.values, "clinic"))),
+        (pairs(), number(dict.fromkeys(LAGS.values, "4"))),
+        (pairs(), number(LAGS.values | {"t03": "a month"})),
+        (pairs(4), ALTERNATING),
+        (pairs(4), LAGS),
+    ],
+    ids=["no trials", "no values", "one level", "one number", "no number", "4 trials", "4 lags"],
+)
+def test_nothing_to_compare_gives_no_rows(trials: list[TrialEffects], one: Moderator) -> None:
+    assert compare_gap(Stack(tuple(trials)), "main", one, SETTINGS) == []
+
+
+@pytest.mark.parametrize("construct", ["intention", "behavior"])
+def test_one_outcome_alone_gives_no_rows(construct: str) -> None:
+    part = Stack(tuple(pairs())).select(lambda r: r["construct"] == construct)
+    for one in (ALTERNATING, LAGS):
+        assert compare_gap(part, "main", one, SETTINGS) == []
+
+
+def test_an_empty_stack_has_no_moderator_effects() -> None:
+    assert moderator_effects(Stack(()), [ALTERNATING, LAGS], SETTINGS) == []
+
+
+def test_rows_about_the_gap_stand_beside_those_of_the_outcomes() -> None:
+    trials = pairs()
+    table = pd.DataFrame(moderator_effects(Stack(tuple(trials)), [ALTERNATING, LAGS], SETTINGS))
+    assert set(table["construct"]) == {"intention", "behavior", GAP}
+    own = table[table["construct"] == GAP]
+    assert list(own["moderator"]) == ["setting", "setting", "weeks"]
+    pd.testing.assert_frame_equal(
+        own[own["moderator"] == "setting"].reset_index(drop=True)[["mu", "se", "f"]],
+        rows(trials, ALTERNATING)[["mu", "se", "f"]],
+    )
+
+
+def test_syntheses_are_compared_apart_with_their_own_upstream_construct() -> None:
+    school = [
+        trial(f"s{i:02}", [
+            (r["construct"].replace("intention", "knowledge"), r["yi"], r["vi"])
+            for r in one.records
+        ], synthesis="school", upstream_construct="knowledge")
+        for i, one in enumerate(pairs(10, seed=2))
+    ]  # fmt: skip
+    trials = pairs()
+    values = ALTERNATING.values | {f"s{i:02}": "ab"[i % 2] for i in range(10)}
+    table = pd.DataFrame(
+        moderator_effects(Stack((*school, *trials)), [category(values)], SETTINGS)
+    )
+    own = table[table["construct"] == GAP]
+    assert own.groupby("synthesis")["level_value"].apply(list).to_dict() == {
+        "main": ["clinic", "school"], "school": ["a", "b"]
+    }  # fmt: skip
+    main = own[own["synthesis"] == "main"].reset_index(drop=True)
+    np.testing.assert_allclose(main["mu"], rows(trials, ALTERNATING)["mu"], rtol=1e-9)
+    assert np.isfinite(own["pvalue"]).all()
+    assert not math.isclose(own["mu"].iloc[0], own["mu"].iloc[2])

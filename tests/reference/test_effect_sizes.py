@@ -235,7 +235,8 @@ def test_a_variance_of_the_reference_changes_with_the_units(case: Case) -> None:
     assert (theirs(0.1)[moved] > 1.01 * theirs(1.0)[moved]).any()
     metric = {name: x if name[0] == "n" else 0.1 * x for name, x in columns.items()}
     ours = [
-        compute_effect_sizes(x, "SMDH", options={"SMDH": {"variance": "LS2"}}) for x in (columns, metric)
+        compute_effect_sizes(x, "SMDH", options={"SMDH": {"variance": "LS2"}})
+        for x in (columns, metric)
     ]
     np.testing.assert_allclose(ours[0].vi, ours[1].vi, rtol=CLOSED_FORM)
 

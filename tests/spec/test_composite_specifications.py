@@ -96,7 +96,10 @@ def test_with_one_effect_each_composites_are_the_joint_model(rho: float, seed: i
     assert len(fast) == 4
     for key, row in exact.iterrows():
         np.testing.assert_allclose(
-            fast.loc[key, NUMBERS].astype(float), row[NUMBERS].astype(float), rtol=1e-5, atol=1e-6,
+            fast.loc[key, NUMBERS].astype(float),
+            row[NUMBERS].astype(float),
+            rtol=1e-5,
+            atol=1e-6,
             err_msg=str(key),
         )
         assert fast.loc[key, "interval_kind"] == row["interval_kind"]

@@ -291,9 +291,7 @@ def test_syntheses_are_compared_apart_with_their_own_upstream_construct() -> Non
     ]  # fmt: skip
     trials = pairs()
     values = ALTERNATING.values | {f"s{i:02}": "ab"[i % 2] for i in range(10)}
-    table = pd.DataFrame(
-        moderator_effects(Stack((*school, *trials)), [category(values)], SETTINGS)
-    )
+    table = pd.DataFrame(moderator_effects(Stack((*school, *trials)), [category(values)], SETTINGS))
     own = table[table["construct"] == GAP]
     assert own.groupby("synthesis")["level_value"].apply(list).to_dict() == {
         "main": ["clinic", "school"], "school": ["a", "b"]

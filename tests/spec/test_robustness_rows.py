@@ -129,9 +129,9 @@ def test_sensitivity_lists_them_per_synthesis() -> None:
     assert "missing_behavior" not in set(school["analysis"]), "all of its trials report behavior"
     pd.testing.assert_frame_equal(
         own[own["synthesis"] == "main"].reset_index(drop=True)[["analysis", "estimate"]],
-        table(stack()).query("analysis != 'parametric_bootstrap'").reset_index(drop=True)[
-            ["analysis", "estimate"]
-        ],
+        table(stack())
+        .query("analysis != 'parametric_bootstrap'")
+        .reset_index(drop=True)[["analysis", "estimate"]],
     )
 
 
@@ -283,23 +283,36 @@ def test_bootstrap_rows_follow_the_seed_and_the_smallest_worthwhile_effect() -> 
     assert set(first["value"]) == {"120 samples"}
 
 
-def test_too_few_samples_with_a_value_give_the_reason() -> None:
-    """Without between-trial variance of intention, many samples have no slope."""
-    rng = np.random.default_rng(4)
+def test_too_few_samples_with_a_value_give_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intention hardly varies between trials: several samples have no slope, fewer than the 100
+    that limits need are left."""
+    monkeypatch.setattr(robustness, "BOOTSTRAP_DRAWS", 110)
+    rng = np.random.default_rng(0)
     group = Stack(tuple(
-        trial(i, [("intention", 0.5 + 0.05 * float(rng.normal()), 0.03),
+        trial(i, [("intention", 0.5 + 0.12 * float(rng.normal()), 0.03),
                   ("behavior", 0.2 + 0.3 * float(rng.normal()), 0.03)])
         for i in range(8)
     ))  # fmt: skip
+    rows = table(group).query("analysis == 'parametric_bootstrap'").set_index("estimand")
+    assert rows["status"].to_dict() == dict(
+        zip(FUNCTIONALS, ("ok", "not_estimable", "not_estimable"), strict=True)
+    )
+    assert rows["estimate"].notna().all()
+    for name in FUNCTIONALS[1:]:
+        row = rows.loc[name]
+        known = int(row["value"].removesuffix(" samples"))
+        assert row["reason"] == f"{110 - known} of 110 bootstrap samples have no value"
+        assert math.isnan(row["ci_lb"]) and math.isnan(row["ci_ub"])
+    assert rows.loc[FUNCTIONALS[0], "reason"] == ""
+
+
+def test_effects_without_any_spread_have_no_slope_rows() -> None:
+    group = Stack(tuple(
+        trial(i, [("intention", 0.5, 0.03), ("behavior", 0.2 + 0.2 * (i % 3), 0.03)])
+        for i in range(8)
+    ))  # fmt: skip
     rows = table(group).query("analysis == 'parametric_bootstrap'")
-    for _, row in rows.iterrows():
-        if row["status"] == "ok":
-            assert row["reason"] == ""
-            assert row["ci_lb"] <= row["ci_ub"]
-        else:
-            assert row["status"] == "not_estimable"
-            assert "bootstrap samples have no value" in row["reason"]
-            assert math.isnan(row["ci_lb"]) and math.isnan(row["ci_ub"])
+    assert list(rows["estimand"]) == [FUNCTIONALS[0]]
 
 
 def test_the_level_moves_limits_and_nothing_else() -> None:

@@ -70,12 +70,17 @@ def excess_significance(
         power = special.ndtr((sign * mu - cut) / spread)
         found = sign * effects >= cut
     observed, expected, k = int(found.sum()), float(power.sum()), effects.size
-    chi2 = (observed - expected) ** 2 * (1.0 / expected + 1.0 / (k - expected))
+    possible = 0.0 < expected < k
+    chi2 = (
+        (observed - expected) ** 2 * (1.0 / expected + 1.0 / (k - expected))
+        if possible
+        else math.nan
+    )
     tail = chi2_sf(chi2, 1) / 2.0
-    approximate = tail if observed > expected else 1.0 - tail
+    approximate = tail if observed > expected or not possible else 1.0 - tail
     pvalue = min(1.0, float(_poisson_binomial(power)[observed:].sum()))
     return ExcessSignificance(
-        k, observed, expected, observed / expected, chi2, approximate, pvalue, mu, fit.tau2, power,
+        k, observed, expected, observed / expected if expected > 0.0 else math.nan, chi2, approximate, pvalue, mu, fit.tau2, power,
         f"excess_significance/{method}/{alternative}/exact",
     )  # fmt: skip
 
@@ -111,9 +116,9 @@ def fail_safe_number(
     """`rosenthal` (1979): combined z of Stouffer; `rosenberg` (2005): fixed-effect mean; `orwin`
     (1983): mean reduced to `target`, weighted by 1/v (`orwin_unweighted`: not).
 
-    One-sided alpha in the direction of the effects. Not a measure of bias: it assumes null results
+    alpha: one-sided for `rosenthal`, two-sided for `rosenberg`. Not a measure of bias: it assumes null results
     of average size and ignores heterogeneity (Becker 2005). Prefer a selection model.
-    Raises `EstimationError` for Orwin without a target between 0 and the mean.
+    Raises `EstimationError` for Orwin without a target of the mean's sign.
     """
     effects, variances = check_estimates(yi, vi)
     k, w = effects.size, 1.0 / variances

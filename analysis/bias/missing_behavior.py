@@ -22,7 +22,7 @@ SHIFTS = (0.0, -0.05, -0.1, -0.2, -0.3, -0.5)
 class MissingBehavior(Result):
     """The gap under a pattern-mixture model of missing behavior results.
 
-    missing: trials with upstream effects only; share: of all trials with upstream effects.
+    missing: trials with upstream effects only; share: of all trials.
     complete: difference from trials with both outcomes. shift: how far the mean true behavior
     effect of trials without a result is assumed to lie from what the joint model predicts for
     them, SD units; behavior, difference with its se, df, ci_lb, ci_ub: at each shift (0: missing at

@@ -31,13 +31,16 @@ def rank_test(yi: ArrayLike, vi: ArrayLike) -> RankTest:
     """Begg and Mazumdar (1994, Biometrics 50:1088): deviations from the fixed-effect mean over
     their standard errors against the variances. Little power; Egger's regression is preferred.
 
-    Raises `EstimationError` with fewer than 3 studies or when all variances are equal.
+    Raises `EstimationError` with fewer than 3 studies or when all variances or all effects
+    are equal.
     """
     effects, variances = check_estimates(yi, vi)
     if effects.size < 3:
         raise EstimationError("a rank correlation needs at least 3 studies")
     if float(np.ptp(variances)) == 0.0:
         raise EstimationError("all studies are equally precise; the test has no meaning")
+    if float(np.ptp(effects)) == 0.0:
+        raise EstimationError("all effects are equal; there is nothing to rank")
     w = 1.0 / variances
     mean = float(w @ effects) / float(w.sum())
     deviates = (effects - mean) / np.sqrt(variances - 1.0 / w.sum())

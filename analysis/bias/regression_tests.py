@@ -107,6 +107,13 @@ def regression_test(
         else as_vector(predictor, "predictor")
     )
     named(model, ERROR_MODELS, "error model")
+    if x.size != effects.size:
+        raise EstimationError(f"the predictor has {x.size} values for {effects.size} effects")
+    require(np.isfinite(x), "the predictor must be finite")
+    if weights is not None and model == "mixed":
+        raise EstimationError(
+            "weights belong to the multiplicative model; the mixed one makes its own"
+        )
     if effects.size < 3:
         raise EstimationError("a test of small-study effects needs at least 3 studies")
     if np.ptp(x) <= 1e-12 * float(np.abs(x).max()):
@@ -120,6 +127,9 @@ def regression_test(
         tau2, scale, how = fit.tau2, math.nan, f"regression/{label}/mixed/{method}"
     else:
         w = 1.0 / variances if weights is None else as_vector(weights, "weights")
+        if w.size != effects.size:
+            raise EstimationError(f"{w.size} weights for {effects.size} effects")
+        require(np.isfinite(w) & (w > 0), "weights must be finite and above 0")
         made = weighted_fit(effects, w, design)
         df = effects.size - 2.0
         factor = made.rss / df
@@ -127,7 +137,7 @@ def regression_test(
         tau2, scale, how = math.nan, math.sqrt(factor), f"regression/{label}/multiplicative"
     se = np.sqrt(np.diag(vb))
     half = critical_value(level, df) * float(se[0])
-    statistic = float(beta[1] / se[1])
+    statistic = float(beta[1] / se[1]) if se[1] > 0 else math.nan
     limit = (float(beta[0]), float(se[0]), float(beta[0]) - half, float(beta[0]) + half)
     return AsymmetryTest(
         effects.size, float(beta[1]), float(se[1]), statistic, df, two_sided_p(statistic, df),
@@ -247,5 +257,12 @@ def unrestricted_mean(
     mu = float(fit.beta[0])
     half = critical_value(level, df) * se
     return UnrestrictedMean(
-        effects.size, mu, se, df, two_sided_p(mu / se, df), mu - half, mu + half, method
+        effects.size,
+        mu,
+        se,
+        df,
+        two_sided_p(mu / se if se > 0 else math.nan, df),
+        mu - half,
+        mu + half,
+        method,
     )

@@ -105,14 +105,19 @@ def step_selection(
     return _describe(problem, theta, loglik, tuple(steps), alternative, level, unit)
 
 
+def check_steps(steps: tuple[float, ...]) -> None:
+    """Refuse steps that do not rise between 0 and 1."""
+    rising = all(a < b for a, b in pairwise(steps))
+    if not steps or not rising or not (steps[0] > 0.0 and steps[-1] < 1.0):
+        raise EstimationError(f"steps must rise between 0 and 1, found {steps}")
+
+
 def _problem(yi: Floats, vi: Floats, steps: tuple[float, ...], alternative: str) -> _Problem:
     if alternative not in ALTERNATIVES:
         raise EstimationError(
             f"unknown alternative {alternative!r}; known: {', '.join(ALTERNATIVES)}"
         )
-    rising = all(a < b for a, b in pairwise(steps))
-    if not steps or not rising or not (steps[0] > 0.0 and steps[-1] < 1.0):
-        raise EstimationError(f"steps must rise between 0 and 1, found {steps}")
+    check_steps(steps)
     if yi.size < 3:
         raise EstimationError(f"a selection model needs at least 3 studies, found {yi.size}")
     y = ALTERNATIVES[alternative] * yi

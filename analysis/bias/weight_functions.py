@@ -13,10 +13,11 @@ from scipy import optimize, special
 
 from analysis.arrays import Floats, check_estimates, named
 from analysis.bias.excess_significance import SIDES
+from analysis.bias.selection_models import check_steps
 from analysis.distributions import chi2_sf, critical_value, two_sided_p
 from analysis.errors import EstimationError
 from analysis.results import Result
-from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.meta_regression import MetaRegression, fit_meta_regression
 
 WEIGHT_FUNCTIONS = {
     "beta": "p^(d1 - 1) (1 - p)^(d2 - 1) (Citkowicz and Vevea 2017)",
@@ -26,8 +27,7 @@ WEIGHT_FUNCTIONS = {
 }
 _SMALLEST_P = 1e-5
 """p-values are held between this and one minus it, where the beta weight would be infinite."""
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
-_PANELS = 24
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class WeightedSelection(Result):
     mu with normal test and interval, tau2: before selection. delta: parameters of the weight
     function (for `steps` the first is fixed at 1); delta_se. loglik; lrt, lrt_df, lrt_pvalue: test
     of no selection. gradient: largest slope left. status: `ok`, `boundary` (tau2 at 0, or a
-    parameter at the edge of what is searched: then there are no standard errors) or
-    `not_converged`.
+    parameter at the edge of what is searched: standard errors are then of the others
+    alone) or `not_converged`.
     """
 
     k: int
@@ -61,28 +61,49 @@ class WeightedSelection(Result):
 
 @dataclass(frozen=True)
 class _Selection:
-    """Studies, a grid of effects per study on which the probability of being observed is
-    integrated, the p-values of both, and the logarithm of the weight function."""
+    """Studies with their p-values, and points z = effect / standard error, the same for all of
+    them, between the ends beyond which the weight is constant."""
 
     y: Floats
     v: Floats
-    grid: Floats
-    grid_weight: Floats
     p_own: Floats
-    p_grid: Floats
+    z: Floats
+    z_weight: Floats
+    p_z: Floats
+    two_sided: bool
     log_weight: Callable[[Floats, Floats], Floats]
 
     def loglik(self, theta: Floats) -> float:
-        """At (mu, log tau2, parameters of the weight)."""
-        variance = self.v + math.exp(theta[1])
-        sd = np.sqrt(variance)
-        z = (self.grid - theta[0]) / sd[:, None]
-        density = np.exp(-0.5 * z * z) / (math.sqrt(2.0 * math.pi) * sd[:, None])
-        weight = np.exp(self.log_weight(self.p_grid, theta[2:]))
-        observed = (self.grid_weight * weight * density).sum(axis=1)
+        """At (mu, log tau2, parameters of the weight); log tau2 may be minus infinity."""
+        tau2 = math.exp(theta[1]) if theta[1] > -700.0 else 0.0
+        variance = self.v + tau2
+        center = theta[0] / np.sqrt(self.v)
+        spread = np.sqrt(1.0 + tau2 / self.v)
         value = self.log_weight(self.p_own, theta[2:]) - 0.5 * np.log(2.0 * math.pi * variance)
-        value = value - 0.5 * (self.y - theta[0]) ** 2 / variance - np.log(observed)
-        return float(value.sum())
+        value = value - 0.5 * (self.y - theta[0]) ** 2 / variance
+        return float((value - np.log(self._observed(center, spread, theta[2:]))).sum())
+
+    def _observed(self, center: Floats, spread: Floats, delta: Floats) -> Floats:
+        """Probability of being observed, up to the constant of the weight function."""
+        away = (self.z[None, :] - center[:, None]) / spread[:, None]
+        density = np.exp(-0.5 * away * away) / (math.sqrt(2.0 * math.pi) * spread[:, None])
+        inside = density @ (self.z_weight * np.exp(self.log_weight(self.p_z, delta)))
+        ends = np.exp(self.log_weight(np.array([_SMALLEST_P, 1.0 - _SMALLEST_P]), delta))
+        far = special.ndtri(1.0 - _SMALLEST_P / (2.0 if self.two_sided else 1.0))
+        above = special.ndtr((center - far) / spread)
+        below = special.ndtr((-far - center) / spread)
+        if not self.two_sided:
+            return np.asarray(inside + ends[0] * above + ends[1] * below)
+        middle = _middle(center, spread)
+        return np.asarray(inside + ends[0] * (above + below) + ends[1] * middle)
+
+
+def _middle(center: Floats, spread: Floats) -> Floats:
+    """Probability of the z whose two-sided p-value is above one minus the smallest."""
+    near = float(special.ndtri(0.5 + _SMALLEST_P / 2.0))
+    return np.asarray(
+        special.ndtr((near - center) / spread) - special.ndtr((-near - center) / spread)
+    )
 
 
 def weighted_selection(
@@ -121,42 +142,41 @@ def weighted_selection(
 def _selection(
     y: Floats, v: Floats, kind: str, steps: tuple[float, ...], alternative: str
 ) -> _Selection:
-    sd = np.sqrt(v)
+    two_sided = alternative == "two.sided"
 
-    def p_of(effect: Floats, spread: Floats) -> Floats:
-        z = effect / spread
-        p = 2.0 * special.ndtr(-np.abs(z)) if alternative == "two.sided" else special.ndtr(-z)
-        return np.clip(p, _SMALLEST_P, 1.0 - _SMALLEST_P)
+    def p_of(z: Floats) -> Floats:
+        p = 2.0 * special.ndtr(-np.abs(z)) if two_sided else special.ndtr(-z)
+        return np.asarray(np.clip(p, _SMALLEST_P, 1.0 - _SMALLEST_P))
 
-    own = p_of(y, sd)
+    own = p_of(y / np.sqrt(v))
     if kind == "steps":
+        check_steps(steps)
         counts = np.bincount(np.searchsorted(steps, own, side="left"), minlength=len(steps) + 1)
         if (counts == 0).any():
             raise EstimationError("no study has a p-value in one of the intervals of the steps")
-    reach = 9.0 * math.sqrt(float(v.max()) + float(np.var(y)))
-    low, high = float(y.min()) - reach, float(y.max()) + reach
-    grid, weight = _grid(low, high, sd, kind, steps, alternative)
-    return _Selection(y, v, grid, weight, own, p_of(grid, sd[:, None]), _log_weight(kind, steps))
+    z, weight = _points(steps if kind == "steps" else (), two_sided)
+    return _Selection(y, v, own, z, weight, p_of(z), two_sided, _log_weight(kind, steps))
 
 
-def _grid(
-    low: float, high: float, sd: Floats, kind: str, steps: tuple[float, ...], alternative: str
-) -> tuple[Floats, Floats]:
-    """Gauss-Legendre points per study on panels that break where the weight does."""
-    breaks = np.linspace(low, high, _PANELS + 1)[None, :] * np.ones((sd.size, 1))
-    edges = [_SMALLEST_P, 1.0 - _SMALLEST_P, *(steps if kind == "steps" else ())]
-    if alternative == "two.sided":
-        z = special.ndtri(1.0 - np.array(edges) / 2.0)
-        z = np.concatenate([z, -z, [0.0]])
+def _points(steps: tuple[float, ...], two_sided: bool) -> tuple[Floats, Floats]:
+    """Gauss-Legendre points in z on panels no wider than 1, that break at the steps; toward 0 they
+    shrink for two-sided p-values, where the beta weight can have a pole."""
+    if two_sided:
+        near, far = (float(special.ndtri(1.0 - p / 2.0)) for p in (1.0 - _SMALLEST_P, _SMALLEST_P))
+        ends = [near * 4.0**i for i in range(12) if near * 4.0**i < 0.5]
+        ends += [*np.arange(0.5, far, 0.5), far, *special.ndtri(1.0 - np.array(steps) / 2.0)]
+        positive = np.unique(np.clip(ends, near, far))
+        breaks = [-positive[::-1], positive]
     else:
-        z = special.ndtri(1.0 - np.array(edges))
-    cuts = np.clip(z[None, :] * sd[:, None], low, high)
-    breaks = np.sort(np.concatenate([breaks, cuts], axis=1), axis=1)
-    half = np.diff(breaks, axis=1) / 2.0
-    middle = breaks[:, :-1] + half
-    grid = middle[:, :, None] + half[:, :, None] * _NODES
-    weight = half[:, :, None] * _NODE_WEIGHTS
-    return grid.reshape(sd.size, -1), weight.reshape(sd.size, -1)
+        far = float(special.ndtri(1.0 - _SMALLEST_P))
+        cuts = special.ndtri(1.0 - np.array(steps)) if steps else np.zeros(0)
+        breaks = [np.unique(np.clip([*np.arange(-far, far, 0.75), far, *cuts], -far, far))]
+    points, weights = [], []
+    for own in breaks:
+        half = np.diff(own)[:, None] / 2.0
+        points.append((own[:-1, None] + half * (_NODES + 1.0)).ravel())
+        weights.append((half * _NODE_WEIGHTS).ravel())
+    return np.concatenate(points), np.concatenate(weights)
 
 
 def _log_weight(kind: str, steps: tuple[float, ...]) -> Callable[[Floats, Floats], Floats]:
@@ -174,24 +194,28 @@ def _log_weight(kind: str, steps: tuple[float, ...]) -> Callable[[Floats, Floats
     return stepped
 
 
-def _starts(tau2: float, plain: object, kind: str, free: int) -> list[Floats]:
-    mu = float(plain.coefficients.estimate[0])  # type: ignore[attr-defined]
-    first = {"beta": (0.0, -0.7), "halfnorm": (0.0, 1.5), "negexp": (0.0, 1.5)}
-    out = []
-    for shift in first.get(kind, (0.0, -1.5)):
+def _starts(tau2: float, plain: MetaRegression, kind: str, free: int) -> list[Floats]:
+    """Without selection, and with selection of several strengths; tau2 as without it, and small."""
+    mu = float(plain.coefficients.estimate[0])
+    none = {"beta": 0.0, "steps": 0.0}.get(kind, -8.0)
+    strengths = {"beta": (0.0, -0.7), "steps": (0.0, -1.5)}.get(kind, (0.0, 1.5))
+    out = [np.concatenate([[mu, math.log(max(tau2, 1e-6))], np.full(free, none)])]
+    for strength in strengths:
         for factor in (1.0, 0.2):
-            delta = np.full(free, shift)
+            delta = np.full(free, strength)
             if kind == "beta":
                 delta[1] = 0.0
             out.append(np.concatenate([[mu, math.log(max(tau2, 0.05) * factor)], delta]))
     return out
 
 
-_LIMIT = 6.0
+_LOWEST, _HIGHEST = -10.0, 6.0
+"""Logarithms of the parameters of the weight between which they are searched."""
 
 
 def _maximize(problem: _Selection, start: Floats) -> tuple[Floats, float]:
-    bounds = [(None, None), (-14.0, 12.0)] + [(-_LIMIT, _LIMIT)] * (start.size - 2)
+    smallest = math.log(float(problem.v.min()))
+    bounds = [(None, None), (smallest - 16.0, 12.0)] + [(_LOWEST, _HIGHEST)] * (start.size - 2)
 
     def negative(theta: Floats) -> float:
         value = problem.loglik(theta)
@@ -203,8 +227,8 @@ def _maximize(problem: _Selection, start: Floats) -> tuple[Floats, float]:
 
 
 def _gradient(problem: _Selection, theta: Floats) -> Floats:
-    out = np.empty_like(theta)
-    for i in range(theta.size):
+    out = np.zeros_like(theta)
+    for i in np.flatnonzero(np.isfinite(theta)):
         step = np.zeros_like(theta)
         step[i] = 1e-5 * max(1.0, abs(float(theta[i])))
         out[i] = (problem.loglik(theta + step) - problem.loglik(theta - step)) / (2.0 * step[i])
@@ -212,8 +236,8 @@ def _gradient(problem: _Selection, theta: Floats) -> Floats:
 
 
 def _hessian(problem: _Selection, theta: Floats) -> Floats:
-    out = np.empty((theta.size, theta.size))
-    for i in range(theta.size):
+    out = np.zeros((theta.size, theta.size))
+    for i in np.flatnonzero(np.isfinite(theta)):
         step = np.zeros_like(theta)
         step[i] = 1e-4 * max(1.0, abs(float(theta[i])))
         high, low = _gradient(problem, theta + step), _gradient(problem, theta - step)
@@ -251,8 +275,12 @@ def _describe(
     level: float, scale: float,
 ) -> WeightedSelection:  # fmt: skip
     tau2 = math.exp(float(theta[1]))
-    at_zero = tau2 < 1e-5
-    edge = at_zero or bool((np.abs(theta[2:]) > _LIMIT - 1e-2).any())
+    at_zero = tau2 < 1e-6 * float(problem.v.min())
+    if at_zero:
+        theta = theta.copy()
+        theta[1] = -np.inf
+        value = problem.loglik(theta)
+    edge = at_zero or bool(((theta[2:] < _LOWEST + 0.01) | (theta[2:] > _HIGHEST - 0.01)).any())
     free = np.arange(theta.size) != 1 if at_zero else np.ones(theta.size, dtype=bool)
     slope = _gradient(problem, theta)
     spread = np.full(theta.size, math.nan)

@@ -1,4 +1,4 @@
-"""What `from analysis import ...` offers: names, docstrings, what it loads, and its handbook page."""
+"""What `from analysis import ...` offers: names, docstrings, what it loads, its handbook page."""
 
 from __future__ import annotations
 

@@ -52,6 +52,8 @@ class Result:
 def _shown(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return "; ".join(_shown(one) for one in value)
     if isinstance(value, float | np.floating):
         return "missing" if math.isnan(value) else f"{value:.{_DIGITS}g}"
     return str(value)
@@ -73,29 +75,48 @@ def _rows(result: Any) -> list[dict[str, Any]]:
     single: dict[str, Any] = {}
     columns: dict[str, Any] = {}
     several: list[dict[str, Any]] = []
+    tables: dict[str, list[dict[str, Any]]] = {}
     for field in fields(result):
         value = getattr(result, field.name)
-        if field.name.startswith("_") or not field.repr:
+        if field.name.startswith("_") or not field.repr or _holds_matrices(value):
             continue
         if _is_list_of_results(value):
             several += [row for one in value for row in _rows(one)]
         elif is_dataclass(value):
             nested = _rows(value)
             if len(nested) > 1:
-                columns |= {name: np.array([row[name] for row in nested]) for name in nested[0]}
+                tables[field.name] = nested
             else:
                 single |= {f"{field.name}.{name}": one for name, one in nested[0].items()}
         elif isinstance(value, dict):
-            single |= {f"{field.name}.{name}": one for name, one in value.items()}
-        elif isinstance(value, np.ndarray):
-            columns |= {field.name: value} if value.ndim == 1 else {}
-        elif isinstance(value, tuple | list):
-            columns[field.name] = [
-                "; ".join(map(str, v)) if isinstance(v, tuple) else v for v in value
-            ]
+            single |= _flat(field.name, value)
+        elif isinstance(value, np.ndarray | tuple | list):
+            columns[field.name] = value
         else:
             single[field.name] = value
+    if len(tables) == 1:
+        nested = next(iter(tables.values()))
+        columns |= {name: np.array([row[name] for row in nested]) for name in nested[0]}
+    for name, nested in tables.items() if len(tables) > 1 else ():
+        several += [{"part": name} | row for row in nested]
     return _combine(single, columns, several)
+
+
+def _flat(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """A dictionary as single values; pairs of numbers get a number of their own."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, tuple):
+            out |= {f"{name}.{key}.{i}": one for i, one in enumerate(value)}
+        else:
+            out[f"{name}.{key}"] = value
+    return out
+
+
+def _holds_matrices(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim != 1
+    return isinstance(value, tuple | list) and any(isinstance(one, np.ndarray) for one in value)
 
 
 def _is_list_of_results(value: Any) -> bool:
@@ -105,20 +126,30 @@ def _is_list_of_results(value: Any) -> bool:
 def _combine(
     single: dict[str, Any], columns: dict[str, Any], several: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """One row per element of the arrays of the commonest length; other columns become one text."""
-    lengths = [len(column) for column in columns.values() if isinstance(column, np.ndarray)]
+    """One row per element of the arrays of the commonest length; other columns stay together in one
+    cell. With several results, their rows below each other, what is about the whole repeated (and
+    prefixed with `whole.` where a part has a number of that name)."""
+    lengths = [len(c) for c in columns.values() if isinstance(c, np.ndarray) and len(c)]
     length = max(set(lengths), key=lambda n: (lengths.count(n), n)) if lengths else 1
     tables = {name: c for name, c in columns.items() if lengths and len(c) == length}
     whole = single | {
-        name: "; ".join(_shown(one) for one in c)
-        for name, c in columns.items()
-        if name not in tables
+        name: tuple(c) if len(c) else "" for name, c in columns.items() if name not in tables
     }
-    rows = [{name: c[i] for name, c in tables.items()} | whole for i in range(length)]
+    rows = [{name: _cell(c[i]) for name, c in tables.items()} | whole for i in range(length)]
     if not several:
         return rows
     for name, c in columns.items():
         if len(c) == len(several):
-            several = [row | {name: c[i]} for i, row in enumerate(several)]
+            several = [row | {name: _cell(c[i])} for i, row in enumerate(several)]
     outer = rows[0] if len(rows) == 1 else whole
-    return [row | {name: one for name, one in outer.items() if name not in row} for row in several]
+    return [
+        row | {
+            f"whole.{name}" if name in row and row[name] != one else name: one
+            for name, one in outer.items()
+        }
+        for row in several
+    ]  # fmt: skip
+
+
+def _cell(value: Any) -> Any:
+    return " ~ ".join(map(str, value)) if isinstance(value, tuple) else value

@@ -76,11 +76,12 @@ def excess_significance(
         if possible
         else math.nan
     )
+    ratio = observed / expected if expected > 0.0 else math.nan
     tail = chi2_sf(chi2, 1) / 2.0
     approximate = tail if observed > expected or not possible else 1.0 - tail
     pvalue = min(1.0, float(_poisson_binomial(power)[observed:].sum()))
     return ExcessSignificance(
-        k, observed, expected, observed / expected if expected > 0.0 else math.nan, chi2, approximate, pvalue, mu, fit.tau2, power,
+        k, observed, expected, ratio, chi2, approximate, pvalue, mu, fit.tau2, power,
         f"excess_significance/{method}/{alternative}/exact",
     )  # fmt: skip
 
@@ -116,8 +117,8 @@ def fail_safe_number(
     """`rosenthal` (1979): combined z of Stouffer; `rosenberg` (2005): fixed-effect mean; `orwin`
     (1983): mean reduced to `target`, weighted by 1/v (`orwin_unweighted`: not).
 
-    alpha: one-sided for `rosenthal`, two-sided for `rosenberg`. Not a measure of bias: it assumes null results
-    of average size and ignores heterogeneity (Becker 2005). Prefer a selection model.
+    alpha: one-sided for `rosenthal`, two-sided for `rosenberg`. Not a measure of bias: it assumes
+    null results of average size and ignores heterogeneity (Becker 2005). Prefer a selection model.
     Raises `EstimationError` for Orwin without a target of the mean's sign.
     """
     effects, variances = check_estimates(yi, vi)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -226,22 +227,26 @@ def _maximize(problem: _Selection, start: Floats) -> tuple[Floats, float]:
     return _newton(problem, np.asarray(done.x), bounds)
 
 
+def _slope(function: Callable[[Floats], Any], theta: Floats, i: int) -> Any:
+    """Derivative along one parameter by central differences of fourth order."""
+    step = np.zeros_like(theta)
+    step[i] = 2e-3 * max(1.0, abs(float(theta[i])))
+    near = function(theta + step) - function(theta - step)
+    far = function(theta + 2.0 * step) - function(theta - 2.0 * step)
+    return (8.0 * near - far) / (12.0 * step[i])
+
+
 def _gradient(problem: _Selection, theta: Floats) -> Floats:
     out = np.zeros_like(theta)
     for i in np.flatnonzero(np.isfinite(theta)):
-        step = np.zeros_like(theta)
-        step[i] = 1e-5 * max(1.0, abs(float(theta[i])))
-        out[i] = (problem.loglik(theta + step) - problem.loglik(theta - step)) / (2.0 * step[i])
+        out[i] = _slope(problem.loglik, theta, i)
     return out
 
 
 def _hessian(problem: _Selection, theta: Floats) -> Floats:
     out = np.zeros((theta.size, theta.size))
     for i in np.flatnonzero(np.isfinite(theta)):
-        step = np.zeros_like(theta)
-        step[i] = 1e-4 * max(1.0, abs(float(theta[i])))
-        high, low = _gradient(problem, theta + step), _gradient(problem, theta - step)
-        out[:, i] = (high - low) / (2.0 * step[i])
+        out[:, i] = _slope(lambda at: _gradient(problem, at), theta, i)
     return (out + out.T) / 2.0
 
 

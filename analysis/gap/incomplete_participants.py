@@ -120,13 +120,18 @@ def _arms(trial: ParticipantTrial, values: Floats, what: str) -> tuple[np.ndarra
     return person, treated
 
 
+def is_constant(values: Floats) -> bool:
+    """Whether values differ by rounding alone."""
+    return float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.abs(values).max()))
+
+
 def _continuous(
     trial: ParticipantTrial, values: Floats, what: str
 ) -> tuple[float, float, Influence]:
     person, treated = _arms(trial, values, what)
     known = values[person]
     one, two = known[treated], known[~treated]
-    if one.std() + two.std() == 0.0:
+    if is_constant(one) and is_constant(two):
         raise EstimationError(f"{trial.name}: {what} does not vary")
     made = standardized_mean_difference(
         one.mean(), one.std(ddof=1), one.size, two.mean(), two.std(ddof=1), two.size

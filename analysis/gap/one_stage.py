@@ -12,7 +12,7 @@ import numpy as np
 from analysis.arrays import Floats
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
-from analysis.gap.incomplete_participants import ParticipantTrial
+from analysis.gap.incomplete_participants import ParticipantTrial, is_constant
 from analysis.gap.many_gaps import PairedEffects, fit_many_gaps
 from analysis.results import Result
 
@@ -22,16 +22,16 @@ _CLOSE = 1e-8
 
 @dataclass(frozen=True)
 class OneStageGap(Result):
-    """Mean effects on intention and behavior (standard deviation units), between-trial
-    covariance, and their difference with a normal interval. status: `ok`,
+    """Mean effects on intention and behavior (standard deviation units), their between-trial
+    variances (tau2) and covariance, and their difference with a normal interval. status: `ok`,
     `boundary` or `not_converged`."""
 
     trials: int
     participants: int
     mu_intention: float
     mu_behavior: float
-    tau_intention: float
-    tau_behavior: float
+    tau2_intention: float
+    tau2_behavior: float
     tau_covariance: float
     difference: float
     se: float
@@ -45,14 +45,15 @@ class OneStageGap(Result):
 
 
 def fit_one_stage(trials: Sequence[ParticipantTrial], *, level: float = 0.95) -> OneStageGap:
-    """Linear mixed model of both outcomes of all participants, by maximum likelihood.
+    """Linear mixed model of both outcomes of all participants, by likelihood.
 
     y_ij = alpha_i + treated_ij delta_i + e_ij, e_ij ~ N(0, Sigma_i), delta_i ~ N(mu, T), with an
-    intercept and residual covariance of its own for every trial and outcomes in units of the
-    trial's within-arm standard deviation. Participants with one of the two outcomes count, which is
-    right when dropout depends on arm and the measured outcome (missing at random). Conditional
-    maximization: trial effects and their covariance given Sigma_i by generalized least squares, mu
-    and T from their joint model, Sigma_i from expected residuals (Meng and Rubin 1993).
+    intercept and residual covariance of its own for every trial, effects in units of the roots of
+    the diagonal of Sigma_i, the standard deviations that all participants would have.
+    Participants with one of the two outcomes count, which is right when dropout depends on arm
+    and the measured outcome (missing at random). Conditional maximization: trial effects and
+    their covariance given Sigma_i by generalized least squares, mu and T from their joint model,
+    Sigma_i from expected residuals (Meng and Rubin 1993).
     Behavior of 0 and 1 is modeled as a number: its effect is a risk difference over the standard
     deviation. Raises `EstimationError` with fewer than 2 trials or arms without both outcomes.
     """
@@ -62,15 +63,17 @@ def fit_one_stage(trials: Sequence[ParticipantTrial], *, level: float = 0.95) ->
     sigmas = [np.eye(2) + 0.3 * (1.0 - np.eye(2)) for _ in data]
     before, fit, status = np.full(5, np.inf), None, "not_converged"
     for _ in range(_MOST_STEPS):
-        estimates, covariances = zip(
-            *(one.effects(sigma) for one, sigma in zip(data, sigmas, strict=True)), strict=True
-        )
+        # In units of the standard deviation that all participants would have.
+        units = [np.sqrt(np.diag(sigma)) for sigma in sigmas]
+        made = [one.effects(sigma) for one, sigma in zip(data, sigmas, strict=True)]
+        estimates = [d / u for (d, _), u in zip(made, units, strict=True)]
+        covariances = [v / np.outer(u, u) for (_, v), u in zip(made, units, strict=True)]
         fit = fit_many_gaps(_paired(np.array(estimates), np.array(covariances)), method="ML")
         mu = np.array([fit.mu1[0], fit.mu2[0]])
         tau = np.array([[fit.tau11[0], fit.tau12[0]], [fit.tau12[0], fit.tau22[0]]])
         sigmas = [
-            one.residual_covariance(sigma, *_posterior(d, v, mu, tau))
-            for one, sigma, d, v in zip(data, sigmas, estimates, covariances, strict=True)
+            one.residual_covariance(sigma, *_posterior(d, v, mu, tau, u))
+            for one, sigma, d, v, u in zip(data, sigmas, estimates, covariances, units, strict=True)
         ]
         now = np.concatenate([mu, [tau[0, 0], tau[0, 1], tau[1, 1]]])
         if float(np.abs(now - before).max()) < _CLOSE:
@@ -97,11 +100,12 @@ def _paired(estimates: Floats, covariances: Floats) -> PairedEffects:
 
 
 def _posterior(
-    estimate: Floats, covariance: Floats, mu: Floats, tau: Floats
+    estimate: Floats, covariance: Floats, mu: Floats, tau: Floats, unit: Floats
 ) -> tuple[Floats, Floats]:
-    """Mean and covariance of a trial's effects given its data."""
+    """Mean and covariance of a trial's effects given its data, back in the units of the data."""
     gain = tau @ np.linalg.inv(tau + covariance)
-    return mu + gain @ (estimate - mu), tau - gain @ tau
+    mean = unit * (mu + gain @ (estimate - mu))
+    return mean, (tau - gain @ tau) * np.outer(unit, unit)
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class _Trial:
                 )
             rest = sum(float(((part - part.mean()) ** 2).sum()) for part in parts)
             sd = math.sqrt(rest / (parts[0].size + parts[1].size - 2))
-            if sd == 0.0:
+            if all(is_constant(part) for part in parts):
                 raise EstimationError(f"{trial.name}: {what} does not vary within arms")
             y[:, j] /= sd
         return cls(y, treated)

@@ -106,6 +106,7 @@ def _bootstrap(pairs: PairedEffects, settings: AnalysisSettings) -> list[Record]
             "analysis": "parametric_bootstrap", "value": f"{found.draws} samples",
             "estimand": estimand, "estimate": found.estimate, "ci_lb": found.lower,
             "ci_ub": found.upper, "method": "percentile",
+            "interval_kind": "none" if found.reason else "confidence",
             "status": "not_estimable" if found.reason else "ok", "reason": found.reason,
         })  # fmt: skip
     return rows
@@ -131,7 +132,10 @@ def _line(pairs: PairedEffects, settings: AnalysisSettings) -> list[Record]:
         "flat prior on upstream effects", "trial_level_slope", line.slope,
         reason="keeps most of the artefact where upstream effects vary little beyond error",
     )  # fmt: skip
-    fixed |= {"ci_lb": line.slope_lb, "ci_ub": line.slope_ub, "method": line.method}
+    fixed |= {
+        "ci_lb": line.slope_lb, "ci_ub": line.slope_ub, "method": line.method,
+        "interval_kind": "confidence",
+    }  # fmt: skip
     return [
         *rows, fixed,
         _line_row("left-out trials within their prediction interval", "share", left.coverage),

@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 from analysis.arrays import Floats, check_estimates
 from analysis.distributions import chi2_quantile
 from analysis.errors import EstimationError
+from analysis.results import Result
 from analysis.univariate.many import Pools, leave_one_out, pool_subsets
 from analysis.univariate.meta_regression import fit_meta_regression
 
 
 @dataclass(frozen=True)
-class Influence:
+class Influence(Result):
     """Diagnostics of k studies, arrays of length k in the order of the studies, unrounded.
 
     without: the pool with the study left out. shift: that mean minus the mean of all.

@@ -224,7 +224,7 @@ def test_one_stage_is_two_stage_when_nothing_is_missing(seed: int) -> None:
     assert found.difference == pytest.approx(gap.estimate, abs=2e-3)
     assert found.se == pytest.approx(gap.se, rel=0.02)
     np.testing.assert_allclose([found.mu_intention, found.mu_behavior], model.means, atol=3e-3)
-    between = [found.tau_intention, found.tau_covariance, found.tau_behavior]
+    between = [found.tau2_intention, found.tau_covariance, found.tau2_behavior]
     wanted = [model.fit.tau[0, 0], model.fit.tau[0, 1], model.fit.tau[1, 1]]
     np.testing.assert_allclose(between, wanted, atol=1e-3)
     assert (found.trials, found.participants) == (6, 12_000)
@@ -233,8 +233,8 @@ def test_one_stage_is_two_stage_when_nothing_is_missing(seed: int) -> None:
 def dense_maximum(trials: Sequence[ParticipantTrial]) -> tuple[float, float]:
     """Difference and its standard error by maximizing the likelihood of all stacked outcomes.
 
-    Per trial two intercepts and a residual covariance, shared means and their covariance; matrices
-    of all outcomes of a trial are written out.
+    Per trial two intercepts and a residual covariance, shared means and their covariance in units
+    of the residual standard deviations; matrices of all outcomes of a trial are written out.
     """
     data = []
     for trial in trials:
@@ -260,10 +260,12 @@ def dense_maximum(trials: Sequence[ParticipantTrial]) -> tuple[float, float]:
         value = 0.0
         for i, (y, z, kind, same) in enumerate(data):
             pair = np.ix_(kind, kind)
-            omega = factor(theta[3 + 3 * i : 6 + 3 * i])[pair] * same + tau[pair] * np.outer(z, z)
+            residual = factor(theta[3 + 3 * i : 6 + 3 * i])
+            unit = np.sqrt(np.diag(residual))[kind] * z
+            omega = residual[pair] * same + tau[pair] * np.outer(unit, unit)
             x = np.zeros((y.size, 2 * k + 2))
             x[np.arange(y.size), 2 * i + kind] = 1.0
-            x[np.arange(y.size), 2 * k + kind] = z
+            x[np.arange(y.size), 2 * k + kind] = unit
             solved = np.linalg.solve(omega, np.column_stack([x, y]))
             information += x.T @ solved[:, :-1]
             right += x.T @ solved[:, -1]
@@ -282,8 +284,8 @@ def dense_maximum(trials: Sequence[ParticipantTrial]) -> tuple[float, float]:
 
 @pytest.mark.parametrize("dropout", [0.0, 1.0])
 def test_one_stage_is_about_the_maximum_of_the_stacked_likelihood(dropout: float) -> None:
-    """Intercepts are integrated out where variances are found, so that the two differ a little in
-    small trials."""
+    """Intercepts are integrated out where variances are found, and a trial's standard deviations
+    learn from its residuals alone, so that the two differ a little in small trials."""
     rng = np.random.default_rng(31)
     trials = [
         people(rng, 30, f"t{i}", dropout=dropout, means=means, spread=False)
@@ -292,7 +294,7 @@ def test_one_stage_is_about_the_maximum_of_the_stacked_likelihood(dropout: float
     found = fit_one_stage(trials)
     wanted, se = dense_maximum(trials)
     assert found.status == "ok"
-    assert found.difference == pytest.approx(wanted, abs=0.01 * se)
+    assert found.difference == pytest.approx(wanted, abs=0.05 * se)
     assert found.se == pytest.approx(se, rel=0.04)
 
 
@@ -467,7 +469,6 @@ def test_refusals_of_imputation_name_the_trial(kind: str) -> None:
         participant_gap(spoiled(kind), missing="imputed", imputations=2)
 
 
-@pytest.mark.xfail(strict=True, reason="a mean of equal numbers is not always that number")
 @pytest.mark.parametrize("value", [4.2, 0.1])
 def test_any_constant_is_refused(value: float) -> None:
     good, bad, last = several(13, 3, 40)
@@ -477,7 +478,6 @@ def test_any_constant_is_refused(value: float) -> None:
             fit([good, constant, last])
 
 
-@pytest.mark.xfail(strict=True, reason="the unit is the standard deviation of who is left")
 def test_one_stage_has_the_unit_of_all_participants() -> None:
     """Those who are left differ less in behavior; two trials of 8000, the true effect is .8."""
     rng = np.random.default_rng(3)

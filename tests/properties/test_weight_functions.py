@@ -234,7 +234,6 @@ def test_four_studies_are_too_few() -> None:
         weighted_selection([0.1, 0.5, 0.4, 0.2], [0.04, 0.02, 0.09, 0.03])
 
 
-@pytest.mark.xfail(strict=True, reason="steps are not checked as those of step_selection")
 @pytest.mark.parametrize("steps", [(), (0.5, 0.025), (0.05, 1.5)])
 def test_steps_that_do_not_rise_between_0_and_1(steps: tuple[float, ...]) -> None:
     with pytest.raises(EstimationError, match="steps must rise between 0 and 1"):
@@ -254,13 +253,11 @@ def _uneven() -> Studies:
     return np.array(yi), np.square(sei)
 
 
-@pytest.mark.xfail(strict=True, reason="the search ends at a lower maximum")
 def test_the_maximum_is_not_below_that_without_selection() -> None:
     plain = fit_meta_regression(*_uneven(), method="ML", ci_method="wald")
     assert weighted_selection(*_uneven(), "beta").loglik >= plain.loglik - 1e-6
 
 
-@pytest.mark.xfail(strict=True, reason="a millionth of the mean variance is much for the precise")
 def test_the_likelihood_of_precise_studies_is_the_integral() -> None:
     yi = np.array([0.02, 0.03, 0.01, 0.025, 0.015, 0.02, 1.2, 0.6, 1.5, -0.2, 2.1, 0.9])
     sample = yi, np.repeat([1e-4, 1.0], 6)

@@ -259,7 +259,6 @@ def test_the_line_by_other_means() -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="its limits stand beside the kind `none`")
 def test_the_line_has_limits_and_says_so() -> None:
     found = table(stack()).query("value == 'flat prior on upstream effects'").iloc[0]
     assert math.isfinite(found["ci_lb"]) and math.isfinite(found["ci_ub"])

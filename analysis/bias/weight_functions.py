@@ -238,14 +238,14 @@ def _slope(function: Callable[[Floats], Any], theta: Floats, i: int) -> Any:
 
 def _gradient(problem: _Selection, theta: Floats) -> Floats:
     out = np.zeros_like(theta)
-    for i in np.flatnonzero(np.isfinite(theta)):
+    for i in np.flatnonzero(np.isfinite(theta)).tolist():
         out[i] = _slope(problem.loglik, theta, i)
     return out
 
 
 def _hessian(problem: _Selection, theta: Floats) -> Floats:
     out = np.zeros((theta.size, theta.size))
-    for i in np.flatnonzero(np.isfinite(theta)):
+    for i in np.flatnonzero(np.isfinite(theta)).tolist():
         out[:, i] = _slope(lambda at: _gradient(problem, at), theta, i)
     return (out + out.T) / 2.0
 

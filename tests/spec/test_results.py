@@ -99,6 +99,7 @@ def inverse_variance_mean(yi: np.ndarray, vi: np.ndarray) -> float:
 
 
 MADE: dict[str, tuple[Callable[[], Any], int]] = {
+    "influence": (lambda: lib.influence(YI, VI), K),
     "pooled": (lambda: lib.fit_random_effects(YI, VI), 1),
     "one study": (lambda: lib.fit_random_effects(YI[:1], VI[:1]), 1),
     "heterogeneity": (lambda: lib.fit_random_effects(YI, VI).heterogeneity, 1),

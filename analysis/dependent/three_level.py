@@ -211,11 +211,12 @@ def _climb(
             break
         move = np.zeros(2)
         chosen = np.ix_(free, free)
-        curvature = now.observed[chosen]
-        if float(np.linalg.eigvalsh(curvature)[0]) <= 0.0:
-            curvature = now.expected[chosen]
+        values, vectors = np.linalg.eigh(now.observed[chosen])
+        if values[0] <= 0.0:
+            values, vectors = np.linalg.eigh(now.expected[chosen])
         # Effects in trials of their own do not tell the two variances apart: the shortest step.
-        move[free] = np.linalg.pinv(curvature, rcond=1e-12, hermitian=True) @ now.score[free]
+        known = np.abs(values) > 1e-12 * np.abs(values).max()
+        move[free] = vectors[:, known] @ (vectors[:, known].T @ now.score[free] / values[known])
         step, after = 1.0, now
         for _ in range(30):
             candidate = np.maximum(at + step * move, 0.0)

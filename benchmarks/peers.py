@@ -65,7 +65,7 @@ R = {
     "leave_one_out": "leave1out(rma(y, v))",
     "permutation": "permutest(rma(y, v, mods=x), iter=100, progbar=FALSE)",
     "three_level": "rma.mv(y, v, random=~1|g/e, sparse=TRUE)",
-    "che": "rma.mv(y, vcalc(v, cluster=g, obs=e, rho=.6, sparse=TRUE), random=~1|g/e, sparse=TRUE)",
+    "che": "rma.mv(y, vcalc(v, cluster=g, obs=e, rho=.6), random=~1|g/e, sparse=TRUE)",
 }
 R_FACTOR = {"many": 50.0, "permutation": 10.0}
 """How many times longer the whole task takes than the part that R is given."""

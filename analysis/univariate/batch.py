@@ -235,11 +235,35 @@ class _Scores:
     def __call__(self, tau2: Floats, restricted: bool) -> Floats:
         """Twice the derivative of the log-likelihood of every problem at its own tau2."""
         w = self.m / (self.v + tau2[:, None])
-        w2 = w * w
-        first = _dots(w, self.products[:-1])
-        second = _dots(w2, self.products)
+        first, second = self._sums(w, self.products[:-1]), self._sums(w * w, self.products)
+        return self._score(w.sum(axis=1), first, second, restricted)
+
+    def on_grid(self, tau2: Floats, restricted: bool) -> Floats:
+        """The same at values of tau2 that all problems share (B x values), by matrix products;
+        for variances that the problems share."""
+        w = 1.0 / (self.v + tau2[:, None])
+        first, second = (
+            self._grid_sums(w, self.products[:-1]),
+            self._grid_sums(w * w, self.products),
+        )
+        out = self._score((self.m @ w.T).ravel(), first, second, restricted)
+        return out.reshape(-1, tau2.size)
+
+    def _sums(self, w: Floats, columns: tuple[Floats, ...]) -> Floats:
+        """Weighted sums of several columns (columns x B)."""
+        return np.stack([_dot(w, a) for a in columns])
+
+    def _grid_sums(self, w: Floats, columns: tuple[Floats, ...]) -> Floats:
+        """Sums over the effects of every problem, for every row of weights (columns x B * rows)."""
+        return np.stack([
+            ((self.m @ (w * a).T) if a.ndim == 1 else (self.m * a) @ w.T).ravel() for a in columns
+        ])  # fmt: skip
+
+    def _score(self, total: Floats, first: Floats, second: Floats, restricted: bool) -> Floats:
+        """The derivative from the sums of the weights, of the products with the weights and of
+        the products with their squares."""
         pairs = len(self.pairs)
-        out = second[-1] - w.sum(axis=1)
+        out = second[-1] - total
         if self.p == 1:
             beta = first[1] / first[0]
             out += beta * (beta * second[0] - 2.0 * second[1])
@@ -255,18 +279,6 @@ class _Scores:
         for (i, j), values in zip(self.pairs, sums, strict=True):
             out[:, i, j] = out[:, j, i] = values
         return out
-
-
-def _dots(w: Floats, columns: tuple[Floats, ...]) -> Floats:
-    """Weighted sums of several columns (columns x B); the shared ones in one matrix product."""
-    out = np.empty((len(columns), w.shape[0]))
-    shared = [i for i, a in enumerate(columns) if a.ndim == 1]
-    if shared:
-        out[shared] = (w @ np.column_stack([columns[i] for i in shared])).T
-    for i, a in enumerate(columns):
-        if a.ndim == 2:
-            out[i] = np.einsum("bk,bk->b", w, a)
-    return out
 
 
 def _scores(problems: _Problems) -> _Scores:
@@ -317,34 +329,39 @@ def _bounds(problems: _Problems, restricted: bool) -> tuple[Floats, Floats]:
     return smallest, np.maximum(1.01 * top, smallest)
 
 
+def _scan(problems: _Problems, score: _Scores, restricted: bool) -> tuple[Floats, Floats]:
+    """Values of tau2 from 0 to above every root, and the score there (both B x values)."""
+    smallest, top = _bounds(problems, restricted)
+    lowest = _LOWEST * smallest
+    if shared := problems.v.ndim == 1:
+        lowest, top = lowest.min(keepdims=True), top.max(keepdims=True)
+    steps = int(np.ceil(np.log(top / lowest).max() / np.log(_GRID_STEP)))
+    ratio = (top / lowest) ** (1.0 / steps)
+    at = np.zeros((top.size, steps + 2))
+    at[:, 1:] = np.cumprod([lowest, *[ratio] * steps], axis=0).T
+    if shared:
+        values = score.on_grid(at[0], restricted)
+        return np.broadcast_to(at, values.shape), values
+    return at, np.stack([score(one, restricted) for one in at.T], axis=1)
+
+
 def _tau2_likelihood(problems: _Problems, method: str) -> Floats:
     """Global maximum per problem: the fall of the score through 0 on a grid, refined. A problem
     whose likelihood has several maxima is left to the fit of one problem."""
     restricted, score = method == "REML", _scores(problems)
-    smallest, top = _bounds(problems, restricted)
-    t = _LOWEST * smallest
-    steps = int(np.ceil(np.log(top / t).max() / np.log(_GRID_STEP)))
-    ratio = (top / t) ** (1.0 / steps)
-    start = np.zeros_like(top)
-    before = at_zero = score(start, restricted)
-    low, high = np.zeros_like(top), np.ones_like(top)
-    at_low, at_high = np.ones_like(top), -np.ones_like(top)
-    maxima = (at_zero <= 0.0).astype(int)
-    for _ in range(steps + 1):
-        now = score(t, restricted)
-        falls = (before > 0.0) & (now <= 0.0)
-        if bool(falls.any()):
-            maxima += falls
-            low, high = np.where(falls, start, low), np.where(falls, t, high)
-            at_low, at_high = np.where(falls, before, at_low), np.where(falls, now, at_high)
-        before, start, t = now, t, t * ratio
-    out = np.zeros_like(top)
-    one = (maxima == 1) & (at_zero > 0.0)
+    at, values = _scan(problems, score, restricted)
+    rises = values[:, 0] > 0.0
+    falls = (values[:, :-1] > 0.0) & (values[:, 1:] <= 0.0)
+    maxima = falls.sum(axis=1) + ~rises
+    out = np.zeros(maxima.size)
+    one = (maxima == 1) & rises
     if bool(one.any()):
         own = score if bool(one.all()) else _scores(problems.rows(one))
-        ends = (at_low[one], at_high[one])
-        out[one] = find_roots(lambda x: own(x, restricted), low[one], high[one], ends)
-    for i in np.flatnonzero((maxima > 1) | ((maxima == 0) & (at_zero > 0.0))):
+        low = (np.flatnonzero(one), falls[one].argmax(axis=1))
+        high = (low[0], low[1] + 1)
+        ends = (values[low], values[high])
+        out[one] = find_roots(lambda x: own(x, restricted), at[low], at[high], ends)
+    for i in np.flatnonzero((maxima > 1) | ((maxima == 0) & rises)):
         out[i] = _one(problems, int(i), method)
     return out
 

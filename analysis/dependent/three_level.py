@@ -95,7 +95,8 @@ def _evaluate(data: _Rotated, tau2: float, omega2: float, restricted: bool) -> _
     g = (tau2 * shrink)[data.trial] * wu
     ux = data.sums(wu[:, None] * data.x)
     rx = w[:, None] * data.x - g[:, None] * ux[data.trial]
-    m = np.linalg.inv(data.x.T @ rx)
+    information = data.x.T @ rx
+    m = np.linalg.inv(information)
     beta = m @ (rx.T @ data.y)
     e = data.y - data.x @ beta
     ue = data.sums(wu * e)
@@ -104,37 +105,32 @@ def _evaluate(data: _Rotated, tau2: float, omega2: float, restricted: bool) -> _
     # u' Sigma^-1 of every trial with u, residuals and columns.
     own, se, sx = a * shrink, ue * shrink, ux * shrink[:, None]
     w2u2 = data.sums(wu * wu)
-    tt = data.sums(t * t)
     gi = tau2 * shrink
-    trace_ii = float((w * w).sum()) + float(
-        (gi * gi * w2u2**2 - 2.0 * gi * data.sums(w * wu * wu)).sum()
-    )
-    trace_i = float(w.sum()) - float((gi * w2u2).sum())
+    trace_ii = float(w @ w + (gi * w2u2) @ (gi * w2u2) - 2.0 * gi @ data.sums(w * wu * wu))
+    trace_i = float(w.sum() - gi @ w2u2)
     logdet = -float(np.log(w).sum()) - float(np.log(shrink).sum())
     value = -0.5 * (logdet + float(e @ r))
-    traces = np.array([[float((own * own).sum()), float(tt.sum())], [0.0, trace_ii]])
-    traces[1, 0] = traces[0, 1]
-    score = 0.5 * np.array([float((se * se - own).sum()), float(r @ r) - trace_i])
+    shared = float(w2u2 @ (shrink * shrink))
+    traces = np.array([[float(own @ own), shared], [shared, trace_ii]])
+    score = 0.5 * np.array([float(se @ se - own.sum()), float(r @ r) - trace_i])
     # Sigma^-1 of the working vectors D_a Sigma^-1 e, D_tau = u u', D_omega = I.
-    f_tau = se[data.trial] * t
-    f_omega = w * r - g * data.sums(wu * r)[data.trial]
-    pairs = ((f_tau, se[data.trial] * data.u), (f_omega, r))
-    quadratic = np.array([[float(left @ right) for _, right in pairs] for left, _ in pairs])
-    cross = np.column_stack([rx.T @ (se[data.trial] * data.u), rx.T @ r])
-    quadratic = quadratic - cross.T @ m @ cross
+    se_each = se[data.trial]
+    working = np.stack([se_each * data.u, r])
+    solved = np.stack([se_each * t, w * r - g * data.sums(wu * r)[data.trial]])
+    cross = working @ rx
+    quadratic = solved @ working.T - cross @ m @ cross.T
     if restricted:
-        value -= 0.5 * float(np.linalg.slogdet(data.x.T @ rx)[1])
-        h_tau, h_omega = sx.T @ sx, rx.T @ rx
-        score += 0.5 * np.array([np.trace(m @ h_tau), np.trace(m @ h_omega)])
+        value -= 0.5 * float(np.linalg.slogdet(information)[1])
+        hs = (m @ (sx.T @ sx), m @ (rx.T @ rx))
+        score += 0.5 * np.array([h.trace() for h in hs])
         inner = w[:, None] * rx - g[:, None] * data.sums(wu[:, None] * rx)[data.trial]
         deep = {
             (0, 0): (sx * own[:, None]).T @ sx,
             (0, 1): sx.T @ data.sums(t[:, None] * rx),
             (1, 1): rx.T @ inner,
         }
-        hs = (m @ h_tau, m @ h_omega)
         for (i, j), middle in deep.items():
-            change = -2.0 * float(np.trace(m @ middle)) + float(np.trace(hs[i] @ hs[j]))
+            change = float(np.vdot(hs[i].T, hs[j]) - 2.0 * np.vdot(m, middle))
             traces[i, j] += change
             traces[j, i] = traces[i, j]
     return _State(value, score, quadratic - 0.5 * traces, 0.5 * traces)
@@ -145,30 +141,25 @@ def _scan(data: _Rotated, spread: float, within: bool, restricted: bool) -> list
     alike = float(data.lam.max() / data.lam.min()) < _SIMILAR
     shares = _SHARES if alike else _FINE_SHARES
     taus, omegas = shares * spread, (shares if within else shares[:1]) * spread
-    values = np.empty((taus.size, omegas.size))
     columns = np.column_stack([data.x, data.y])
     q = columns.shape[1]
-    pairs = [(i, j) for i in range(q) for j in range(i + 1)]
-    products = np.stack([columns[:, i] * columns[:, j] for i, j in pairs], axis=1)
+    first, second = np.tril_indices(q)
+    products = columns[:, first] * columns[:, second]
+    values = np.empty((taus.size, omegas.size))
+    full = np.empty((taus.size, omegas.size, q, q))
     for n, omega2 in enumerate(omegas):
         w = 1.0 / (data.lam + omega2)
         wu = w * data.u
-        a = data.sums(wu * data.u)
         bu = data.sums(wu[:, None] * columns)
-        plain, half_log = w @ products, 0.5 * float(np.log(w).sum())
-        shrink = 1.0 / (1.0 + taus[:, None] * a[None, :])
-        gram = plain[None, :] - (taus[:, None] * shrink) @ np.stack(
-            [bu[:, i] * bu[:, j] for i, j in pairs], axis=1
-        )
-        full = np.empty((taus.size, q, q))
-        for c, (i, j) in enumerate(pairs):
-            full[:, i, j] = full[:, j, i] = gram[:, c]
-        information, xy = full[:, :-1, :-1], full[:, :-1, -1]
-        beta = np.linalg.solve(information, xy[:, :, None])[:, :, 0]
-        rss = full[:, -1, -1] - np.einsum("gp,gp->g", beta, xy)
-        values[:, n] = half_log + 0.5 * np.log(shrink).sum(axis=1) - 0.5 * rss
-        if restricted:
-            values[:, n] -= 0.5 * np.linalg.slogdet(information)[1]
+        shrink = 1.0 / (1.0 + taus[:, None] * data.sums(wu * data.u)[None, :])
+        gram = (w @ products)[None, :] - (taus[:, None] * shrink) @ (bu[:, first] * bu[:, second])
+        full[:, n, first, second] = full[:, n, second, first] = gram
+        values[:, n] = 0.5 * (np.log(w).sum() + np.log(shrink).sum(axis=1))
+    information, xy = full[..., :-1, :-1], full[..., :-1, -1:]
+    explained = np.swapaxes(xy, -2, -1) @ np.linalg.solve(information, xy)
+    values -= 0.5 * (full[..., -1, -1] - explained[..., 0, 0])
+    if restricted:
+        values -= 0.5 * np.linalg.slogdet(information)[1]
     padded = np.pad(values, 1, constant_values=-np.inf)
     around = np.stack([
         padded[1 + i : 1 + i + taus.size, 1 + j : 1 + j + omegas.size]

@@ -29,7 +29,7 @@ def as_vectors(**columns: ArrayLike) -> list[Floats]:
     for name, vector in vectors.items():
         if vector.size not in (1, length):
             raise EstimationError(f"{name} has {vector.size} values where others have {length}")
-    return [np.broadcast_to(vector, (length,)).copy() for vector in vectors.values()]
+    return [v.copy() if v.size == length else np.full(length, v[0]) for v in vectors.values()]
 
 
 def require(valid: NDArray[np.bool_], message: str) -> None:

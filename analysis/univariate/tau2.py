@@ -143,6 +143,14 @@ def _one_column_scores(wi: Floats, yi: Floats, x: Floats, restricted: bool) -> F
     return np.asarray(out)
 
 
+def _orthonormal(design: Floats) -> Floats:
+    """The same column space, orthonormal so that sums over it keep their digits; a single column
+    is left as it is."""
+    if design.shape[1] == 1:
+        return design
+    return np.asarray(np.linalg.qr(design)[0], dtype=np.float64)
+
+
 def highest_root(yi: Floats, vi: Floats, design: Floats, *, restricted: bool) -> float:
     """A value that no root of the score lies above.
 
@@ -158,9 +166,7 @@ def highest_root(yi: Floats, vi: Floats, design: Floats, *, restricted: bool) ->
 
 def _tau2_likelihood(yi: Floats, vi: Floats, design: Floats, restricted: bool) -> float:
     """Global maximum: every fall of the score through 0 on a grid is refined and compared."""
-    if design.shape[1] > 1:
-        # The same column space, orthonormal: the score keeps its digits.
-        design = np.asarray(np.linalg.qr(design)[0], dtype=np.float64)
+    design = _orthonormal(design)
     bottom = _LOWEST * float(vi.min())
     points = (
         math.ceil(
@@ -222,7 +228,7 @@ def tau2_standard_error(tau2: float, yi: Floats, vi: Floats, design: Floats, met
     if method == "EE":
         return math.nan
     k, p = design.shape
-    design = np.asarray(np.linalg.qr(design)[0], dtype=np.float64)
+    design = _orthonormal(design)
     if method in ("ML", "REML"):
         wi = 1.0 / (vi + tau2)
         if method == "ML":

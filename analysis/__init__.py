@@ -128,8 +128,11 @@ _WHERE = {
     ),
     "rare_events.mixed_models": (
         "binomial_normal",
+        "conditional_binomial",
         "hypergeometric_normal",
+        "poisson_normal",
     ),
+    "rare_events.two_groups": ("two_group_counts",),
     "dependent.blocks": ("make_blocks",),
     "dependent.covariances": (
         "binary_arms",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from analysis.dependent.multivariate import fit_multivariate
 from analysis.dependent.robust import robust_covariance
 from analysis.distributions import critical_value, two_sided_p
 from analysis.effect_sizes.binary import (
-    cells_after_policy,
+    complete_cells,
     hypergeometric_moments,
     log_odds_ratio,
 )
@@ -182,26 +182,10 @@ def harbord_test(
     """Harbord, Egger and Sterne (2006, Stat Med 25:3443): for odds ratios, the score over its root
     information regressed on that root; `slope` is the intercept of that line, which is Egger's
     bias coefficient. Studies without information drop out."""
-    score, v = hypergeometric_moments(*cells_after_policy(events1i, n1i, events2i, n2i, "none", 0))
-    informative = v > 0
-    root = np.sqrt(v[informative])
-    return _bias_coefficient(score[informative] / root, root, "harbord")
-
-
-def _bias_coefficient(z: Floats, precision: Floats, method: str) -> AsymmetryTest:
-    if z.size < 3:
-        raise EstimationError("a test of small-study effects needs at least 3 studies")
-    design = np.column_stack([np.ones_like(z), precision])
-    fit = weighted_fit(z, np.ones_like(z), design)
-    df = z.size - 2.0
-    se = np.sqrt(np.diag(fit.vb) * fit.rss / df)
-    statistic = float(fit.beta[0] / se[0])
-    half = critical_value(0.95, df) * float(se[1])
-    return AsymmetryTest(
-        z.size, float(fit.beta[0]), float(se[0]), statistic, df, two_sided_p(statistic, df),
-        float(fit.beta[1]), float(se[1]), float(fit.beta[1]) - half, float(fit.beta[1]) + half,
-        math.nan, math.sqrt(fit.rss / df), method,
-    )  # fmt: skip
+    score, v = hypergeometric_moments(*complete_cells(events1i, n1i, events2i, n2i))
+    some = v > 0
+    test = regression_test(score[some] / v[some], 1.0 / v[some], model="multiplicative")
+    return replace(test, method="harbord")
 
 
 def peters_test(
@@ -209,15 +193,16 @@ def peters_test(
 ) -> AsymmetryTest:
     """Peters et al. (2006, JAMA 295:676): log odds ratios on 1/n, weights 1/(1/events + 1/others),
     which do not depend on the effect."""
-    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, "none", 0.0)
+    a, b, c, d = complete_cells(events1i, n1i, events2i, n2i)
     own = log_odds_ratio(events1i, n1i, events2i, n2i)
     events, others = a + c, b + d
     some = (events > 0) & (others > 0)
     weights = 1.0 / (1.0 / events[some] + 1.0 / others[some])
-    return regression_test(
+    test = regression_test(
         own.yi[some], own.vi[some], 1.0 / (events + others)[some], model="multiplicative",
         weights=weights,
     )  # fmt: skip
+    return replace(test, method="peters")
 
 
 @dataclass(frozen=True)

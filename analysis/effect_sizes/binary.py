@@ -62,6 +62,16 @@ def cells_after_policy(
     return cells[0], cells[1], cells[2], cells[3]
 
 
+def complete_cells(
+    events1: ArrayLike, n1: ArrayLike, events2: ArrayLike, n2: ArrayLike
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Events and non-events of both groups as they are, for methods that combine the tables: a
+    missing cell is refused with its row."""
+    cells = cells_after_policy(events1, n1, events2, n2, "none", 0.0)
+    require(np.asarray(np.isfinite(cells).all(axis=0)), "events and group sizes must be finite")
+    return cells
+
+
 def log_odds_ratio(
     events1i: ArrayLike,
     n1i: ArrayLike,

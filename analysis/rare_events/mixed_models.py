@@ -1,8 +1,8 @@
 """Mixed models of counts: the exact distribution of the events with normal effects of studies.
 
-Two models with a random effect on the log odds: binomial counts of one group, and the events of
-two groups given their sum (noncentral hypergeometric), which needs no parameter per study. Both
-are fitted by maximum likelihood with adaptive Gauss-Hermite quadrature.
+Counts of one group, and the events of two groups given their sum, which needs no parameter per
+study. All are fitted by maximum likelihood with adaptive Gauss-Hermite quadrature; models of both
+groups' counts are in `two_groups`.
 """
 
 from __future__ import annotations
@@ -13,28 +13,54 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special
+from scipy import optimize
 
 from analysis.arrays import Floats, as_vectors, require
 from analysis.distributions import chi2_sf, critical_value, two_sided_p
-from analysis.effect_sizes.binary import cells_after_policy
+from analysis.effect_sizes.binary import complete_cells
 from analysis.errors import EstimationError
+from analysis.rare_events.counts import Terms, binomial, hypergeometric, poisson
+from analysis.rare_events.quadrature import NODES, integrate
 from analysis.results import Result
 
-NODES = 41
 _STARTS = (0.1, 0.5, 1.5)
+_SMALLEST = 1e-3
+"""A standard deviation of the effects below this is the boundary."""
+_LARGEST = 50.0
+"""Above this the likelihood rises without end: groups of nobody and of everybody."""
+_FARTHEST, _LARGEST_ERROR = 25.0, 100.0
+"""A log odds ratio or log rate that is further away, or known this badly, is infinite."""
+_STEP = 1e-4
+"""Of central differences."""
+_NO_ESTIMATE = "the events of one group are all or none: no finite estimate"
 
-_Terms = Callable[[Floats], tuple[Floats, Floats, Floats]]
-"""From log odds (k x m) the log-probability of each study's count and two derivatives."""
+Objective = Callable[[Floats], tuple[float, Floats]]
+"""Log-likelihood and its gradient in (mu, others ..., log tau)."""
+
+
+@dataclass(frozen=True)
+class Homogeneity(Result):
+    """Tests that all studies have one effect, against an effect per study: Wald's, in which a
+    study without a finite estimate has no weight, and the likelihood ratio."""
+
+    wald: float
+    wald_pvalue: float
+    lrt: float
+    lrt_pvalue: float
+    df: int
 
 
 @dataclass(frozen=True)
 class MixedModel(Result):
-    """A mean log odds (or log odds ratio) mu over k studies with between-study variance tau2.
+    """A mean log odds, log rate, log odds ratio or log rate ratio mu over k studies with
+    between-study variance tau2.
 
-    se: from the observed information of mu and log tau. lrt, lrt_pvalue: likelihood-ratio test
-    of tau2 = 0; half its mass is at 0 (Self and Liang 1987). status: `ok`, `boundary` when tau2 = 0
-    has the highest likelihood, or `not_converged`. loglik with all constants.
+    se: from the observed information of all parameters. common, common_se: the effect with
+    tau2 = 0. lrt, lrt_pvalue: likelihood-ratio test of tau2 = 0; half its mass is at 0 (Self and
+    Liang 1987). homogeneity: the effects against an effect per study. study_variance and
+    study_correlation: of random study levels, nan in models without them. status: `ok`, `boundary`
+    when tau2 = 0 has the highest likelihood, or `not_converged`, also where tau2 grows without end
+    or the information is not positive (then se is nan). loglik with all constants.
     """
 
     k: int
@@ -46,8 +72,13 @@ class MixedModel(Result):
     ci_ub: float
     tau2: float
     loglik: float
+    common: float
+    common_se: float
     lrt: float
     lrt_pvalue: float
+    homogeneity: Homogeneity
+    study_variance: float
+    study_correlation: float
     level: float
     method: str
     status: str
@@ -61,19 +92,27 @@ def binomial_normal(events: ArrayLike, ni: ArrayLike, *, level: float = 0.95) ->
     Raises `EstimationError` when nobody or everybody has the event in all studies.
     """
     x, n = as_vectors(events=events, ni=ni)
-    require(~(x < 0) & ~(x > n), "events must lie between 0 and n")
+    require((x >= 0) & (x <= n), "events must lie between 0 and n")
     total = float(x.sum())
     if not 0.0 < total < float(n.sum()):
         raise EstimationError("nobody or everybody has the event: the logit has no estimate")
-    constant = special.gammaln(n + 1) - special.gammaln(x + 1) - special.gammaln(n - x + 1)
-
-    def terms(theta: Floats) -> tuple[Floats, Floats, Floats]:
-        p = special.expit(theta)
-        value = constant[:, None] + x[:, None] * theta - n[:, None] * np.logaddexp(0.0, theta)
-        return value, x[:, None] - n[:, None] * p, -n[:, None] * p * (1.0 - p)
-
     start = math.log(total / (float(n.sum()) - total))
-    return _fit(terms, x.size, start, level, "binomial_normal/agh41")
+    return _fit_terms(binomial(x, n), x.size, start, level, "binomial_normal")
+
+
+def poisson_normal(events: ArrayLike, ti: ArrayLike, *, level: float = 0.95) -> MixedModel:
+    """Rates of k studies: events ~ Poisson(rate t), log rate ~ N(mu, tau2), t the person-time
+    (Stijnen, Hamza and Ozdemir 2010, Stat Med 29:3046).
+
+    Raises `EstimationError` when no study has an event.
+    """
+    x, time = as_vectors(events=events, ti=ti)
+    require(x >= 0, "events must be 0 or more")
+    require(time > 0, "person-time must be greater than 0")
+    if not x.any():
+        raise EstimationError("no study has an event: the log rate has no estimate")
+    start = math.log(float(x.sum()) / float(time.sum()))
+    return _fit_terms(poisson(x, time), x.size, start, level, "poisson_normal")
 
 
 def hypergeometric_normal(
@@ -90,118 +129,166 @@ def hypergeometric_normal(
 
     Studies without events, or without anybody else, in both groups say nothing and drop out.
     """
-    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, "none", 0.0)
-    n1, n2, events = a + b, c + d, a + c
-    informative = (events > 0) & (b + d > 0)
-    if not informative.any():
+    a, n1, c, n2 = informative_tables(events1i, n1i, events2i, n2i)
+    start = math.log((a.sum() + 0.5) * ((n2 - c).sum() + 0.5))
+    start -= math.log((c.sum() + 0.5) * ((n1 - a).sum() + 0.5))
+    terms = hypergeometric(a, n1, n2, a + c)
+    return _fit_terms(terms, a.size, start, level, "hypergeometric_normal")
+
+
+def conditional_binomial(
+    events1i: ArrayLike,
+    size1i: ArrayLike,
+    events2i: ArrayLike,
+    size2i: ArrayLike,
+    *,
+    level: float = 0.95,
+) -> MixedModel:
+    """Log rate ratios of k studies: events of group 1 given the events of both groups are binomial
+    with log odds log(size1 / size2) + log rate ratio, the latter ~ N(mu, tau2) (Stijnen, Hamza and
+    Ozdemir 2010, Stat Med 29:3046).
+
+    Exact where the sizes are person-times (metafor's `CM.EL` of rates). With numbers of persons
+    it approximates `hypergeometric_normal` when events are rare (`CM.AL`).
+    Studies without events in both groups say nothing and drop out.
+    """
+    x1, t1, x2, t2 = informative_rates(events1i, size1i, events2i, size2i)
+    terms = binomial(x1, x1 + x2, np.log(t1 / t2))
+    start = math.log((x1.sum() + 0.5) / t1.sum()) - math.log((x2.sum() + 0.5) / t2.sum())
+    return _fit_terms(terms, x1.size, start, level, "conditional_binomial")
+
+
+def informative_tables(
+    events1i: ArrayLike, n1i: ArrayLike, events2i: ArrayLike, n2i: ArrayLike
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Events and persons of both groups, of the studies with somebody with and somebody without
+    the event. Raises `EstimationError` when there are none."""
+    a, b, c, d = complete_cells(events1i, n1i, events2i, n2i)
+    some = (a + c > 0) & (b + d > 0)
+    if not some.any():
         raise EstimationError("no study has events in a way that says something about the effect")
-    a, n1, n2, events = a[informative], n1[informative], n2[informative], events[informative]
-    low, high = np.maximum(0.0, events - n2), np.minimum(n1, events)
-    s: Floats = low[:, None] + np.arange(float((high - low).max()) + 1.0)[None, :]
-    inside = s <= high[:, None]
-    s = np.where(inside, s, low[:, None])
-    weight = _log_choose(n1[:, None], s) + _log_choose(n2[:, None], events[:, None] - s)
-    own = _log_choose(n1, a) + _log_choose(n2, events - a)
-    weight = np.where(inside, weight, -np.inf)
-
-    def terms(theta: Floats) -> tuple[Floats, Floats, Floats]:
-        z = weight[:, None, :] + s[:, None, :] * theta[:, :, None]
-        top = special.logsumexp(z, axis=2)
-        p = np.exp(z - top[:, :, None])
-        mean = (p * s[:, None, :]).sum(axis=2)
-        spread = (p * (s[:, None, :] - mean[:, :, None]) ** 2).sum(axis=2)
-        return own[:, None] + a[:, None] * theta - top, a[:, None] - mean, -spread
-
-    total1, total2 = float(a.sum()) + 0.5, float((events - a).sum()) + 0.5
-    others1, others2 = float((n1 - a).sum()) + 0.5, float((n2 - events + a).sum()) + 0.5
-    start = math.log(total1 * others2 / (total2 * others1))
-    return _fit(terms, a.size, start, level, "hypergeometric_normal/agh41")
+    return a[some], (a + b)[some], c[some], (c + d)[some]
 
 
-def _log_choose(n: Floats, x: Floats) -> Floats:
-    return np.asarray(special.gammaln(n + 1) - special.gammaln(x + 1) - special.gammaln(n - x + 1))
+def informative_rates(
+    events1i: ArrayLike, time1i: ArrayLike, events2i: ArrayLike, time2i: ArrayLike
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Events and person-times of both groups, of the studies with events. Raises
+    `EstimationError` when there are none."""
+    x1, t1, x2, t2 = as_vectors(events1i=events1i, time1i=time1i, events2i=events2i, time2i=time2i)
+    require((x1 >= 0) & (x2 >= 0), "events must be 0 or more")
+    require((t1 > 0) & (t2 > 0), "person-time must be greater than 0")
+    some = x1 + x2 > 0
+    if not some.any():
+        raise EstimationError("no study has an event: the ratio has no estimate")
+    return x1[some], t1[some], x2[some], t2[some]
 
 
-def _fit(terms: _Terms, k: int, start: float, level: float, method: str) -> MixedModel:
-    common, common_loglik, common_se = _common_effect(terms, k, start)
-
+def _fit_terms(terms: Terms, k: int, start: float, level: float, method: str) -> MixedModel:
     def objective(parameters: Floats) -> tuple[float, Floats]:
-        value, gradient = _marginal(terms, k, *parameters)
-        return -value, -gradient
+        mu, tau2 = float(parameters[0]), math.exp(2.0 * float(parameters[1]))
+        found = integrate(terms, k, mu, tau2)
+        slope = float((found.posterior * found.slopes).sum())
+        away = (found.nodes - mu) ** 2
+        spread = float((found.posterior * away).sum()) / tau2 - k if tau2 > 0.0 else 0.0
+        return float(found.log.sum()), np.array([slope, spread])
 
-    found = [
-        optimize.minimize(
-            objective, np.array([common, math.log(t)]), jac=True, method="BFGS",
-            options={"gtol": 1e-9},
-        )
-        for t in _STARTS
-    ]  # fmt: skip
-    best = min(found, key=lambda one: float(one.fun))
-    loglik = -float(best.fun)
-    if k < 2 or loglik <= common_loglik + 1e-9 or best.x[1] < -7.0:
-        mu, se, tau2, loglik, status = common, common_se, 0.0, common_loglik, "boundary"
+    def test(common: float, loglik: float) -> Homogeneity:
+        own, value, information = own_estimates(terms, np.full(k, common))
+        return homogeneity(own, information, 2.0 * (float(value.sum()) - loglik))
+
+    return fit_model(objective, np.array([start]), k, level, f"{method}/agh{NODES}", test)
+
+
+def own_estimates(terms: Terms, start: Floats) -> tuple[Floats, Floats, Floats]:
+    """Parameters of every study by itself, by Newton's steps, with their log-likelihoods and
+    information. One that runs away has its highest likelihood at infinity and no information."""
+    own = first = start[:, None]
+    for _ in range(200):
+        _, slope, curvature = terms(own)
+        step = np.clip(slope / np.maximum(-curvature, 1e-12), -1.0, 1.0)
+        own = np.clip(own + step, first - 40.0, first + 40.0)
+        if float(np.abs(step).max()) < 1e-12:
+            break
+    value, _, curvature = (one[:, 0] for one in terms(own))
+    return own[:, 0], value, np.where(np.abs(own - first)[:, 0] < _FARTHEST, -curvature, 0.0)
+
+
+def homogeneity(effects: Floats, weights: Floats, lrt: float) -> Homogeneity:
+    """Tests from the studies' own effects with their information, and the likelihood ratio."""
+    df = effects.size - 1
+    if df == 0:
+        return Homogeneity(0.0, 1.0, 0.0, 1.0, 0)
+    mean = float(weights @ effects) / float(weights.sum()) if weights.any() else math.nan
+    wald, lrt = float(weights @ (effects - mean) ** 2), max(0.0, lrt)
+    return Homogeneity(wald, chi2_sf(wald, df), lrt, chi2_sf(lrt, df), df)
+
+
+def fit_model(
+    objective: Objective, start: Floats, k: int, level: float, method: str,
+    test: Callable[[float, float], Homogeneity],
+    described: Callable[[Floats], tuple[float, float]] = lambda _: (math.nan, math.nan),
+    more: tuple[float, ...] = (),
+) -> MixedModel:  # fmt: skip
+    """Maximize a log-likelihood of k studies whose first parameter is the mean effect and whose
+    last is log tau (-inf is allowed). start: the ones before log tau; more: those between them
+    that have no meaning with tau = 0, and are left out then. test: the tests of homogeneity, from
+    the common effect and its log-likelihood. described: variance and correlation of study levels
+    from the parameters. Raises `EstimationError` where the common effect has no finite estimate.
+    """
+
+    def without(parameters: Floats) -> tuple[float, Floats]:
+        value, gradient = objective(np.append(parameters, -math.inf))
+        return value, gradient[:-1]
+
+    common = _maximum(without, start)
+    common_loglik, common_se = without(common)[0], _standard_error(without, common)
+    if abs(float(common[0])) > _FARTHEST or not common_se < _LARGEST_ERROR:
+        raise EstimationError(_NO_ESTIMATE)
+    found = [_maximum(objective, np.array([*common, *more, math.log(t)])) for t in _STARTS]
+    best = max(found, key=lambda one: objective(one)[0])
+    loglik, gradient = objective(best)
+    if k < 2 or loglik <= common_loglik + 1e-9 or best[-1] < math.log(_SMALLEST):
+        best, loglik, se, tau2, status = common, common_loglik, common_se, 0.0, "boundary"
+        study = described(np.append(common, -math.inf))
     else:
-        hessian = _hessian(objective, best.x)
-        mu, tau2 = float(best.x[0]), math.exp(2.0 * float(best.x[1]))
-        se = math.sqrt(float(np.linalg.inv(hessian)[0, 0]))
-        left = float(np.abs(objective(best.x)[1]).max())
-        status = "ok" if left < 1e-4 * max(1.0, abs(loglik)) else "not_converged"
-    if not math.isfinite(se):
-        raise EstimationError("the events of one group are all or none: no finite estimate")
-    half = critical_value(level, math.inf) * se
-    lrt = max(0.0, 2.0 * (loglik - common_loglik))
+        se, tau2, study = (
+            _standard_error(objective, best),
+            math.exp(2.0 * best[-1]),
+            described(best),
+        )
+        small = float(np.abs(gradient).max()) < 1e-4 * max(1.0, abs(loglik))
+        known = math.isfinite(se) and best[-1] < math.log(_LARGEST)
+        status = "ok" if small and known else "not_converged"
+    mu, half, lrt = float(best[0]), critical_value(level, math.inf) * se, loglik - common_loglik
+    lrt = max(0.0, 2.0 * lrt)
     return MixedModel(
-        k, mu, se, mu / se, two_sided_p(mu / se), mu - half, mu + half, tau2, loglik, lrt,
-        0.5 * chi2_sf(lrt, 1) if lrt > 0 else 1.0, level, method, status,
+        k, mu, se, mu / se, two_sided_p(mu / se), mu - half, mu + half, tau2, loglik,
+        float(common[0]), common_se, lrt, 0.5 * chi2_sf(lrt, 1) if lrt > 0 else 1.0,
+        test(float(common[0]), common_loglik), *study, level, method, status,
     )  # fmt: skip
 
 
-def _common_effect(terms: _Terms, k: int, start: float) -> tuple[float, float, float]:
-    """Maximum, log-likelihood and standard error with tau2 = 0, by Newton steps."""
-    mu = start
-    for _ in range(100):
-        _, slope, curvature = (float(one.sum()) for one in terms(np.full((k, 1), mu)))
-        step = slope / -curvature if curvature < 0 else 0.0
-        mu += max(-2.0, min(2.0, step))
-        if abs(step) < 1e-13 * max(1.0, abs(mu)):
-            break
-    value, _, curvature = (float(one.sum()) for one in terms(np.full((k, 1), mu)))
-    if abs(mu) > 25.0 or curvature > -1e-8:
-        raise EstimationError("the events of one group are all or none: no finite estimate")
-    return mu, value, math.sqrt(-1.0 / curvature)
+def _maximum(objective: Objective, start: Floats) -> Floats:
+    def negative(parameters: Floats) -> tuple[float, Floats]:
+        value, gradient = objective(parameters)
+        return -value, -gradient
+
+    at: Floats = optimize.minimize(
+        negative, start, jac=True, method="BFGS", options={"gtol": 1e-7}
+    ).x
+    return at
 
 
-def _marginal(terms: _Terms, k: int, mu: float, log_tau: float) -> tuple[float, Floats]:
-    """Marginal log-likelihood and its gradient in (mu, log tau)."""
-    nodes, weights = np.polynomial.hermite.hermgauss(NODES)
-    tau2 = math.exp(2.0 * max(log_tau, -12.0))
-    mode = np.full((k, 1), mu)
-    for _ in range(60):
-        _, slope, curvature = terms(mode)
-        step = (slope - (mode - mu) / tau2) / (1.0 / tau2 - curvature)
-        mode = mode + np.clip(step, -3.0, 3.0)
-        if float(np.abs(step).max()) < 1e-10:
-            break
-    spread = 1.0 / np.sqrt(1.0 / tau2 - terms(mode)[2])
-    theta = mode + math.sqrt(2.0) * spread * nodes[None, :]
-    away = theta - mu
-    value = terms(theta)[0] - 0.5 * away**2 / tau2 - 0.5 * math.log(2.0 * math.pi * tau2)
-    joint = value + nodes[None, :] ** 2 + np.log(weights)[None, :]
-    own = special.logsumexp(joint, axis=1)
-    posterior = np.exp(joint - own[:, None])
-    loglik = float((own + np.log(math.sqrt(2.0) * spread[:, 0])).sum())
-    gradient = np.array([
-        float((posterior * away).sum()) / tau2,
-        float((posterior * (away**2 / tau2 - 1.0)).sum()),
-    ])  # fmt: skip
-    return loglik, gradient
-
-
-def _hessian(objective: Callable[[Floats], tuple[float, Floats]], at: Floats) -> Floats:
-    """Second derivatives by central differences of the gradient."""
-    out = np.empty((at.size, at.size))
+def _standard_error(objective: Objective, at: Floats) -> float:
+    """Of the first parameter, from central differences of the gradient; nan where the information
+    is not positive."""
+    information = np.empty((at.size, at.size))
     for i in range(at.size):
         shift = np.zeros_like(at)
-        shift[i] = 1e-5
-        out[:, i] = (objective(at + shift)[1] - objective(at - shift)[1]) / 2e-5
-    return (out + out.T) / 2.0
+        shift[i] = _STEP
+        information[:, i] = (objective(at - shift)[1] - objective(at + shift)[1]) / (2.0 * _STEP)
+    information = (information + information.T) / 2.0
+    if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 1e-8:
+        return math.nan
+    return math.sqrt(float(np.linalg.inv(information)[0, 0]))

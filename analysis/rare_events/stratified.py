@@ -12,7 +12,7 @@ from analysis.arrays import Floats, as_vectors, named, require
 from analysis.distributions import chi2_sf, critical_value, two_sided_p
 from analysis.effect_sizes.base import EffectSizes
 from analysis.effect_sizes.binary import (
-    cells_after_policy,
+    complete_cells,
     hypergeometric_moments,
     log_odds_ratio,
     log_risk_ratio,
@@ -23,10 +23,12 @@ from analysis.effect_sizes.proportions import incidence_rate_contrast
 from analysis.errors import EstimationError
 from analysis.results import Result
 
-MANTEL_HAENSZEL_MEASURES = {
+TABLE_MEASURES = {
     "OR": "log odds ratio, variance of Robins, Breslow and Greenland (1986)",
     "RR": "log risk ratio, variance of Greenland and Robins (1985)",
     "RD": "risk difference, variance of Sato, Greenland and Robins (1989)",
+}
+RATE_MEASURES = {
     "IRR": "log ratio of incidence rates",
     "IRD": "difference of incidence rates",
 }
@@ -90,13 +92,12 @@ def mantel_haenszel(
 ) -> CommonEffect:
     """Mantel and Haenszel (1959) for k 2 x 2 tables; nothing is added to zeros.
 
-    measure: `OR`, `RR` or `RD`. drop00: leave studies without an event in both groups (or without
-    anybody else) out of the test of heterogeneity. Weights favor large studies and need no
-    variance per study, so it stays usable with few events; it has no between-study variance.
+    measure: one of `TABLE_MEASURES`. drop00: leave studies without an event in both groups (or
+    without anybody else) out of the test of heterogeneity. Weights favor large studies and need
+    no variance per study, so it stays usable with few events; it has no between-study variance.
     """
-    if measure not in ("OR", "RR", "RD"):
-        named(measure, {"OR": 0, "RR": 0, "RD": 0}, "measure")
-    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, "none", 0.0)
+    named(measure, TABLE_MEASURES, "measure")
+    a, b, c, d = complete_cells(events1i, n1i, events2i, n2i)
     n1, n2 = a + b, c + d
     n = n1 + n2
     tables = (a, n1, c, n2)
@@ -147,10 +148,10 @@ def mantel_haenszel_rates(
 ) -> CommonEffect:
     """Mantel-Haenszel estimate of a ratio (`IRR`, logarithm) or difference (`IRD`) of incidence
     rates over k studies (Rothman, Greenland and Lash 2008, ch. 15)."""
-    named(measure, {"IRR": 0, "IRD": 0}, "measure")
+    named(measure, RATE_MEASURES, "measure")
     x1, t1, x2, t2 = as_vectors(events1i=events1i, time1i=time1i, events2i=events2i, time2i=time2i)
-    require(~(x1 < 0) & ~(x2 < 0), "events must not be negative")
-    require(~(t1 <= 0) & ~(t2 <= 0), "times must be greater than 0")
+    require((x1 >= 0) & (x2 >= 0), "events must not be negative or missing")
+    require((t1 > 0) & (t2 > 0), "times must be greater than 0")
     own = incidence_rate_contrast(x1, t1, x2, t2, scale=measure)
     time = t1 + t2
     if measure == "IRR":
@@ -176,7 +177,7 @@ def peto(
     1985, Prog Cardiovasc Dis 27:335). Nothing is added to zeros; biased for large effects or
     groups of very different size."""
     own = peto_log_odds_ratio(events1i, n1i, events2i, n2i)
-    cells = cells_after_policy(events1i, n1i, events2i, n2i, "none", 0.0)
+    cells = complete_cells(events1i, n1i, events2i, n2i)
     excess, v = hypergeometric_moments(*cells)
     total = float(np.nansum(v))
     mu = float(np.nansum(excess)) / total if total > 0 else math.nan
@@ -186,7 +187,8 @@ def peto(
 @dataclass(frozen=True)
 class TableTests(Result):
     """Tests on k 2 x 2 tables: no association (Cochran with binomial, Mantel-Haenszel with
-    hypergeometric variances, 1 df) and a common odds ratio (Breslow-Day, Tarone, k - 1 df)."""
+    hypergeometric variances, 1 df) and a common odds ratio (Breslow-Day, Tarone, k - 1 df; nan
+    where the common odds ratio is not finite)."""
 
     cochran: float
     cochran_pvalue: float
@@ -209,17 +211,25 @@ def table_tests(
     """Cochran (1954), Mantel and Haenszel (1959), Breslow and Day (1980) and Tarone (1985).
 
     continuity: subtract 1/2 from the total excess of events in the first two.
+    Raises `EstimationError` when no study has both people with and without the event.
     """
-    a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, "none", 0.0)
+    a, b, c, d = complete_cells(events1i, n1i, events2i, n2i)
     n1, n2, events = a + b, c + d, a + c
     excess, v = hypergeometric_moments(a, b, c, d)
     total = float(np.nansum(excess))
     corrected = max(0.0, abs(total) - (0.5 if continuity else 0.0)) ** 2
+    some = (events > 0) & (b + d > 0)
+    if not float(np.nansum(v)) > 0.0:
+        raise EstimationError("table_tests: no study has events in a way that says something")
     n = n1 + n2
     cochran = corrected / float((events * (b + d) * n1 * n2 / n**3).sum())
     associated = corrected / float(np.nansum(v))
-    mu = _odds(a, b, c, d)[0]
-    some = (events > 0) & (b + d > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mu = _odds(a, b, c, d)[0] if (a * d).any() or (b * c).any() else math.nan
+    if not math.isfinite(mu):
+        return TableTests(
+            cochran, chi2_sf(cochran, 1), associated, chi2_sf(associated, 1), *(math.nan,) * 4
+        )
     expected, spread = _given_odds_ratio(math.exp(mu), n1[some], n2[some], events[some])
     breslow_day = float(((a[some] - expected) ** 2 / spread).sum())
     tarone = breslow_day - float((a[some] - expected).sum()) ** 2 / float(spread.sum())
@@ -234,12 +244,13 @@ def _given_odds_ratio(
     ratio: float, n1: Floats, n2: Floats, events: Floats
 ) -> tuple[Floats, Floats]:
     """First cell and its variance when the margins are fixed and the odds ratio is `ratio`."""
-    if abs(ratio - 1.0) < 1e-12:
-        cell = n1 * events / (n1 + n2)
-    else:
-        q = ratio - 1.0
-        b = n2 - events + ratio * (n1 + events)
-        cell = (b - np.sqrt(b**2 - 4.0 * q * ratio * n1 * events)) / (2.0 * q)
+    # The root of q x^2 - b x + c that stays finite as q goes to 0; b is positive, since the events
+    # are at most n1 + n2, unless the ratio is far below 1, where the other form has no cancelling.
+    q, c = ratio - 1.0, ratio * n1 * events
+    b = n2 - events + ratio * (n1 + events)
+    root = np.sqrt(b**2 - 4.0 * q * c)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cell = np.where(b > 0.0, 2.0 * c / (b + root), (b - root) / (2.0 * q))
     spread = 1.0 / (1.0 / cell + 1.0 / (n1 - cell) + 1.0 / (events - cell)
                     + 1.0 / (n2 - events + cell))  # fmt: skip
     return cell, spread

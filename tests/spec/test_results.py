@@ -125,6 +125,8 @@ MADE: dict[str, tuple[Callable[[], Any], int]] = {
     "Peto": (lambda: lib.peto(*TABLES), 1),
     "table tests": (lambda: lib.table_tests(*TABLES), 1),
     "binomial-normal": (lambda: lib.binomial_normal(E1, N1), 1),
+    "two groups": (lambda: lib.two_group_counts(*TABLES), 1),
+    "homogeneity of counts": (lambda: lib.two_group_counts(*TABLES).homogeneity, 1),
     "arms": (lambda: lib.smd_arms("score", "a", "b", g=0.3, j=0.99, n1=30, n2=31), 1),
     "three levels": (levels, 1),
     "multivariate": (lambda: joint().fit, 2),

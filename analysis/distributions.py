@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from analysis.errors import EstimationError
+
 
 def normal_quantile(probability: float) -> float:
     return float(special.ndtri(probability))
@@ -24,7 +26,10 @@ def t_quantile(probability: float, df: float) -> float:
 
 
 def critical_value(level: float, df: float) -> float:
-    """Two-sided critical value for a confidence `level` such as 0.95."""
+    """Two-sided critical value for a confidence `level` such as 0.95. Raises `EstimationError` for
+    a level outside 0 to 1."""
+    if not 0.0 < level < 1.0:
+        raise EstimationError(f"a confidence level lies between 0 and 1, found {level:g}")
     return -t_quantile((1.0 - level) / 2.0, df)
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats
-from analysis.dependent.blocks import make_blocks
+from analysis.arrays import Floats, named
 from analysis.dependent.multivariate import MultivariateFit, marginal_covariances
 from analysis.distributions import f_sf
 from analysis.errors import EstimationError
@@ -28,6 +27,10 @@ CORRECTIONS = {
     "CR2": "bias-reduced linearization, Satterthwaite df",
     "CR3": "leaves each trial out, approximately (jackknife)",
 }
+
+
+_NOTHING = 1e-10
+"""Share of the model-based variance below which a robust one is an empty residual."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,14 @@ class RobustCovariance(Result):
 
     @property
     def se(self) -> Floats:
-        return np.sqrt(np.diag(self.vcov))
+        """Standard errors of the coefficients, nan as in `variance`."""
+        return np.sqrt([self.variance(one) for one in np.eye(self.beta.size)])
 
     def variance(self, contrast: Floats) -> float:
-        return float(contrast @ self.vcov @ contrast)
+        """Variance of c'beta; nan where the estimate rests on a single trial, whose residual is 0
+        whatever its error."""
+        value = float(contrast @ self.vcov @ contrast)
+        return value if value > _NOTHING * float(contrast @ self._m @ contrast) else math.nan
 
     def df(self, contrast: Floats) -> float:
         """Satterthwaite df of c'beta (Pustejovsky and Tipton 2018, eq. 12), m - p for CR1."""
@@ -84,8 +91,7 @@ def robust_covariance(fit: MultivariateFit, correction: str = "CR2") -> RobustCo
     The working model is the fitted marginal covariance, the weights its inverse.
     Raises `EstimationError` with fewer than 2 trials.
     """
-    if correction not in CORRECTIONS:
-        raise EstimationError(f"unknown correction {correction!r}; known: {', '.join(CORRECTIONS)}")
+    named(correction, CORRECTIONS, "correction")
     blocks = fit.blocks
     if blocks.clusters < 2:
         raise EstimationError("a cluster-robust variance needs at least 2 trials")
@@ -105,27 +111,30 @@ def robust_covariance(fit: MultivariateFit, correction: str = "CR2") -> RobustCo
         order.append(blocks.cluster[group.rows[:, 0]])
     influence = np.empty((blocks.p, blocks.clusters))
     influence[:, np.concatenate(order)] = np.concatenate(columns, axis=1)
-    trials = blocks.clusters
-    factor = {
-        "CR0": 1.0,
-        "CR1": trials / (trials - 1.0),
-        "CR2": 1.0,
-        "CR3": 1.0,
-        "CR1S": trials * (blocks.k - 1.0) / ((trials - 1.0) * (blocks.k - blocks.p)),
-        "CR1p": trials / (trials - blocks.p) if trials > blocks.p else math.nan,
-    }[correction]
-    influence = influence * math.sqrt(factor)
+    influence = influence * math.sqrt(_factor(correction, blocks.k, blocks.p, blocks.clusters))
     return RobustCovariance(
         correction,
         influence @ influence.T,
         influence,
-        trials,
+        blocks.clusters,
         fit.beta,
         tuple(adjusted),
         tuple(sigmas),
         tuple(group.x for group in blocks.groups),
         m,
     )
+
+
+def _factor(correction: str, k: int, p: int, m: int) -> float:
+    """Factor of a variance of m trials with k effects and p coefficients; nan where it divides by
+    nothing."""
+    if correction == "CR1":
+        return m / (m - 1.0)
+    if correction == "CR1S":
+        return m * (k - 1.0) / ((m - 1.0) * (k - p)) if k > p else math.nan
+    if correction == "CR1p":
+        return m / (m - p) if m > p else math.nan
+    return 1.0
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,19 @@ class WaldTest(Result):
     method: str
 
 
+def check_constraints(constraints: ArrayLike, p: int) -> Floats:
+    """Linear hypotheses on p coefficients as a q x p matrix, refused when they are not finite, of
+    the wrong width or depend on each other."""
+    c = np.atleast_2d(np.asarray(constraints, dtype=np.float64))
+    if c.shape[1] != p:
+        raise EstimationError(f"constraints need {p} columns, one per coefficient, found {c.shape}")
+    if not np.isfinite(c).all():
+        raise EstimationError("constraints must be finite")
+    if np.linalg.matrix_rank(c) < c.shape[0]:
+        raise EstimationError(f"the {c.shape[0]} constraints depend on each other")
+    return c
+
+
 def wald_test(robust: RobustCovariance, constraints: ArrayLike) -> WaldTest:
     """Test C beta = 0 with a cluster-robust covariance.
 
@@ -147,17 +169,17 @@ def wald_test(robust: RobustCovariance, constraints: ArrayLike) -> WaldTest:
     Pustejovsky and Tipton (2018, section 4; HTZ): with eta from the variance of the standardized
     covariance under the working model, F = (eta - q + 1) / (eta q) Q on q and eta - q + 1 df.
     Other corrections take F = Q / q on m - p df.
-    Raises `EstimationError` for constraints of the wrong size or that depend on each other.
+    Raises `EstimationError` for constraints of the wrong size or that depend on each other, and
+    when one of them rests on a single trial.
     """
-    c = np.atleast_2d(np.asarray(constraints, dtype=np.float64))
     p = robust.vcov.shape[0]
-    if c.shape[1] != p:
-        raise EstimationError(f"constraints need {p} columns, one per coefficient, found {c.shape}")
+    c = check_constraints(constraints, p)
     q = c.shape[0]
-    if np.linalg.matrix_rank(c) < q:
-        raise EstimationError(f"the {q} constraints depend on each other")
-    estimate = c @ robust.beta
-    statistic = float(estimate @ np.linalg.solve(c @ robust.vcov @ c.T, estimate))
+    estimate, covariance = c @ robust.beta, c @ robust.vcov @ c.T
+    root = np.linalg.inv(np.linalg.cholesky(c @ robust._m @ c.T))
+    if not np.linalg.eigvalsh(root @ covariance @ root.T)[0] > _NOTHING:
+        raise EstimationError("a hypothesis rests on a single trial: its robust variance is 0")
+    statistic = float(estimate @ np.linalg.solve(covariance, estimate))
     if robust.correction != "CR2":
         df = float(robust.clusters - p)
         return WaldTest(statistic / q, q, df, _f_p(statistic / q, q, df), robust.correction)
@@ -219,19 +241,3 @@ def _cr3(inverse: Floats, x: Floats, m: Floats) -> Floats:
     d = x.shape[1]
     leverage = x @ m @ np.swapaxes(x, 1, 2) @ inverse
     return np.asarray(np.linalg.pinv(np.eye(d)[None] - leverage, rcond=1e-10))
-
-
-def cluster_robust_mean(
-    yi: Floats, vi: Floats, tau2: float, cluster: list[str], correction: str = "CR1p"
-) -> tuple[float, float, float]:
-    """Mean with weights 1/(vi + tau2), robust standard error by cluster, and its df.
-
-    With `CR1p` this is what metafor's `robust()` reports after `rma()`.
-    """
-    sampling = np.asarray(vi, dtype=float) + tau2
-    blocks = make_blocks(yi, sampling, cluster)
-    from analysis.dependent.multivariate import fit_multivariate
-
-    fit = fit_multivariate(blocks, structure="NONE")
-    robust = robust_covariance(fit, correction)
-    return float(fit.beta[0]), float(robust.se[0]), robust.df(np.ones(1))

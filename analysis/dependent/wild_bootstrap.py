@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
 from analysis.dependent.multivariate import MultivariateFit
-from analysis.dependent.robust import robust_covariance
+from analysis.dependent.robust import check_constraints, robust_covariance
 from analysis.errors import EstimationError
 from analysis.results import Result
 
-_FEWEST_DRAWS = 1
 FEW_CLUSTERS = 12
 """Below this number two signs give too few distinct draws and six-point weights are used."""
+_FARTHEST = 50.0
+"""Limits are looked for this many standard errors away."""
 _WEBB = np.sqrt(np.array([1.5, 1.0, 0.5]))
 
 
@@ -51,7 +52,12 @@ def wild_bootstrap_test(
     Raises `EstimationError` for constraints of the wrong width or fewer than 3 trials.
     """
     test = _prepare(fit, constraints, draws, seed)
-    target = np.broadcast_to(np.asarray(values, dtype=np.float64), (test.c.shape[0],))
+    target = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    if target.shape not in ((1,), test.c.shape[:1]) or not np.isfinite(target).all():
+        raise EstimationError(
+            f"values need a finite number per constraint ({test.c.shape[0]}), or one"
+        )
+    target = np.broadcast_to(target, (test.c.shape[0],))
     observed, repeated = test.statistics(target)
     pvalue = float((1 + np.count_nonzero(repeated >= observed * (1.0 - 1e-10))) / (draws + 1.0))
     return WildBootstrap(observed, pvalue, draws, test.kind, test.clusters)
@@ -79,12 +85,11 @@ def wild_bootstrap_interval(
 ) -> BootstrapInterval:
     """Confidence interval of c'beta by inverting `wild_bootstrap_test` (the same draws at every
     value). A limit that is not found within 50 CR1 standard errors is infinite."""
-    test = _prepare(fit, np.atleast_2d(np.asarray(contrast, dtype=np.float64)), draws, seed)
+    test = _prepare(fit, contrast, draws, seed)
+    if test.c.shape[0] != 1:
+        raise EstimationError(f"an interval is of one contrast, found {test.c.shape[0]}")
     estimate = float(test.c[0] @ fit.beta)
-    scale = math.sqrt(float(test.c[0] @ robust_covariance(fit, "CR1").vcov @ test.c[0]))
-
-    if scale <= 1e-12 * max(1.0, abs(estimate)):
-        raise EstimationError("the residuals are all 0: there is nothing to resample")
+    scale = math.sqrt(robust_covariance(fit, "CR1").variance(test.c[0]))
 
     def rejected(value: float) -> bool:
         observed, repeated = test.statistics(np.array([value]))
@@ -97,15 +102,16 @@ def wild_bootstrap_interval(
 
 def _limit(rejected: Callable[[float], bool], estimate: float, step: float) -> float:
     """Where rejection begins in one direction, by doubling and bisection."""
-    inside, outside = estimate, estimate + 2.0 * step
-    while not rejected(outside):
-        inside, outside = outside, estimate + 2.0 * (outside - estimate)
-        if abs(outside - estimate) > 50.0 * abs(step):
+    inside, outside = 0.0, 2.0
+    while not rejected(estimate + outside * step):
+        if outside == _FARTHEST:
             return math.copysign(math.inf, step)
+        inside, outside = outside, min(2.0 * outside, _FARTHEST)
     for _ in range(40):
         middle = (inside + outside) / 2.0
-        inside, outside = (inside, middle) if rejected(middle) else (middle, outside)
-    return (inside + outside) / 2.0
+        rejects = rejected(estimate + middle * step)
+        inside, outside = (inside, middle) if rejects else (middle, outside)
+    return estimate + step * (inside + outside) / 2.0
 
 
 @dataclass(frozen=True)
@@ -146,13 +152,14 @@ def _wald(gap: Floats, contributions: Floats, factor: float) -> float:
 
 
 def _prepare(fit: MultivariateFit, constraints: ArrayLike, draws: int, seed: int) -> _Test:
-    c = np.atleast_2d(np.asarray(constraints, dtype=np.float64))
-    p, m = fit.blocks.p, fit.blocks.clusters
-    if c.shape[1] != p:
-        raise EstimationError(f"constraints need {p} columns, one per coefficient, found {c.shape}")
+    c, m = check_constraints(constraints, fit.blocks.p), fit.blocks.clusters
     if m < 3:
         raise EstimationError(f"a cluster wild bootstrap needs at least 3 trials, found {m}")
+    if draws < 1:
+        raise EstimationError(f"a bootstrap needs at least 1 draw, found {draws}")
     robust = robust_covariance(fit, "CR0")
+    if np.isnan([robust.variance(one) for one in c]).any():
+        raise EstimationError("a hypothesis rests on a single trial: there is nothing to resample")
     carried, columns = [], []
     for adjusted, x, group in zip(robust._adjusted, robust._xs, fit.blocks.groups, strict=True):
         residuals = group.y - group.x @ fit.beta
@@ -161,10 +168,6 @@ def _prepare(fit: MultivariateFit, constraints: ArrayLike, draws: int, seed: int
     rng = np.random.default_rng(seed)
     kind = "webb" if m < FEW_CLUSTERS else "rademacher"
     choices = np.concatenate([-_WEBB, _WEBB]) if kind == "webb" else np.array([-1.0, 1.0])
-    if np.linalg.matrix_rank(c) < c.shape[0]:
-        raise EstimationError(f"the {c.shape[0]} constraints depend on each other")
-    if draws < _FEWEST_DRAWS:
-        raise EstimationError(f"a bootstrap needs at least {_FEWEST_DRAWS} draws, found {draws}")
     # Restricted GLS moves beta by -lift (C beta - values).
     lift = fit.vb @ c.T @ np.linalg.inv(c @ fit.vb @ c.T)
     return _Test(

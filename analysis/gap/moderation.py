@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,10 @@ from analysis.arrays import Floats, as_vector
 from analysis.dependent.blocks import make_blocks
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.dependent.robust import RobustCovariance, WaldTest, robust_covariance, wald_test
-from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.designs import Design
-
-_NOTHING = 1e-10
-"""Share of the model-based variance below which a robust one is an empty residual."""
+from analysis.univariate.meta_regression import describe_coefficients
 
 
 @dataclass(frozen=True)
@@ -126,37 +122,22 @@ def _effect(
 ) -> ModeratedEffect:
     zero = np.zeros_like(row)
     contrasts = [np.concatenate(c) for c in ((row, zero), (zero, row), (row, -row))]
-    estimate = np.array([float(c @ robust.beta) for c in contrasts])
-    se = np.array([_standard_error(robust, c) for c in contrasts])
-    df = np.array([robust.df(c) for c in contrasts])
-    half = np.array([critical_value(level, one) if one > 0 else np.nan for one in df]) * se
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(se > 0, estimate / se, np.nan)
-    pvalue = np.array([two_sided_p(s, d) for s, d in zip(statistic, df, strict=True)])
+    found = describe_coefficients(
+        outcomes,
+        np.array([float(c @ robust.beta) for c in contrasts]),
+        np.sqrt([robust.variance(c) for c in contrasts]),
+        np.array([robust.df(c) for c in contrasts]),
+        level,
+    )
     return ModeratedEffect(
-        name, outcomes, estimate, se, df, pvalue, estimate - half, estimate + half
+        name, outcomes, found.estimate, found.se, found.df, found.pvalue, found.ci_lb, found.ci_ub
     )
-
-
-def _standard_error(robust: RobustCovariance, contrast: Floats) -> float:
-    """CR2 standard error; nan where the estimate rests on a single trial, whose residual is 0
-    whatever its error."""
-    variance = robust.variance(contrast)
-    return (
-        math.sqrt(variance) if variance > _NOTHING * _model_variance(robust, contrast) else math.nan
-    )
-
-
-def _model_variance(robust: RobustCovariance, contrast: Floats) -> float:
-    return float(contrast @ robust._m @ contrast)
 
 
 def _test(robust: RobustCovariance, constraints: Floats) -> WaldTest | None:
     if not constraints.shape[0]:
         return None
-    if any(math.isnan(_standard_error(robust, row)) for row in constraints):
-        return None
     try:
         return wald_test(robust, constraints)
-    except (EstimationError, np.linalg.LinAlgError):
+    except EstimationError:
         return None

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.dependent.robust import cluster_robust_mean
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.multivariate import fit_multivariate
+from analysis.dependent.robust import robust_covariance
 from analysis.distributions import two_sided_p
 from analysis.univariate.pooling import fit_random_effects
 
@@ -34,7 +36,9 @@ def effects() -> pd.DataFrame:
 def _robust_mean(rows: pd.DataFrame) -> tuple[float, float, float]:
     yi, vi = rows["d"].to_numpy(), rows["var_d"].to_numpy()
     tau2 = fit_random_effects(yi, vi, ci_method="wald").tau2
-    return cluster_robust_mean(yi, vi, tau2, rows["unique_study_id"].tolist(), "CR1p")
+    blocks = make_blocks(yi, vi + tau2, rows["unique_study_id"].tolist())
+    robust = robust_covariance(fit_multivariate(blocks, structure="NONE"), "CR1p")
+    return float(robust.beta[0]), float(robust.se[0]), robust.df(np.ones(1))
 
 
 @pytest.mark.parametrize("pool", POOLS, ids=lambda pool: pool[0])

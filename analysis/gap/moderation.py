@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,9 @@ class ModeratedEffect(Result):
 class ModeratedGap(Result):
     """Joint meta-regression of both outcomes.
 
-    effects: one per column of the design. gap_test: HTZ test that no moderator changes the
-    difference; upstream_test, behavior_test: that none changes that outcome. `None` where there is
-    nothing to test or too little to test it with.
+    effects: one per column of the design, or per row asked for. gap_test: HTZ test that no
+    moderator changes the difference; upstream_test, behavior_test: that none changes that outcome.
+    `None` where there is nothing to test or too little to test it with.
     """
 
     effects: tuple[ModeratedEffect, ...]
@@ -63,6 +63,7 @@ def fit_moderated_gap(
     *,
     upstream: str = "intention",
     behavior: str = "behavior",
+    at: Mapping[str, ArrayLike] | None = None,
     method: str = "REML",
     level: float = 0.95,
 ) -> ModeratedGap:
@@ -71,7 +72,8 @@ def fit_moderated_gap(
     yi, v, trial, outcome: as in `fit_joint`. design: a row per effect (`make_design`), its first
     column an intercept; moderators may differ between effects of a trial (the weeks of follow-up)
     or between trials (content). Every coefficient is estimated for each outcome; the contrast of
-    the two is the moderator's effect on the gap. CR2 by trial.
+    the two is the moderator's effect on the gap. CR2 by trial. at: rows of the design by name; the
+    mean effects there are described instead of the coefficients.
     Raises `EstimationError` when an outcome is missing or there are too few trials.
     """
     effects = as_vector(yi, "yi")
@@ -101,9 +103,10 @@ def fit_moderated_gap(
     fit = fit_multivariate(blocks, structure=structure, within="replicated", method=method)
     robust = robust_covariance(fit, "CR2")
     eye = np.eye(p)
+    rows = dict(zip(design.names, eye, strict=True)) if at is None else at
     shown = tuple(
-        _effect(robust, name, row, (upstream, behavior, "difference"), level)
-        for name, row in zip(design.names, eye, strict=True)
+        _effect(robust, name, np.asarray(row, float), (upstream, behavior, "difference"), level)
+        for name, row in rows.items()
     )
     moderators = eye[np.ptp(design.matrix, axis=0) > 0.0]
     zero = np.zeros_like(moderators)

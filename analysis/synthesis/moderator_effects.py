@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.dependent.composites import make_composites
 from analysis.errors import EstimationError
-from analysis.gap.moderation import ModeratedGap, fit_moderated_gap
+from analysis.gap.moderation import fit_moderated_gap
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
 from analysis.univariate.designs import make_design
@@ -79,7 +79,10 @@ def moderator_effects(
                 continue
             for one in moderators_of(part, declared):
                 rows += compare_levels(part, construct, name, one, settings)
-        for one in moderators_of(group, declared):
+        # Who measured a trial's outcome is asked of the behavior, whichever row comes first.
+        measured = group.select(having("construct", "behavior"))
+        topics, _, *rest = moderators_of(group, declared)
+        for one in (topics, moderators_of(measured, ())[1], *rest):
             rows += compare_gap(group, name, one, settings)
     return rows
 
@@ -93,39 +96,35 @@ def compare_gap(
 ) -> list[Record]:
     """The gap by level of one moderator, or its slope on it, from the joint meta-regression of both
     outcomes with CR2; none when there are too few trials. Levels with fewer than 2 trials on one of
-    the outcomes are left out: a robust variance of one trial is 0."""
+    the outcomes are left out, since a robust variance cannot rest on one trial, and trials whose
+    value of a numeric moderator is no number."""
     if not group.trials:
         return []
-    upstream = upstream_of(group)
+    upstream, numeric = upstream_of(group), moderator.kind == "number"
     part = group.select(having("construct", upstream, "behavior"))
-    numeric = moderator.kind == "number"
     kept = _usable_values(part, upstream, moderator, numeric)
     part = part.select(lambda r: moderator.values.get(str(r["trial_id"]), "") in kept)
-    values = [moderator.values.get(str(i), "") for i in part.values("trial_id")]
-    column = np.array([as_number(v) for v in values]) if numeric else np.array(values)
-    if len(set(values)) < 2 or (numeric and not np.isfinite(column).all()):
+    values = [moderator.values[str(i)] for i in part.values("trial_id")]
+    if len(set(values)) < 2:
         return []
-    identity: Record = {
-        "synthesis": synthesis, "construct": GAP, "moderator": moderator.name,
-        "barrier_dimension": moderator.barrier_dimension,
-        "framework_layer": moderator.framework_layer,
-    }  # fmt: skip
+    column = np.array([as_number(v) for v in values]) if numeric else np.array(values)
+    design = make_design({moderator.name: column}, [moderator.name])
+    levels = {v: design.matrix[values.index(v)] for v in sorted(kept)}
     try:
-        whole = _fit_gap(part, upstream, {moderator.name: column}, True, settings)
-        shown = whole if numeric else _fit_gap(
-            part, upstream, {moderator.name: column}, False, settings
+        fit = fit_moderated_gap(
+            np.array(part.values("yi"), dtype=float), part.covariances, part.values("trial_id"),
+            part.values("construct"), design, upstream=upstream, level=settings.level,
+            at={SLOPE: np.array([0.0, 1.0])} if numeric else levels,
         )  # fmt: skip
     except EstimationError:
         return []
-    test = whole.gap_test
-    own = shown.effects[1:] if numeric else shown.effects
+    test = fit.gap_test
     trials = [str(t) for t in part.values("trial_id")]
     return [
-        identity | {
-            "level_value": SLOPE if numeric else one.name.partition("=")[2],
+        _identity(moderator, synthesis, GAP) | {
+            "level_value": one.name,
             "k_trials": len({
-                t for t, v in zip(trials, values, strict=True)
-                if numeric or v == one.name.partition("=")[2]
+                t for t, v in zip(trials, values, strict=True) if numeric or v == one.name
             }),
             "mu": float(one.estimate[2]), "se": float(one.se[2]), "ci_lb": float(one.ci_lb[2]),
             "ci_ub": float(one.ci_ub[2]), "tau2": math.nan,
@@ -134,8 +133,18 @@ def compare_gap(
             "df_denom": test.df_denom if test else math.nan,
             "pvalue": test.pvalue if test else math.nan, "status": "ok", "reason": "",
         }
-        for one in own
+        for one in fit.effects
     ]  # fmt: skip
+
+
+def _identity(moderator: Moderator, synthesis: str, construct: str) -> Record:
+    return {
+        "synthesis": synthesis,
+        "construct": construct,
+        "moderator": moderator.name,
+        "barrier_dimension": moderator.barrier_dimension,
+        "framework_layer": moderator.framework_layer,
+    }
 
 
 def _usable_values(part: Stack, upstream: str, moderator: Moderator, numeric: bool) -> set[str]:
@@ -147,22 +156,11 @@ def _usable_values(part: Stack, upstream: str, moderator: Moderator, numeric: bo
             trials.setdefault((value, construct), set()).add(str(trial["trial_id"]))
     values = {value for value, _ in trials} - {""}
     if numeric:
-        return values
+        return {v for v in values if math.isfinite(as_number(v))}
     return {
         v for v in values
         if all(len(trials.get((v, c), ())) > 1 for c in (upstream, "behavior"))
     }  # fmt: skip
-
-
-def _fit_gap(
-    part: Stack, upstream: str, columns: dict[str, np.ndarray], intercept: bool,
-    settings: AnalysisSettings,
-) -> ModeratedGap:  # fmt: skip
-    return fit_moderated_gap(
-        np.array(part.values("yi"), dtype=float), part.covariances, part.values("trial_id"),
-        part.values("construct"), make_design(columns, list(columns), intercept=intercept),
-        upstream=upstream, level=settings.level,
-    )  # fmt: skip
 
 
 def compare_levels(
@@ -170,13 +168,7 @@ def compare_levels(
 ) -> list[Record]:
     """Rows of one moderator for a stack of one construct; none when there is nothing to compare."""
     levels = [moderator.values.get(str(t["trial_id"]), "") for t in part.trials]
-    identity: Record = {
-        "synthesis": synthesis,
-        "construct": construct,
-        "moderator": moderator.name,
-        "barrier_dimension": moderator.barrier_dimension,
-        "framework_layer": moderator.framework_layer,
-    }
+    identity = _identity(moderator, synthesis, construct)
     compare = _slope if moderator.kind == "number" else _levels
     return compare(part, construct, levels, identity, settings)
 

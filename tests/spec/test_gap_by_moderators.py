@@ -248,7 +248,7 @@ def test_other_constructs_do_not_enter() -> None:
         (pairs(), category({})),
         (pairs(), category(dict.fromkeys(ALTERNATING.values, "clinic"))),
         (pairs(), number(dict.fromkeys(LAGS.values, "4"))),
-        (pairs(), number(LAGS.values | {"t03": "a month"})),
+        (pairs(), number(dict.fromkeys(LAGS.values, "a month"))),
         (pairs(4), ALTERNATING),
         (pairs(4), LAGS),
     ],
@@ -256,6 +256,46 @@ def test_other_constructs_do_not_enter() -> None:
 )
 def test_nothing_to_compare_gives_no_rows(trials: list[TrialEffects], one: Moderator) -> None:
     assert compare_gap(Stack(tuple(trials)), "main", one, SETTINGS) == []
+
+
+def test_a_trial_whose_value_is_no_number_is_left_out() -> None:
+    trials = pairs()
+    table = rows(trials, number(LAGS.values | {"t03": "a month"}))
+    assert list(table["k_trials"]) == [11]
+    rest = rows([t for t in trials if t.records[0]["trial_id"] != "t03"], LAGS)
+    pd.testing.assert_frame_equal(table, rest)
+
+
+def test_a_value_may_hold_any_sign() -> None:
+    """Names of levels are the values themselves."""
+    signs = category({name: f"dose={value}" for name, value in ALTERNATING.values.items()})
+    table = rows(pairs(), signs)
+    assert list(table["level_value"]) == ["dose=clinic", "dose=school"]
+    assert list(table["k_trials"]) == [6, 6]
+
+
+@pytest.mark.parametrize("first", ["intention", "behavior"])
+def test_who_measured_is_asked_of_the_behavior(first: str) -> None:
+    """Intention is always self-reported; the order of a trial's rows must not matter."""
+    trials = []
+    for i, one in enumerate(pairs()):
+        device = "device" if i % 2 else "self_report"
+        records = tuple(
+            r | {"measured_by": "self_report" if r["construct"] == "intention" else device}
+            for r in one.records
+        )
+        order = [0, 1] if first == "intention" else [1, 0]
+        trials.append(
+            TrialEffects(
+                tuple(records[j] for j in order), one.covariance[np.ix_(order, order)],
+                one.origins[np.ix_(order, order)],
+            )
+        )  # fmt: skip
+    table = pd.DataFrame(moderator_effects(Stack(tuple(trials)), [], SETTINGS))
+    own = table[(table["construct"] == GAP) & (table["moderator"] == "measured_by")]
+    assert dict(zip(own["level_value"], own["k_trials"], strict=True)) == {
+        "device": 6, "self_report": 6
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("construct", ["intention", "behavior"])

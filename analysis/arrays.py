@@ -66,6 +66,19 @@ def check_design(design: ArrayLike | None, rows: int) -> Floats:
     return matrix
 
 
+def is_constant(values: Floats) -> bool:
+    """Whether values differ by rounding alone."""
+    return float(np.ptp(values)) <= 1e-12 * max(1e-300, float(np.abs(values).max()))
+
+
+def coefficient_names(names: Sequence[str] | None, p: int) -> list[str]:
+    """Names of p coefficients, x0, x1 ... when none are given. Raises `EstimationError` when there
+    are not p."""
+    if names is not None and len(names) != p:
+        raise EstimationError(f"{len(names)} names for {p} coefficients")
+    return list(names) if names is not None else [f"x{i}" for i in range(p)]
+
+
 def as_labels(labels: Sequence[Any] | NDArray[Any], rows: int, name: str) -> Integers:
     """Return integer codes 0..m-1 of `labels` in order of first appearance."""
     if len(labels) != rows:

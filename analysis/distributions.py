@@ -6,6 +6,7 @@ Two-sided p-values are computed in the tail, never as one minus a probability ne
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,11 @@ def f_sf(x: float, df_num: float, df_denom: float) -> float:
     return float(special.fdtrc(df_num, df_denom, x))
 
 
+@cache
+def _legendre(points: int) -> tuple[Any, Any]:
+    return np.polynomial.legendre.leggauss(points)
+
+
 def bivariate_normal_cdf(h: float, k: float, rho: float) -> float:
     """P(X <= h, Y <= k) for standard normals with correlation `rho`.
 
@@ -80,7 +86,7 @@ def bivariate_normal_cdf(h: float, k: float, rho: float) -> float:
         if rho > 0:
             return float(special.ndtr(min(h, k)))
         return float(max(0.0, special.ndtr(h) - special.ndtr(-k)))
-    nodes, weights = np.polynomial.legendre.leggauss(64)
+    nodes, weights = _legendre(64)
     upper = math.asin(rho)
     # Splitting geometrically toward the end keeps the peak at |rho| ~ 1 resolved.
     edges = upper * (1.0 - np.concatenate([[1.0], 0.5 ** np.arange(1, 30), [0.0]]))

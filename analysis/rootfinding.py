@@ -25,7 +25,7 @@ def find_root(function: Callable[[float], float], low: float, high: float) -> fl
         return a
     if fb == 0.0:
         return b
-    if fa * fb > 0.0:
+    if not fa * fb < 0.0:
         raise EstimationError(f"no sign change between {low:g} and {high:g}")
     c, fc, t = a, fa, 0.5
     for _ in range(_MOST_STEPS):
@@ -71,8 +71,9 @@ def find_roots(
     """
     a, b = low.astype(float), high.astype(float)
     fa, fb = at_ends if at_ends is not None else (function(a), function(b))
-    if bool((fa * fb > 0.0).any()):
-        raise EstimationError(f"no sign change for {int((fa * fb > 0.0).sum())} equations")
+    without = ~(fa * fb <= 0.0)
+    if bool(without.any()):
+        raise EstimationError(f"no sign change for {int(without.sum())} equations")
     a, fa = np.where(fb == 0.0, b, a), np.where(fb == 0.0, fb, fa)
     best = a.copy()
     done = fa == 0.0

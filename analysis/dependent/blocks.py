@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.arrays import Floats, Integers, as_labels, as_vector, check_design
+from analysis.arrays import Floats, Integers, as_labels, as_vector, check_design, require
 from analysis.errors import EstimationError
 
 
@@ -88,22 +88,27 @@ def make_blocks(
     trials; or one matrix per trial in order of first appearance, its rows in the order of the
     trial's effects. cluster: k trial labels. outcome: k outcome names (one outcome when None).
     design: k x p; by default one indicator column per outcome.
-    Raises `EstimationError` for a sampling covariance that is not positive definite, naming
-    the trial.
+    Raises `EstimationError` for effects that are not finite, labels of the wrong number or of an
+    unknown outcome, an outcome without effects, and a sampling covariance that is not symmetric
+    and positive definite, naming the trial.
     """
     effects = as_vector(yi, "yi")
-    if not np.isfinite(effects).all():
-        raise EstimationError("yi must be finite")
+    if not effects.size:
+        raise EstimationError("there are no effects")
+    require(np.isfinite(effects), "yi must be finite")
     codes = as_labels(list(cluster), effects.size, "cluster")
     labels = list(outcome) if outcome is not None else ["effect"] * effects.size
     names = list(outcome_names) if outcome_names is not None else sorted(set(labels))
-    kinds = np.array([names.index(label) for label in labels], dtype=np.int64)
+    kinds = _outcome_codes(labels, names, effects.size)
     if design is None:
         matrix = (kinds[:, None] == np.arange(len(names))[None, :]).astype(float)
+        without = [name for name, some in zip(names, matrix.any(axis=0), strict=True) if not some]
+        if without:
+            raise EstimationError(f"no effect on {', '.join(without)}")
     else:
         matrix = check_design(design, effects.size)
     rows_of = _rows_by_cluster(codes)
-    blocks = _covariance_blocks(v, rows_of, effects.size)
+    blocks = _covariance_blocks(v, rows_of, effects.size, cluster)
     sizes: dict[int, list[int]] = {}
     for trial, rows in enumerate(rows_of):
         sizes.setdefault(len(rows), []).append(trial)
@@ -111,7 +116,7 @@ def make_blocks(
     for _, trials in sorted(sizes.items()):
         stacked_rows = np.array([rows_of[trial] for trial in trials])
         stacked = np.array([blocks[trial] for trial in trials])
-        _check_positive_definite(stacked, [cluster[rows_of[trial][0]] for trial in trials])
+        check_positive_definite(stacked, [f"trial {cluster[rows_of[t][0]]}: " for t in trials])
         groups.append(
             BlockGroup(
                 stacked_rows,
@@ -140,34 +145,62 @@ def _rows_by_cluster(codes: Integers) -> list[list[int]]:
     return rows
 
 
-def _covariance_blocks(v: Any, rows_of: list[list[int]], k: int) -> list[NDArray[np.float64]]:
+def _outcome_codes(labels: Sequence[str], names: Sequence[str], k: int) -> Integers:
+    if len(labels) != k:
+        raise EstimationError(f"outcome has {len(labels)} values, the effects have {k}")
+    positions = {name: i for i, name in enumerate(names)}
+    unknown = sorted({str(one) for one in labels if one not in positions})
+    if unknown:
+        raise EstimationError(f"unknown outcome {unknown[0]!r}; known: {', '.join(names)}")
+    return np.array([positions[one] for one in labels], dtype=np.int64)
+
+
+def _covariance_blocks(
+    v: Any, rows_of: list[list[int]], k: int, cluster: Sequence[Any]
+) -> list[NDArray[np.float64]]:
     if isinstance(v, (list, tuple)) and len(v) == len(rows_of) and np.ndim(v[0]) == 2:
-        return [np.asarray(block, dtype=float) for block in v]
+        blocks = [np.asarray(block, dtype=float) for block in v]
+        for rows, block in zip(rows_of, blocks, strict=True):
+            if block.shape != (len(rows), len(rows)):
+                raise EstimationError(
+                    f"trial {cluster[rows[0]]}: its sampling covariance is "
+                    f"{' x '.join(map(str, block.shape))} for {len(rows)} effects"
+                )
+        return blocks
     matrix = np.asarray(v, dtype=float)
     if matrix.ndim == 1 and matrix.size == k:
         return [np.diag(matrix[rows]) for rows in rows_of]
     if matrix.shape == (k, k):
-        return [matrix[np.ix_(rows, rows)] for rows in rows_of]
+        blocks = [matrix[np.ix_(rows, rows)] for rows in rows_of]
+        if np.count_nonzero(matrix) > sum(np.count_nonzero(block) for block in blocks):
+            raise EstimationError(
+                "effects of different trials have a sampling covariance; give such trials one label"
+            )
+        return blocks
     raise EstimationError(
         f"sampling covariances must be {k} variances, a {k} x {k} matrix or one matrix per trial"
     )
 
 
-def _check_positive_definite(blocks: NDArray[np.float64], trials: Sequence[Any]) -> None:
-    """Refuse covariance matrices (m x d x d) that are not positive definite, naming the first
-    trial."""
+def check_positive_definite(blocks: NDArray[np.float64], whose: Sequence[str]) -> None:
+    """Refuse covariance matrices (m x d x d) that are not symmetric and positive definite; `whose`
+    begins the message, one text per matrix."""
     variances = np.diagonal(blocks, axis1=1, axis2=2)
     good = np.isfinite(blocks).all(axis=(1, 2)) & (variances > 0).all(axis=1)
     if not good.all():
-        trial = trials[int(np.argmin(good))]
-        raise EstimationError(f"trial {trial}: sampling variances must be finite and above 0")
+        whom = whose[int(np.argmin(good))]
+        raise EstimationError(f"{whom}sampling variances must be finite and above 0")
     if blocks.shape[1] == 1:
         return
     scale = np.sqrt(variances)
     correlations = blocks / (scale[:, :, None] * scale[:, None, :])
+    symmetric = np.abs(correlations - np.swapaxes(correlations, 1, 2)).max(axis=(1, 2)) <= 1e-10
+    if not symmetric.all():
+        whom = whose[int(np.argmin(symmetric))]
+        raise EstimationError(f"{whom}the sampling covariance matrix is not symmetric")
     definite = np.linalg.eigvalsh(correlations)[:, 0] >= 1e-10
     if not definite.all():
         raise EstimationError(
-            f"trial {trials[int(np.argmin(definite))]}: the sampling covariance matrix is not "
-            "positive definite; the correlations between its effects contradict each other"
+            f"{whose[int(np.argmin(definite))]}the sampling covariance matrix is not positive "
+            "definite; the correlations between its effects contradict each other"
         )

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, as_labels, as_vector, check_design
+from analysis.arrays import (
+    Floats,
+    Integers,
+    as_labels,
+    as_vector,
+    check_design,
+    coefficient_names,
+)
+from analysis.dependent.blocks import check_positive_definite
 from analysis.distributions import chi2_sf
 from analysis.errors import EstimationError
 from analysis.results import Result
@@ -66,8 +74,8 @@ def fit_crossed(
     Nested factors need labels that differ between their parents. Fisher scoring from several starts
     with variances kept at 0 while the likelihood falls from there, then Newton steps.
     Cluster-robust inference needs nested data: use `fit_multivariate` for those.
-    Raises `EstimationError` for a covariance that is not positive definite or more than 4000
-    effects.
+    Raises `EstimationError` for a covariance that is not positive definite, more than 4000 effects,
+    and factors whose variance cannot be told: one label for all effects, or the same groups twice.
     """
     y = as_vector(yi, "yi")
     k = y.size
@@ -76,16 +84,19 @@ def fit_crossed(
     if method not in ("REML", "ML"):
         raise EstimationError(f"crossed effects need REML or ML, not {method}")
     x = check_design(design, k)
+    labels = coefficient_names(names, x.shape[1])
+    if k <= x.shape[1]:
+        raise EstimationError(f"{x.shape[1]} coefficients need more effects, found {k}")
     sampling = np.asarray(v, dtype=np.float64)
     sampling = np.diag(sampling) if sampling.ndim == 1 else sampling
     if sampling.shape != (k, k):
         raise EstimationError(f"v must be {k} variances or a {k} x {k} matrix")
     if not np.isfinite(y).all():
         raise EstimationError("yi must be finite")
-    _check_covariance(sampling)
-    codes = [as_labels(list(labels), k, name) for name, labels in factors.items()]
+    check_positive_definite(sampling[None], [""])
+    codes = _codes(factors, k)
     parts = [(c[:, None] == c[None, :]).astype(np.float64) for c in codes]
-    unit = float(np.median(np.diag(sampling)) + np.var(y)) or 1.0
+    unit = float(np.median(np.diag(sampling)) + np.var(y))
     problem = _Problem(y / math.sqrt(unit), sampling / unit, x, parts, method == "REML")
     best: tuple[float, Floats, float] | None = None
     for start in _starts(len(parts)):
@@ -106,7 +117,7 @@ def fit_crossed(
     return CrossedFit(
         k,
         describe_coefficients(
-            list(names) if names is not None else [f"x{i}" for i in range(p)],
+            labels,
             state.beta * math.sqrt(unit), np.sqrt(np.diag(vb)), math.inf, level,
         ),
         vb,
@@ -118,6 +129,20 @@ def fit_crossed(
     )  # fmt: skip
 
 
+def _codes(factors: Mapping[str, Sequence[Any]], k: int) -> list[Integers]:
+    codes: dict[str, Integers] = {}
+    for name, labels in factors.items():
+        own = as_labels(list(labels), k, name)
+        if own.max() == 0:
+            raise EstimationError(f"{name} has one label for all effects: no variance to estimate")
+        # Labels are numbered as they appear, so the same groups have the same numbers.
+        for other, seen in codes.items():
+            if np.array_equal(own, seen):
+                raise EstimationError(f"{name} and {other} group the effects alike")
+        codes[name] = own
+    return list(codes.values())
+
+
 def _starts(factors: int) -> list[Floats]:
     """All variances alike, of several sizes, and every subset of the factors alone."""
     out = [np.full(factors, share / max(1, factors)) for share in _STARTS]
@@ -126,20 +151,6 @@ def _starts(factors: int) -> list[Floats]:
             if not all(subset):
                 out.append(size * np.resize(np.array(subset), factors))
     return out
-
-
-def _check_covariance(v: Floats) -> None:
-    """Refuse what is no covariance matrix."""
-    if not np.isfinite(v).all() or not (np.diag(v) > 0).all():
-        raise EstimationError("sampling variances must be finite and above 0")
-    scale = np.sqrt(np.diag(v))
-    correlations = v / np.outer(scale, scale)
-    if float(np.abs(correlations - correlations.T).max()) > 1e-10:
-        raise EstimationError("the sampling covariance is not symmetric")
-    try:
-        np.linalg.cholesky(correlations)
-    except np.linalg.LinAlgError:
-        raise EstimationError("the sampling covariance is not positive definite") from None
 
 
 @dataclass(frozen=True)

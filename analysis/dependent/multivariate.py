@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, named
 from analysis.dependent.blocks import EffectBlocks
 from analysis.dependent.three_level import maximize_three_level
 from analysis.errors import EstimationError
@@ -58,7 +58,9 @@ class MultivariateFit(Result):
 
     beta (p), vb (p x p): coefficients and their model-based covariance. tau (q x q): between
     trials. omega (q): within trials. psi: free variance parameters with `psi_names`;
-    psi_vcov: their covariance from the observed information (nan on the boundary).
+    psi_vcov, psi_vcov_expected: their covariance from the observed and the expected information,
+    each element taken as free; they mean little where the status is `boundary` or the structure
+    ties elements to each other.
     status: `ok` or `boundary` (a variance at 0 or a correlation at +-1); `gradient`: largest
     relative slope of the log-likelihood left at the optimum.
     """
@@ -379,16 +381,21 @@ def fit_multivariate(
 ) -> MultivariateFit:
     """Fit by REML or ML from several starting points and keep the highest likelihood.
 
-    blocks: from `make_blocks`. structure: of Tau (`STRUCTURES`). within: `none`, `common` or
-    `per_outcome` variance between effects of one outcome in one trial. near: the fit of almost
+    blocks: from `make_blocks`. structure: of Tau (`STRUCTURES`). within: of effects of one outcome
+    in one trial (`WITHIN`). near: the fit of almost
     the same data with the same structure (one trial left out, say), to start from.
     Steps: quasi-Newton on a Cholesky parametrization (so that Tau stays a covariance matrix)
     with the analytic gradient, on effects scaled to unit size, then Newton steps to a relative
     gradient below 1e-8. Harville (1977, JASA 72:320) for the restricted likelihood.
-    Raises `EstimationError` when there are no more effects than coefficients.
+    Raises `EstimationError` when there are no more effects than coefficients, and for a variance
+    between trials of a single trial.
     """
-    if structure not in STRUCTURES or within not in WITHIN or method not in ("REML", "ML"):
-        raise EstimationError(f"unknown model: {structure=}, {within=}, {method=}")
+    named(structure, STRUCTURES, "structure")
+    named(within, WITHIN, "variance within trials")
+    if method not in ("REML", "ML"):
+        raise EstimationError(f"unknown model: {method=}; known: REML, ML")
+    if structure != "NONE" and blocks.clusters < 2:
+        raise EstimationError("a variance between trials needs at least 2 trials")
     q, restricted = len(blocks.outcome_names), method == "REML"
     index = _within_index(blocks, within)
     parametrization = _Parametrization(q, structure, index)
@@ -481,7 +488,7 @@ def _typical_size(blocks: EffectBlocks) -> float:
         [np.diagonal(group.v, axis1=1, axis2=2).ravel() for group in blocks.groups]
     )
     y = np.concatenate([group.y.ravel() for group in blocks.groups])
-    return float(np.median(variances) + np.var(y)) or 1.0
+    return float(np.median(variances) + np.var(y))
 
 
 def _rescale(blocks: EffectBlocks, unit: float) -> EffectBlocks:

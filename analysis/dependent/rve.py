@@ -10,10 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.arrays import Floats, Integers, as_labels, check_design, check_estimates, named
+from analysis.arrays import (
+    Floats,
+    Integers,
+    as_labels,
+    check_design,
+    check_estimates,
+    coefficient_names,
+    named,
+)
 from analysis.dependent.blocks import make_blocks
 from analysis.dependent.multivariate import fit_multivariate
 from analysis.dependent.robust import robust_covariance
+from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.meta_regression import Coefficients, describe_coefficients
 
@@ -62,12 +71,18 @@ def robust_regression(
     correlation assumed by `correlated`, which moves tau2 a little. Results hold when the working
     model is wrong; a likelihood fit (`fit_multivariate`) with CR2 is more efficient and gives the
     variances themselves.
+    Raises `EstimationError` when there are no more studies than coefficients.
     """
     effects, variances = check_estimates(yi, vi)
     x = check_design(design, effects.size)
     named(working_model, WORKING_MODELS, "working model")
+    labels = coefficient_names(names, x.shape[1])
+    if not 0.0 <= rho <= 1.0:
+        raise EstimationError(f"rho must lie between 0 and 1, found {rho}")
     codes = as_labels(list(cluster), effects.size, "cluster")
     parts = _Parts(effects, x, codes)
+    if parts.m <= x.shape[1]:
+        raise EstimationError(f"{x.shape[1]} coefficients need more studies, found {parts.m}")
     if working_model == "correlated":
         tau2, i2, weights = _correlated(parts, variances, rho)
         omega2 = math.nan
@@ -80,7 +95,6 @@ def robust_regression(
     correction = "CR2" if small else "CR1p"
     robust = robust_covariance(fit, correction)
     df = np.array([robust.df(one) for one in np.eye(x.shape[1])])
-    labels = list(names) if names is not None else [f"x{i}" for i in range(x.shape[1])]
     return RobustRegression(
         effects.size, parts.m, describe_coefficients(labels, fit.beta, robust.se, df, level), tau2,
         omega2, i2, working_model, correction, level,
@@ -151,6 +165,8 @@ def _hierarchical(parts: _Parts, vi: Floats) -> tuple[float, float]:
     a2 += float(np.trace(crossed @ m @ xwjwx))
     b2 = parts.y.size - 2.0 * float(np.trace(m @ xjwx)) + float(np.trace(crossed @ m @ xwx2))
     c2 = float(vi.sum()) - float(np.trace(crossed))
-    omega2 = max(0.0, ((q2 - c2) * a1 - (q1 - c1) * a2) / (b2 * a1 - b1 * a2))
+    # With one effect per study both moments are one, and all variance is between studies.
+    several = parts.m < parts.y.size
+    omega2 = max(0.0, ((q2 - c2) * a1 - (q1 - c1) * a2) / (b2 * a1 - b1 * a2)) if several else 0.0
     tau2 = max(0.0, (q1 - c1 - omega2 * b1) / a1)
     return tau2, omega2

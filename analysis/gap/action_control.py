@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from analysis.arrays import Floats, as_vectors, require
+from analysis.dependent.blocks import make_blocks
+from analysis.dependent.multivariate import fit_multivariate
 from analysis.distributions import normal_quantile
 from analysis.errors import EstimationError
 from analysis.results import Result
@@ -93,7 +96,7 @@ def describe_action_control(counts: ArrayLike, level: float = 0.95) -> ActionCon
     cells = np.asarray(counts, dtype=float)
     if cells.shape != (4,):
         raise EstimationError("four counts are needed, in the order " + ", ".join(CELLS))
-    require(~(cells < 0), "counts must not be negative")
+    require(np.isfinite(cells) & (cells >= 0), "counts must be finite and not negative")
     n = float(cells.sum())
     if n <= 0:
         raise EstimationError("the four counts are all 0")
@@ -170,13 +173,13 @@ def pool_proportion(
 ) -> PooledShare:
     """Pool proportions by logit, variance 1/events + 1/(n - events), REML with Knapp-Hartung."""
     x, total = as_vectors(events=events, n=n)
-    require(~(x < 0) & ~(x > total), "events must lie between 0 and n")
+    require((x >= 0) & (x <= total), "events must lie between 0 and n")
     usable = (x > 0) & (x < total)
     if not usable.any():
         return PooledShare(x.size, 0, math.nan, math.nan, math.nan, None)
     a, b = x[usable], total[usable] - x[usable]
     fit = fit_random_effects(np.log(a / b), 1.0 / a + 1.0 / b, method=method, level=level)
-    back = [1.0 / (1.0 + math.exp(-z)) for z in (fit.mu, fit.ci_lb, fit.ci_ub)]
+    back = [float(special.expit(z)) for z in (fit.mu, fit.ci_lb, fit.ci_ub)]
     return PooledShare(x.size, int(usable.sum()), back[0], back[1], back[2], fit)
 
 
@@ -198,11 +201,11 @@ def pool_composition(counts: ArrayLike, *, structure: str = "CS") -> PooledCompo
     Within-sample covariance diag(1/n_j) + 1/n_ref is exact for multinomial counts; the log
     ratios get random effects of the given structure. Samples with an empty cell are set aside.
     """
-    from analysis.dependent.blocks import make_blocks
-    from analysis.dependent.multivariate import fit_multivariate
-
-    cells = np.asarray(counts, dtype=float).reshape(-1, 4)
-    require(np.asarray(~(cells < 0).any(axis=1)), "counts must not be negative")
+    cells = np.asarray(counts, dtype=float)
+    if cells.ndim != 2 or cells.shape[1] != 4:
+        raise EstimationError("a row of four counts per sample is needed: " + ", ".join(CELLS))
+    good = (np.isfinite(cells) & (cells >= 0)).all(axis=1)
+    require(np.asarray(good), "counts must be finite and not negative")
     used = cells[(cells > 0).all(axis=1)]
     nowhere = np.full(4, math.nan)
     if used.shape[0] < 2:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, is_constant, named
 from analysis.effect_sizes.binary import LOGISTIC_TO_SMD, log_odds_ratio
 from analysis.effect_sizes.standardized import standardized_mean_difference
 from analysis.errors import EstimationError
@@ -36,8 +36,9 @@ MISSING = {
 
 @dataclass(frozen=True)
 class ParticipantTrial:
-    """Participants of one trial: treated (n, true in the intervention arm), intention and behavior
-    (n, nan where not measured). A behavior of 0 and 1 is taken as done or not done."""
+    """Participants of one trial: treated (n, 1 in the intervention arm, else 0), intention and
+    behavior (n, nan where not measured). A behavior of 0 and 1 is taken as done or not done.
+    Raises `EstimationError` for columns of different lengths or an arm that is neither."""
 
     name: str
     treated: np.ndarray
@@ -45,9 +46,15 @@ class ParticipantTrial:
     behavior: Floats
 
     def __post_init__(self) -> None:
-        sizes = {np.shape(one) for one in (self.treated, self.intention, self.behavior)}
+        for column in ("treated", "intention", "behavior"):
+            values = np.asarray(getattr(self, column), dtype=np.float64)
+            object.__setattr__(self, column, values)
+        sizes = {one.shape for one in (self.treated, self.intention, self.behavior)}
         if len(sizes) != 1:
             raise EstimationError(f"{self.name}: the three columns differ in length: {sizes}")
+        if not np.isin(self.treated, (0.0, 1.0)).all():
+            raise EstimationError(f"{self.name}: treated must be 0 or 1 for everybody")
+        object.__setattr__(self, "treated", self.treated > 0.0)
 
     @property
     def is_binary(self) -> bool:
@@ -80,8 +87,9 @@ def participant_gap(
     missing: one of `MISSING`. Compare with `fit_one_stage`, which uses everybody by likelihood.
     Raises `EstimationError` for a trial in which an arm has fewer than 3 measured participants.
     """
-    if missing not in MISSING:
-        raise EstimationError(f"unknown handling {missing!r}; known: {', '.join(MISSING)}")
+    named(missing, MISSING, "handling")
+    if not trials:
+        raise EstimationError("there are no trials")
     rng = np.random.default_rng(seed)
     pairs = []
     for trial in trials:
@@ -118,11 +126,6 @@ def _arms(trial: ParticipantTrial, values: Floats, what: str) -> tuple[np.ndarra
     if min(int(treated.sum()), int((~treated).sum())) < 3:
         raise EstimationError(f"{trial.name}: each arm needs 3 participants with {what} measured")
     return person, treated
-
-
-def is_constant(values: Floats) -> bool:
-    """Whether values differ by rounding alone."""
-    return float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.abs(values).max()))
 
 
 def _continuous(

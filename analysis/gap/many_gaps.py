@@ -131,8 +131,8 @@ def fit_many_gaps(effects: PairedEffects, *, method: str = "REML") -> ManyGaps:
     if method not in ("REML", "ML"):
         raise EstimationError(f"the joint model is fitted by REML or ML, not {method}")
     y1, v1, y2, v2, c = effects.arrays()
-    has1, has2 = np.isfinite(y1), np.isfinite(y2)
-    _check(has1, has2, v1, v2, c)
+    has1, has2 = ~np.isnan(y1), ~np.isnan(y2)
+    _check((y1, v1, y2, v2, c), has1, has2)
     step = max(1, _BLOCK // max(1, y1.shape[1]))
 
     def part(start: int) -> ManyGaps:
@@ -158,14 +158,17 @@ def fit_many_gaps(effects: PairedEffects, *, method: str = "REML") -> ManyGaps:
     )
 
 
-def _check(has1: np.ndarray, has2: np.ndarray, v1: Floats, v2: Floats, c: Floats) -> None:
+def _check(arrays: tuple[Floats, ...], has1: np.ndarray, has2: np.ndarray) -> None:
+    y1, v1, y2, v2, c = arrays
     both = has1 & has2
-    bad = (has1 & ~(v1 > 0)) | (has2 & ~(v2 > 0)) | (both & ~(c**2 < v1 * v2))
+    bad = (both & ~(c**2 < v1 * v2)) | np.isinf(y1) | np.isinf(y2)
+    for has, v in ((has1, v1), (has2, v2)):
+        bad |= has & ~((v > 0) & np.isfinite(v))
     if bool(bad.any()):
         i, j = (int(a[0]) for a in np.nonzero(bad))
         raise EstimationError(
-            f"problem {i}, trial {j}: variances must be above 0 and the covariance smaller than "
-            "their geometric mean"
+            f"problem {i}, trial {j}: variances must be above 0 and finite, the covariance smaller "
+            "than their geometric mean, and effects finite or missing"
         )
 
 

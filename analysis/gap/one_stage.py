@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, is_constant
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
-from analysis.gap.incomplete_participants import ParticipantTrial, is_constant
+from analysis.gap.incomplete_participants import ParticipantTrial
 from analysis.gap.many_gaps import PairedEffects, fit_many_gaps
 from analysis.results import Result
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, is_constant
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps
@@ -107,8 +107,8 @@ def same_sample_artefact(effects: PairedEffects) -> SameSampleArtefact:
         raise EstimationError(f"a slope needs 3 trials with both outcomes, found {both.sum()}")
     fit: ManyGaps = fit_many_gaps(effects)
     centered = y1[both] - y1[both].mean()
-    spread = float(centered @ centered)
-    naive = float(centered @ y2[both]) / spread if spread > 0 else math.nan
+    alike = is_constant(y1[both])
+    naive = math.nan if alike else float(centered @ y2[both]) / float(centered @ centered)
     tau11, tau12 = float(fit.tau11[0]), float(fit.tau12[0])
     mean_c, total = float(c[both].mean()), tau11 + float(v1[both].mean())
     return SameSampleArtefact(
@@ -154,8 +154,10 @@ def daniels_hughes(
     if both.sum() < 5:
         raise EstimationError(f"the line needs 5 trials with both outcomes, found {both.sum()}")
     y1, v1, y2, v2, c = (a[both] for a in (y1, v1, y2, v2, c))
-    sd1 = float(np.std(y1)) or math.sqrt(float(v1.mean()))
-    sd2 = float(np.std(y2)) or math.sqrt(float(v2.mean()))
+    sd1, sd2 = (
+        math.sqrt(float(v.mean())) if is_constant(y) else float(np.std(y))
+        for y, v in ((y1, v1), (y2, v2))
+    )
     center, scale, top = float(np.cov(y1, y2)[0, 1]) / sd1**2, 0.3 * sd2 / sd1, sd2
     for _ in range(6):
         beta, beta_step = _spread(center, scale, points)
@@ -166,7 +168,11 @@ def daniels_hughes(
         by_beta, by_tau = p.sum(axis=1), p.sum(axis=0)
         middle = [_quantile(beta, by_beta, q) for q in (0.25, 0.5, 0.75)]
         high = _quantile(tau, by_tau, 0.75)
-        now = (middle[1], max((middle[2] - middle[0]) / 1.35, 1e-6 * sd2 / sd1), max(high, 1e-6))
+        now = (
+            middle[1],
+            max((middle[2] - middle[0]) / 1.35, 1e-6 * sd2 / sd1),
+            max(high, 1e-6 * sd2),
+        )
         settled = abs(now[1] / scale - 1.0) < 0.2 and abs(now[2] / top - 1.0) < 0.2
         center, scale, top = now
         if settled:

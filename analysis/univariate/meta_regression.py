@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, check_design, check_estimates, named
+from analysis.arrays import Floats, check_design, check_estimates, coefficient_names, named
 from analysis.distributions import critical_value, f_sf, two_sided_p
 from analysis.errors import EstimationError
 from analysis.results import Result
@@ -144,7 +144,7 @@ def fit_meta_regression(
     named(ci_method, CI_METHODS, "interval method")
     if k <= p:
         raise EstimationError(f"{p} coefficients need more than {p} effects, found {k}")
-    labels = list(names) if names is not None else [f"x{i}" for i in range(p)]
+    labels = coefficient_names(names, p)
     tau2 = estimator(effects, variances, matrix)
     fit = weighted_fit(effects, 1.0 / (variances + tau2), matrix)
     scale = _variance_scale(ci_method, fit.rss, k - p)
@@ -152,7 +152,7 @@ def fit_meta_regression(
     if ci_method == "kenward_roger":
         adjusted = kenward_roger(effects, variances, matrix, tau2)
         vb, df = adjusted.vcov, np.array([adjusted.df(one) for one in np.eye(p)])
-    tested = [i for i in range(p) if not _is_constant(matrix[:, i])]
+    tested = [i for i in range(p) if np.ptp(matrix[:, i]) != 0.0]
     qm, qm_pvalue = _omnibus(fit.beta, vb, tested, float(df.min()))
     return MetaRegression(
         k=k,
@@ -185,10 +185,6 @@ def _fit_statistics(
     saturated = -0.5 * (k * math.log(2.0 * math.pi) + float(np.log(vi).sum()))
     variances = 0 if method == "EE" else 1
     return fit_statistics(value, p + variances, k, p, restricted=restricted, saturated=saturated)
-
-
-def _is_constant(column: Floats) -> bool:
-    return bool(np.ptp(column) == 0.0)
 
 
 def _explained(yi: Floats, vi: Floats, tau2: float, estimator: object) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, is_missing
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.results import Result
@@ -27,8 +27,8 @@ COEFFICIENTS = {
 class RaterAgreement(Result):
     """Coefficients (in the order of `COEFFICIENTS`) for n units and r coders, with jackknife
     standard errors and limits over units (t with n - 1 df, limits cut at 1). nan where a
-    coefficient is not defined: everything in one category, or more than two coders for Cohen with
-    missing codings."""
+    coefficient is not defined: everything in one category, or a coder without any coding for
+    Cohen's, which else takes each coder's own shares over the units that coder coded."""
 
     units: int
     coders: int
@@ -44,13 +44,13 @@ class RaterAgreement(Result):
 def rater_agreement(codings: Sequence[Sequence[Any]], *, level: float = 0.95) -> RaterAgreement:
     """Chance-corrected agreement of r coders on n units (nominal categories).
 
-    codings: n rows of r codes; None or "" where a coder did not code a unit. Units with fewer than
-    two codes say nothing about agreement and are left out. Where one category dominates, kappa can
-    be low although coders hardly disagree; AC1 is not, so report both (Gwet 2014, Handbook of
+    codings: n rows of r codes; None, nan or "" where a coder did not code a unit. Units with fewer
+    than two codes say nothing about agreement and are left out. Where one category dominates, kappa
+    can be low although coders hardly disagree; AC1 is not, so report both (Gwet 2014, Handbook of
     Inter-Rater Reliability, ch. 2 and 5).
     Raises `EstimationError` with fewer than 2 coders, or 2 units that two of them coded.
     """
-    rows = [[None if one is None or one == "" else str(one) for one in row] for row in codings]
+    rows = [[None if is_missing(one) or one == "" else str(one) for one in row] for row in codings]
     coders = {len(row) for row in rows}
     if len(coders) != 1 or min(coders) < 2:
         raise EstimationError("every unit needs a code (or a blank) of each of 2 or more coders")

@@ -55,6 +55,8 @@ def check_design(design: ArrayLike | None, rows: int) -> Floats:
     matrix = np.asarray(design, dtype=np.float64)
     if matrix.ndim == 1:
         matrix = matrix[:, None]
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise EstimationError(f"a design is a matrix with columns, found shape {matrix.shape}")
     if matrix.shape[0] != rows:
         raise EstimationError(f"the design has {matrix.shape[0]} rows, the effects have {rows}")
     require(np.asarray(np.isfinite(matrix).all(axis=1)), "the design matrix must be finite")
@@ -87,8 +89,19 @@ def as_labels(labels: Sequence[Any] | NDArray[Any], rows: int, name: str) -> Int
     return np.array([codes.setdefault(label, len(codes)) for label in labels], dtype=np.int64)
 
 
-def named(choice: str, choices: Mapping[str, Any], what: str) -> Any:
-    """Look up `choice`, refusing an unknown one with the list of known ones."""
+def named(choice: str, choices: Mapping[str, Any] | tuple[str, ...], what: str) -> Any:
+    """Look up `choice` (or return it, from a tuple), refusing an unknown one with the list of known
+    ones."""
     if choice not in choices:
         raise EstimationError(f"unknown {what} {choice!r}; known: {', '.join(choices)}")
-    return choices[choice]
+    return choices[choice] if isinstance(choices, Mapping) else choice
+
+
+def is_missing(value: Any) -> bool:
+    """None, nan and whatever cannot be compared with itself."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:
+        return True

@@ -12,6 +12,7 @@ from analysis.arrays import Floats
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(40)
 _FEW_NODES, _FEW_WEIGHTS = np.polynomial.legendre.leggauss(12)
 _SIMILAR, _FEW, _REACH = 50.0, 3, 8.5
+_MANY = 30
 
 
 def weighted_chi2_cdf(x: float, weights: Floats) -> float:
@@ -19,14 +20,15 @@ def weighted_chi2_cdf(x: float, weights: Floats) -> float:
 
     Ruben's series of chi-squared distribution functions with positive coefficients (1962, Ann
     Math Stat 33:542; Farebrother 1984, Appl Stat 33:332), the scale at nearly the smallest weight,
-    while weights are similar. Where they differ so much that the series is slow: up to 3 weights by
-    integrating one variable after the other, more by Imhof's inversion (1961, Biometrika 48:419).
+    while weights are similar and few. Where they differ so much that the series is slow: up to 3
+    weights by integrating one variable after the other, more by Imhof's inversion (1961, Biometrika
+    48:419), as where there are so many that the series' first terms vanish.
     """
     lam = np.asarray(weights, dtype=np.float64)
     lam = lam[lam > 1e-14 * lam.max()]
     if x <= 0.0:
         return 0.0
-    if float(lam.max() / lam.min()) < _SIMILAR:
+    if lam.size <= _MANY and float(lam.max() / lam.min()) < _SIMILAR:
         return _ruben(x, lam)
     if lam.size <= _FEW:
         return float(_one_by_one(np.array([x]), np.sort(lam))[0])

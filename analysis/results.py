@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _DIGITS = 6
 _MOST_ROWS = 60
+_OF_THE_WHOLE = ("notes", "categories")
+"""Lists that are about the result as a whole, whatever the length of its arrays."""
 
 
 class Result:
@@ -90,6 +92,8 @@ def _rows(result: Any) -> list[dict[str, Any]]:
                 single |= {f"{field.name}.{name}": one for name, one in nested[0].items()}
         elif isinstance(value, dict):
             single |= _flat(field.name, value)
+        elif field.name in _OF_THE_WHOLE:
+            single[field.name] = tuple(value) if len(value) else ""
         elif isinstance(value, np.ndarray | tuple | list):
             columns[field.name] = value
         else:

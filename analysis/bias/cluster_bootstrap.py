@@ -14,7 +14,7 @@ from analysis.arrays import Floats, as_labels, check_estimates
 from analysis.errors import EstimationError
 from analysis.results import Result
 
-LARGEST_SHARE_FAILED = 0.2
+LARGEST_SHARE_FAILED, FEWEST_DRAWS = 0.2, 50
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,15 @@ class ClusterBootstrap(Result):
     clusters: int
     level: float
     reason: str = ""
+
+
+def too_few_draws(made: int, draws: int, fewest: int = FEWEST_DRAWS) -> str:
+    """Why so many estimates from so many bootstrap samples give no limits; empty when they do."""
+    if made < (1.0 - LARGEST_SHARE_FAILED) * draws:
+        return f"{draws - made} of {draws} bootstrap samples could not be estimated"
+    if made < fewest:
+        return f"limits need {fewest} bootstrap samples with an estimate, found {made} of {draws}"
+    return ""
 
 
 def cluster_bootstrap(
@@ -62,12 +71,16 @@ def cluster_bootstrap(
     for _ in range(draws):
         picked = np.concatenate([rows[i] for i in rng.integers(0, m, m)])
         try:
-            made.append(np.atleast_1d(np.asarray(estimator(effects[picked], variances[picked]))))
+            one = np.atleast_1d(np.asarray(estimator(effects[picked], variances[picked])))
         except EstimationError:
+            one = np.full(estimate.shape, math.nan)
+        if np.isfinite(one).all():
+            made.append(one)
+        else:
             failed += 1
     nothing = np.full(estimate.shape, math.nan)
-    if failed > LARGEST_SHARE_FAILED * draws or len(made) < 50:
-        reason = f"{failed} of {draws} bootstrap samples could not be estimated"
+    reason = too_few_draws(len(made), draws)
+    if reason:
         return ClusterBootstrap(
             estimate, nothing, nothing, nothing, draws, failed, m, level, reason
         )

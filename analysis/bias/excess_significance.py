@@ -123,8 +123,9 @@ def fail_safe_number(
     """
     effects, variances = check_estimates(yi, vi)
     k, w = effects.size, 1.0 / variances
-    known = {"rosenthal": 0, "rosenberg": 0, "orwin": 0, "orwin_unweighted": 0}
-    named(method, known, "fail-safe number")
+    named(method, ("rosenthal", "rosenberg", "orwin", "orwin_unweighted"), "fail-safe number")
+    if not k:
+        raise EstimationError("a fail-safe number needs a study")
     if method.startswith("orwin"):
         mean = float(effects.mean()) if "un" in method else float(w @ effects) / float(w.sum())
         if target is None or target == 0.0 or target * mean < 0.0:

@@ -13,7 +13,7 @@ from analysis.arrays import check_estimates
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.rootfinding import find_root
-from analysis.univariate.tau2 import TAU2_METHODS
+from analysis.univariate.tau2 import estimate_tau2
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 
@@ -47,7 +47,7 @@ def henmi_copas(yi: ArrayLike, vi: ArrayLike, *, level: float = 0.95) -> HenmiCo
     w1 = float(w.sum())
     w2, w3, w4 = (float((w**power).sum()) / w1 for power in (2, 3, 4))
     mu = float(w @ effects) / w1
-    tau2 = TAU2_METHODS["DL"](effects, variances, np.ones((k, 1)))
+    tau2 = estimate_tau2(effects, variances, np.ones((k, 1)), "DL")
     vr = 1.0 + tau2 * w2
     sdr = math.sqrt(vr)
 

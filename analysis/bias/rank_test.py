@@ -43,7 +43,9 @@ def rank_test(yi: ArrayLike, vi: ArrayLike) -> RankTest:
         raise EstimationError("all effects are equal; there is nothing to rank")
     w = 1.0 / variances
     mean = float(w @ effects) / float(w.sum())
-    deviates = (effects - mean) / np.sqrt(variances - 1.0 / w.sum())
+    spread = np.sqrt(np.maximum(variances - 1.0 / w.sum(), 0.0))
+    # A study that outweighs all others is the mean.
+    deviates = np.divide(effects - mean, spread, out=np.zeros_like(spread), where=spread > 0.0)
     return kendall(deviates, variances)
 
 

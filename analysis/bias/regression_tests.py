@@ -73,6 +73,7 @@ def size_predictor(name: str, vi: ArrayLike | None = None, ni: ArrayLike | None 
         if vi is None:
             raise EstimationError(f"the predictor {name} needs sampling variances")
         values = as_vector(vi, "vi")
+        require(values > 0, "vi must be greater than 0")
         return np.sqrt(values) if name == "sei" else values
     if ni is None:
         raise EstimationError(f"the predictor {name} needs numbers of persons")

@@ -14,7 +14,7 @@ from analysis.results import Result
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
-from analysis.univariate.tau2 import TAU2_METHODS
+from analysis.univariate.tau2 import estimate_tau2
 
 SIDES = {"left": "missing left of the mean", "right": "missing right of it", "auto": "by Egger"}
 ESTIMATORS = {"L0": "linear in the ranks", "R0": "from the longest run", "Q0": "quadratic"}
@@ -94,7 +94,7 @@ def _missing(y: Floats, v: Floats, estimator: str, method: str) -> tuple[int, fl
         kept = slice(0, k - k0)
         if k - k0 < 2:
             raise EstimationError(f"trimming leaves {k - k0} of {k} studies; no mean is left")
-        tau2 = TAU2_METHODS[method](y[kept], v[kept], np.ones((k - k0, 1)))
+        tau2 = estimate_tau2(y[kept], v[kept], np.ones((k - k0, 1)), method)
         mean = float(weighted_fit(y[kept], 1.0 / (v[kept] + tau2), np.ones((k - k0, 1))).beta[0])
         k0, k0_se = _count(y - mean, estimator)
     raise EstimationError("the trimming does not settle on a number of missing studies")

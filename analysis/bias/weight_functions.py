@@ -82,7 +82,9 @@ class _Selection:
         spread = np.sqrt(1.0 + tau2 / self.v)
         value = self.log_weight(self.p_own, theta[2:]) - 0.5 * np.log(2.0 * math.pi * variance)
         value = value - 0.5 * (self.y - theta[0]) ** 2 / variance
-        return float((value - np.log(self._observed(center, spread, theta[2:]))).sum())
+        # Weights that single out a p-value nobody observes leave a probability of 0.
+        with np.errstate(divide="ignore"):
+            return float((value - np.log(self._observed(center, spread, theta[2:]))).sum())
 
     def _observed(self, center: Floats, spread: Floats, delta: Floats) -> Floats:
         """Probability of being observed, up to the constant of the weight function."""
@@ -121,7 +123,8 @@ def weighted_selection(
     alternative: `greater` or `less` for one-sided, `two.sided` for two-sided p-values. steps: upper
     ends of the intervals of `steps` but the last. One-sided steps are fitted by `step_selection`,
     which has closed forms. Weights of p-values of an effect and its sampling error alone.
-    Raises `EstimationError` for fewer than 5 studies, or an interval of p-values without one.
+    Raises `EstimationError` for fewer than 5 studies, an interval of p-values without one, and a
+    likelihood without a maximum (all p-values alike).
     """
     effects, variances = check_estimates(yi, vi)
     named(kind, WEIGHT_FUNCTIONS, "weight function")
@@ -137,6 +140,8 @@ def weighted_selection(
     plain = fit_meta_regression(problem.y, problem.v, method="ML", ci_method="wald")
     fits = [_maximize(problem, start) for start in _starts(plain.tau2, plain, kind, free)]
     theta, value = max(fits, key=lambda one: one[1])
+    if not math.isfinite(value):
+        raise EstimationError("the likelihood has no maximum: weights could single out one p-value")
     return _describe(problem, theta, value, plain.loglik, kind, alternative, level, unit * sign)
 
 
@@ -250,6 +255,10 @@ def _hessian(problem: _Selection, theta: Floats) -> Floats:
     return (out + out.T) / 2.0
 
 
+def _is_positive(matrix: Floats) -> bool:
+    return bool(np.isfinite(matrix).all()) and float(np.linalg.eigvalsh(matrix)[0]) > 0.0
+
+
 def _newton(
     problem: _Selection, theta: Floats, bounds: list[tuple[float | None, float | None]]
 ) -> tuple[Floats, float]:
@@ -264,7 +273,7 @@ def _newton(
         if float(np.abs(slope[inside]).max(initial=0.0)) < 1e-8:
             break
         curvature = -_hessian(problem, theta)[np.ix_(inside, inside)]
-        if float(np.linalg.eigvalsh(curvature)[0]) <= 0.0:
+        if not _is_positive(curvature):
             break
         candidate = theta.copy()
         candidate[inside] += np.linalg.solve(curvature, slope[inside])
@@ -290,7 +299,7 @@ def _describe(
     slope = _gradient(problem, theta)
     spread = np.full(theta.size, math.nan)
     information = -_hessian(problem, theta)[np.ix_(free, free)]
-    if float(np.linalg.eigvalsh(information)[0]) > 0.0:
+    if _is_positive(information):
         spread[free] = np.sqrt(np.diag(np.linalg.inv(information)))
     log_parameters = theta[2:]
     delta, delta_se = np.exp(log_parameters), np.exp(log_parameters) * spread[2:]

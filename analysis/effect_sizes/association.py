@@ -14,8 +14,9 @@ from scipy import special
 
 from analysis.arrays import Floats, as_vectors, named, require
 from analysis.distributions import bivariate_normal_cdf, normal_pdf, normal_quantile
-from analysis.effect_sizes.base import EffectSizes, finite
+from analysis.effect_sizes.base import EffectSizes
 from analysis.effect_sizes.binary import cells_after_policy
+from analysis.effect_sizes.standardized import pooled_variance, two_groups
 from analysis.rootfinding import find_root
 
 POINT_BISERIAL_VARIANCES = {
@@ -24,14 +25,9 @@ POINT_BISERIAL_VARIANCES = {
 }
 
 
-def _cohen_d(
-    m1i: ArrayLike, sd1i: ArrayLike, n1i: ArrayLike, m2i: ArrayLike, sd2i: ArrayLike, n2i: ArrayLike
-) -> tuple[Floats, Floats, Floats]:
-    m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
-    require(~(sd1 <= 0) & ~(sd2 <= 0), "standard deviations must be greater than 0")
-    require(~(n1 < 2) & ~(n2 < 2), "each group needs at least 2 participants")
-    pooled = ((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / (n1 + n2 - 2.0)
-    return (m1 - m2) / np.sqrt(pooled), n1, n2
+def _cohen_d(*columns: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    m1, sd1, n1, m2, sd2, n2 = two_groups(*columns)
+    return (m1 - m2) / np.sqrt(pooled_variance(sd1, n1, sd2, n2)), n1, n2
 
 
 def point_biserial(
@@ -112,7 +108,7 @@ def phi_coefficient(
             vi = (1.0 - phi**2 + phi * (1.0 + phi**2 / 2.0) * lean - 0.75 * phi**2 * tails) / n
         else:
             vi = _phi_variance_stratified(a, b, c, d)
-    return finite("PHI", phi, vi, f"phi/{variance}")
+    return EffectSizes("PHI", phi, vi, f"phi/{variance}")
 
 
 def _phi_variance_stratified(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
@@ -140,14 +136,14 @@ def yule(
 ) -> EffectSizes:
     """Yule's Q = (OR - 1)/(OR + 1), or Y with the square root of the odds ratio in its place;
     variances (1 - Q^2)^2/4 and (1 - Y^2)^2/16 times 1/a + 1/b + 1/c + 1/d (Yule 1912)."""
-    named(kind, {"Q": 0, "Y": 0}, "coefficient of Yule")
+    named(kind, ("Q", "Y"), "coefficient of Yule")
     a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, zero_cells, add)
     power, divisor = (1.0, 4.0) if kind == "Q" else (0.5, 16.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (a * d / (b * c)) ** power
         yi = (ratio - 1.0) / (ratio + 1.0)
         vi = (1.0 - yi**2) ** 2 / divisor * (1.0 / a + 1.0 / b + 1.0 / c + 1.0 / d)
-    return finite(f"YU{kind}", yi, vi, f"yule_{kind.lower()}")
+    return EffectSizes(f"YU{kind}", yi, vi, f"yule_{kind.lower()}/zero_cells_{zero_cells}")
 
 
 def probit_difference(
@@ -171,7 +167,7 @@ def probit_difference(
             z = special.ndtri(x / n)
             yi = yi + sign * z
             vi = vi + x * other / n**3 / normal_pdf(z) ** 2
-    return finite("PBIT", yi, vi, "probit_difference")
+    return EffectSizes("PBIT", yi, vi, f"probit_difference/zero_cells_{zero_cells}")
 
 
 def tetrachoric(
@@ -180,19 +176,20 @@ def tetrachoric(
     events2i: ArrayLike,
     n2i: ArrayLike,
     *,
-    zero_cells: str = "only0",
+    zero_cells: str = "none",
     add: float = 0.5,
 ) -> EffectSizes:
     """Tetrachoric correlation: the 2 x 2 table cuts a bivariate normal at its margins.
 
     The correlation that gives the first cell (with both margins as thresholds this is the
     maximum-likelihood estimate), variance by the delta method on the multinomial cells (Brown
-    1977, Appl Stat 26:343). A table with a zero cell has none (nan).
+    1977, Appl Stat 26:343). A table with a zero cell has none (nan), and by default nothing is
+    added.
     """
     cells = np.array(cells_after_policy(events1i, n1i, events2i, n2i, zero_cells, add))
     made = [_tetrachoric(*(float(x) for x in column)) for column in cells.T]
     yi, vi = np.array(made).T if made else (np.zeros(0), np.zeros(0))
-    return finite("RTET", yi, vi, "tetrachoric/brown")
+    return EffectSizes("RTET", yi, vi, f"tetrachoric/brown/zero_cells_{zero_cells}")
 
 
 def _tetrachoric(a: float, b: float, c: float, d: float) -> tuple[float, float]:

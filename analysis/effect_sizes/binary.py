@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes, finite
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows, of_measure
 
 LOGISTIC_TO_SMD = math.sqrt(3.0) / math.pi
 COX_TO_SMD = 1.0 / 1.65
@@ -32,6 +32,17 @@ RISK_DIFFERENCE_VARIANCES = {
 }
 
 
+def rows_to_correct(zero: np.ndarray, policy: str) -> np.ndarray:
+    """Whether something is added to each row, from whether it has a zero cell."""
+    named(policy, ZERO_CELL_POLICIES, "zero-cell policy")
+    return {
+        "only0": zero,
+        "all": np.ones_like(zero),
+        "if0all": np.full_like(zero, zero.any()),
+        "none": np.zeros_like(zero),
+    }[policy]
+
+
 def cells_after_policy(
     events1: ArrayLike,
     n1: ArrayLike,
@@ -42,19 +53,12 @@ def cells_after_policy(
     drop00: bool = False,
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Events and non-events of both groups after the zero-cell policy (`ZERO_CELL_POLICIES`)."""
-    named(zero_cells, ZERO_CELL_POLICIES, "zero-cell policy")
     e1, t1, e2, t2 = as_vectors(events1i=events1, n1i=n1, events2i=events2, n2i=n2)
     require(~(e1 < 0) & ~(e2 < 0), "events must not be negative")
     require(~(e1 > t1) & ~(e2 > t2), "events must not exceed the group size")
     require(~(t1 <= 0) & ~(t2 <= 0), "group sizes must be greater than 0")
     cells = np.stack([e1, t1 - e1, e2, t2 - e2])
-    zero = (cells == 0).any(axis=0)
-    added = {
-        "only0": zero,
-        "all": np.ones_like(zero),
-        "if0all": np.full_like(zero, zero.any()),
-        "none": np.zeros_like(zero),
-    }[zero_cells]
+    added = rows_to_correct((cells == 0).any(axis=0), zero_cells)
     if drop00:
         uninformative = ((e1 == 0) & (e2 == 0)) | ((e1 == t1) & (e2 == t2))
         cells = np.where(uninformative, np.nan, cells)
@@ -91,7 +95,7 @@ def log_odds_ratio(
     with np.errstate(divide="ignore", invalid="ignore"):
         yi = np.log(a) - np.log(b) - np.log(c) + np.log(d)
         vi = 1.0 / a + 1.0 / b + 1.0 / c + 1.0 / d
-    return finite("OR", yi, vi, f"log_odds_ratio/woolf/zero_cells_{zero_cells}")
+    return EffectSizes("OR", yi, vi, f"log_odds_ratio/woolf/zero_cells_{zero_cells}")
 
 
 def log_risk_ratio(
@@ -109,7 +113,7 @@ def log_risk_ratio(
     with np.errstate(divide="ignore", invalid="ignore"):
         yi = np.log(a / (a + b)) - np.log(c / (c + d))
         vi = 1.0 / a - 1.0 / (a + b) + 1.0 / c - 1.0 / (c + d)
-    return finite("RR", yi, vi, f"log_risk_ratio/katz/zero_cells_{zero_cells}")
+    return EffectSizes("RR", yi, vi, f"log_risk_ratio/katz/zero_cells_{zero_cells}")
 
 
 def risk_difference(
@@ -136,11 +140,11 @@ def risk_difference(
         p1, p2 = a / n1, c / n2
         yi = p1 - p2
         if variance == "AV":
-            p1, p2 = (np.nansum(x) / np.nansum(n) + 0.0 * x for x, n in ((a, n1), (c, n2)))
+            p1, p2 = (mean_over_rows(p, n) + 0.0 * p for p, n in ((p1, n1), (p2, n2)))
         less = 1.0 if variance == "UB" else 0.0
         vi = p1 * (1.0 - p1) / (n1 - less) + p2 * (1.0 - p2) / (n2 - less)
     label = "" if variance == "LS" else f"/{variance}"
-    return finite("RD", yi, vi, f"risk_difference{label}/zero_cells_{zero_cells}")
+    return EffectSizes("RD", yi, vi, f"risk_difference{label}/zero_cells_{zero_cells}")
 
 
 def arcsine_difference(
@@ -174,7 +178,7 @@ def peto_log_odds_ratio(
     a, b, c, d = cells_after_policy(events1i, n1i, events2i, n2i, zero_cells, add, drop00)
     observed_less_expected, v = hypergeometric_moments(a, b, c, d)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return finite("PETO", observed_less_expected / v, 1.0 / v, "peto_log_odds_ratio")
+        return EffectSizes("PETO", observed_less_expected / v, 1.0 / v, "peto_log_odds_ratio")
 
 
 def hypergeometric_moments(a: Floats, b: Floats, c: Floats, d: Floats) -> tuple[Floats, Floats]:
@@ -192,6 +196,7 @@ def odds_ratio_to_smd(effects: EffectSizes, *, method: str = "logistic") -> Effe
     about 10% and is stored in the formula.
     """
     factor = named(method, ODDS_TO_SMD, "conversion of odds ratios")
+    of_measure(effects, "OR", "PETO")
     return EffectSizes(
         "SMD", effects.yi * factor, effects.vi * factor**2, f"{effects.formula}/to_smd_{method}"
     )

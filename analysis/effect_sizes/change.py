@@ -24,7 +24,6 @@ CHANGE_STANDARDIZERS = {
 
 def _change_variance(sd1: Floats, sd2: Floats, r: Floats) -> Floats:
     require(~(np.abs(r) > 1), "a correlation lies between -1 and 1")
-    require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
     return sd1**2 + sd2**2 - 2.0 * r * sd1 * sd2
 
 
@@ -43,6 +42,7 @@ def mean_change(
     after, before, sd1, sd2, n, r = as_vectors(
         m_after=m_after, m_before=m_before, sd_after=sd_after, sd_before=sd_before, ni=ni, ri=ri
     )
+    require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
     require(~(n < 1), "a change needs at least 1 participant")
     return EffectSizes("MC", after - before, _change_variance(sd1, sd2, r) / n, "mean_change")
 
@@ -62,8 +62,7 @@ def log_ratio_of_change(
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
     require(~(n < 1), "a change needs at least 1 participant")
     require(~(after * before <= 0), "a ratio needs means of the same sign, other than 0")
-    cv1, cv2 = sd1 / after, sd2 / before
-    vi = (cv1**2 + cv2**2 - 2.0 * r * cv1 * cv2) / n
+    vi = _change_variance(sd1 / after, sd2 / before, r) / n
     return EffectSizes("ROMC", np.log(after / before), vi, "log_ratio_of_change")
 
 
@@ -86,11 +85,12 @@ def standardized_change(
     `sd_after` is not used by `before`.
     """
     named(by, CHANGE_STANDARDIZERS, "standardizer of a change")
-    formulas = {"LS": 0} if by == "before_unequal" else {"LS": 0, "LS2": 0}
+    formulas = ("LS",) if by == "before_unequal" else ("LS", "LS2")
     named(variance, formulas, f"variance formula of a change by {by}")
     after, before, sd1, sd2, n, r = as_vectors(
         m_after=m_after, m_before=m_before, sd_after=sd_after, sd_before=sd_before, ni=ni, ri=ri
     )
+    require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
     changes = _change_variance(sd1, sd2, r)
     scale = np.sqrt(changes) if by == "change" else sd2
     require(~(scale <= 0), "the standardizer must be greater than 0")

@@ -8,12 +8,15 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, as_vectors, named
 from analysis.distributions import normal_cdf
-from analysis.effect_sizes.base import EffectSizes
+from analysis.effect_sizes.base import EffectSizes, of_measure
 from analysis.effect_sizes.binary import ODDS_TO_SMD
+
+_DIFFERENCES = ("SMD", "SMDH", "SMD1", "SMD1H", "PBIT")
 
 
 def smd_to_odds_ratio(effects: EffectSizes, *, method: str = "logistic") -> EffectSizes:
     """Log odds ratios from standardized mean differences, the inverse of `odds_ratio_to_smd`."""
+    of_measure(effects, *_DIFFERENCES)
     factor = 1.0 / named(method, ODDS_TO_SMD, "conversion of odds ratios")
     return EffectSizes(
         "OR", effects.yi * factor, effects.vi * factor**2, f"{effects.formula}/to_or_{method}"
@@ -25,6 +28,7 @@ def smd_effects_to_correlations(
 ) -> EffectSizes:
     """Point-biserial correlations from standardized mean differences, r = d / sqrt(d^2 + h) with
     h = m/n1 + m/n2, m = n1 + n2 - 2; variance h^2 v / (d^2 + h)^3."""
+    of_measure(effects, *_DIFFERENCES)
     d, v, n1, n2 = as_vectors(yi=effects.yi, vi=effects.vi, n1i=n1i, n2i=n2i)
     m = n1 + n2 - 2.0
     h = m / n1 + m / n2
@@ -37,6 +41,7 @@ def correlations_to_smd_effects(effects: EffectSizes) -> EffectSizes:
     """Standardized mean differences from correlations of two measured variables, cut at the
     median of one of them: d = 2 r / sqrt(1 - r^2), variance 4 v / (1 - r^2)^3 (Borenstein et al.
     2009, Introduction to Meta-Analysis, eq. 7.5 and 7.6)."""
+    of_measure(effects, "COR", "UCOR", "PCOR", "RBIS", "RTET")
     r, v = effects.yi, effects.vi
     rest = 1.0 - r**2
     return EffectSizes("SMD", 2.0 * r / np.sqrt(rest), 4.0 * v / rest**3, f"{effects.formula}/to_d")

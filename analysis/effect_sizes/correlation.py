@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows
 
 
 def fisher_z(ri: ArrayLike, ni: ArrayLike) -> EffectSizes:
@@ -21,19 +21,12 @@ def fisher_z(ri: ArrayLike, ni: ArrayLike) -> EffectSizes:
     return EffectSizes("ZCOR", np.arctanh(r), 1.0 / (n - 3.0), "fisher_z")
 
 
-CORRELATION_VARIANCES = {
-    "LS": "each row's own correlation",
-    "AV": "the mean correlation over the rows",
-    "UB": "unbiased (Olkin and Pratt 1958), for the corrected correlation",
-}
-
-
 def raw_correlation(ri: ArrayLike, ni: ArrayLike, *, variance: str = "LS") -> EffectSizes:
     """Pearson's r with variance (1 - r^2)^2 / (n - 1) (`LS`), or with the mean r weighted by n in
     its place (`AV`). Pool Fisher's z unless the scale of r itself is wanted."""
-    named(variance, {"LS": 0, "AV": 0}, "variance formula")
+    named(variance, ("LS", "AV"), "variance formula")
     r, n = _correlations(ri, ni)
-    center = r if variance == "LS" else np.full_like(r, np.nansum(n * r) / np.nansum(n + 0.0 * r))
+    center = r if variance == "LS" else np.full_like(r, mean_over_rows(r, n))
     return EffectSizes("COR", r, (1.0 - center**2) ** 2 / (n - 1.0), f"correlation/{variance}")
 
 
@@ -41,7 +34,7 @@ def unbiased_correlation(ri: ArrayLike, ni: ArrayLike, *, variance: str = "LS") 
     """Correlation corrected for its bias, r 2F1(1/2, 1/2; (n - 2)/2; 1 - r^2) (Olkin and Pratt
     1958, Ann Math Stat 29:201), with the variance of `raw_correlation` at it (`LS`) or the
     unbiased one (`UB`)."""
-    named(variance, {"LS": 0, "UB": 0}, "variance formula")
+    named(variance, ("LS", "UB"), "variance formula")
     r, n = _correlations(ri, ni)
     require(~(n <= 4), "the corrected correlation needs more than 4 participants")
     rest = 1.0 - r**2

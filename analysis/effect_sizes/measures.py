@@ -61,11 +61,11 @@ MEASURES: dict[str, Formula] = {
     "ZPCOR": correlation.partial_correlation,
     "PCOR": partial(correlation.partial_correlation, fisher=False),
     "SPCOR": correlation.semipartial_correlation,
-    **{scale: partial(proportions.proportion, scale=scale) for scale in ("PR", "PLN", "PLO")},
-    "PAS": partial(proportions.proportion, scale="PAS"),
-    "PFT": partial(proportions.proportion, scale="PFT"),
+    **{s: partial(proportions.proportion, scale=s) for s in proportions.PROPORTION_SCALES},
     **{s: partial(proportions.incidence_rate, scale=s) for s in proportions.RATE_SCALES},
-    **{s: partial(proportions.incidence_rate_contrast, scale=s) for s in ("IRR", "IRD", "IRSD")},
+    **{
+        s: partial(proportions.incidence_rate_contrast, scale=s) for s in proportions.RATE_CONTRASTS
+    },
     **{s: partial(association.reliability, scale=s) for s in association.RELIABILITY_SCALES},
 }
 """The function of each measure, by metafor's codes (and PPC for pre-post-control designs)."""
@@ -104,9 +104,7 @@ def compute_effect_sizes(
     measure refuses, with the row.
     """
     if isinstance(measure, str):
-        rows = max(
-            (np.size(table[name]) for name in inputs_of(measure) if name in table), default=0
-        )
+        rows = max(np.size(table[name]) for name in _present(table, measure))
         codes = [measure] * rows
     else:
         codes = [str(one) for one in measure]
@@ -131,8 +129,10 @@ def _make(
 ) -> EffectSizes:
     """Effects of one measure; a refusal names rows of the whole table."""
     known = inspect.signature(MEASURES[code]).parameters
+    # What makes the measure this one is not an option of it.
+    own = getattr(MEASURES[code], "keywords", {})
     for name in options:
-        if name not in known or name in columns:
+        if name not in known or name in columns or name in own:
             raise EstimationError(f"{code} has no option {name!r}")
     try:
         return MEASURES[code](**columns, **options)
@@ -140,15 +140,20 @@ def _make(
         raise error.of_table(rows.tolist()) from None
 
 
-def _columns(table: Mapping[str, Any], code: str, own: np.ndarray) -> dict[str, Floats]:
+def _present(table: Mapping[str, Any], code: str) -> tuple[str, ...]:
+    """The columns of a measure, all of which must be there."""
     needed = inputs_of(code)
     missing = [name for name in needed if name not in table]
     if missing:
         raise EstimationError(
             f"{code} needs the columns {', '.join(needed)}; not there: {', '.join(missing)}"
         )
+    return needed
+
+
+def _columns(table: Mapping[str, Any], code: str, own: np.ndarray) -> dict[str, Floats]:
     columns = {}
-    for name in needed:
+    for name in _present(table, code):
         try:
             values = np.asarray(table[name], dtype=np.float64)
         except (TypeError, ValueError):

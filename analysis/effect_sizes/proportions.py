@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes, finite
-from analysis.effect_sizes.binary import ZERO_CELL_POLICIES
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows
+from analysis.effect_sizes.binary import rows_to_correct
+from analysis.errors import EstimationError
 
 PROPORTION_SCALES = {
     "PR": "the proportion itself",
@@ -31,15 +32,6 @@ RATE_CONTRASTS = {
 _OTHER_VARIANCES = {"PR": ("UB", "AV"), "PLO": ("AV",)}
 """Besides `LS`, from the row's own proportion: `UB` unbiased, with n - 1; `AV` from the mean
 proportion over the rows."""
-
-
-def _rows_to_correct(zero: np.ndarray, policy: str) -> Floats:
-    named(policy, ZERO_CELL_POLICIES, "zero-cell policy")
-    if policy == "if0all":
-        return np.full(zero.shape, float(zero.any()))
-    return {"only0": zero, "all": np.ones_like(zero), "none": np.zeros_like(zero)}[policy].astype(
-        float
-    )
 
 
 def proportion(
@@ -69,10 +61,10 @@ def proportion(
         return EffectSizes("PFT", yi, 1.0 / (4.0 * n + 2.0), "proportion/PFT")
     if scale == "PAS":
         return EffectSizes("PAS", np.arcsin(np.sqrt(x / n)), 1.0 / (4.0 * n), "proportion/PAS")
-    extra = add * _rows_to_correct((x == 0) | (x == n), zero_cells)
+    extra = add * rows_to_correct((x == 0) | (x == n), zero_cells)
     x, n = x + extra, n + 2.0 * extra
     p = x / n
-    mean = float(x.sum() / n.sum())
+    mean = mean_over_rows(p, n)
     with np.errstate(divide="ignore", invalid="ignore"):
         if scale == "PR":
             yi, vi = p, p * (1.0 - p) / (n - 1.0 if variance == "UB" else n)
@@ -84,7 +76,7 @@ def proportion(
             yi, vi = np.log(p / (1.0 - p)), 1.0 / x + 1.0 / (n - x)
             if variance == "AV":
                 vi = 1.0 / (n * mean * (1.0 - mean))
-    return finite(scale, yi, vi, f"proportion/{scale}/{variance}/zero_cells_{zero_cells}")
+    return EffectSizes(scale, yi, vi, f"proportion/{scale}/{variance}/zero_cells_{zero_cells}")
 
 
 def proportion_from_scale(value: ArrayLike, scale: str, ni: ArrayLike | None = None) -> Floats:
@@ -98,7 +90,9 @@ def proportion_from_scale(value: ArrayLike, scale: str, ni: ArrayLike | None = N
     named(scale, PROPORTION_SCALES, "scale of a proportion")
     y = np.asarray(value, dtype=np.float64)
     if scale == "PFT":
-        n = np.asarray(np.nan if ni is None else ni, dtype=np.float64)
+        if ni is None:
+            raise EstimationError("the inverse of PFT needs numbers of persons (ni)")
+        n = np.asarray(ni, dtype=np.float64)
         low = 0.5 * np.arcsin(np.sqrt(1.0 / (n + 1.0)))
         high = 0.5 * (np.arcsin(np.sqrt(n / (n + 1.0))) + np.pi / 2.0)
         sine = np.sin(2.0 * y)
@@ -131,7 +125,7 @@ def incidence_rate(
     require(~(x < 0), "events must not be negative")
     require(~(t <= 0), "times must be greater than 0")
     if scale in ("IR", "IRLN"):
-        x = x + add * _rows_to_correct(x == 0, zero_cells)
+        x = x + add * rows_to_correct(x == 0, zero_cells)
     with np.errstate(divide="ignore", invalid="ignore"):
         if scale == "IR":
             yi, vi = x / t, x / t**2
@@ -143,7 +137,7 @@ def incidence_rate(
             if scale == "IRFT":
                 yi = 0.5 * (yi + np.sqrt((x + 1.0) / t))
     label = f"/zero_cells_{zero_cells}" if scale in ("IR", "IRLN") else ""
-    return finite(scale, yi, vi, f"incidence_rate/{scale}{label}")
+    return EffectSizes(scale, yi, vi, f"incidence_rate/{scale}{label}")
 
 
 def incidence_rate_contrast(
@@ -165,7 +159,7 @@ def incidence_rate_contrast(
     x1, t1, x2, t2 = as_vectors(events1i=events1i, time1i=time1i, events2i=events2i, time2i=time2i)
     require(~(x1 < 0) & ~(x2 < 0), "events must not be negative")
     require(~(t1 <= 0) & ~(t2 <= 0), "times must be greater than 0")
-    extra = add * _rows_to_correct((x1 == 0) | (x2 == 0), zero_cells)
+    extra = add * rows_to_correct((x1 == 0) | (x2 == 0), zero_cells)
     if scale == "IRSD":
         yi = np.sqrt(x1 / t1) - np.sqrt(x2 / t2)
         vi = 1.0 / (4.0 * t1) + 1.0 / (4.0 * t2)
@@ -176,4 +170,4 @@ def incidence_rate_contrast(
             yi, vi = np.log(x1 / t1) - np.log(x2 / t2), 1.0 / x1 + 1.0 / x2
         else:
             yi, vi = x1 / t1 - x2 / t2, x1 / t1**2 + x2 / t2**2
-    return finite(scale, yi, vi, f"incidence_rate_contrast/{scale}/zero_cells_{zero_cells}")
+    return EffectSizes(scale, yi, vi, f"incidence_rate_contrast/{scale}/zero_cells_{zero_cells}")

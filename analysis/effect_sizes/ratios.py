@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes
+from analysis.arrays import as_vectors, named, require
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows
+from analysis.effect_sizes.standardized import pooled_variance
 
 ROM_VARIANCES = {
     "LS": "each group its own coefficient of variation",
@@ -18,10 +19,6 @@ ROM_VARIANCES = {
     "AVHO": "the mean coefficient of variation over groups and rows",
 }
 """Variance formulas of the log ratio of means, by metafor's names."""
-
-
-def _mean(values: Floats, weights: Floats) -> float:
-    return float((weights * values).sum() / weights.sum())
 
 
 def log_ratio_of_means(
@@ -46,12 +43,12 @@ def log_ratio_of_means(
     require(~(m1 * m2 <= 0), "a ratio needs means of the same sign, other than 0")
     cv1, cv2 = sd1 / m1, sd2 / m2
     if variance == "HO":
-        pooled = ((n1 - 1) * sd1**2 + (n2 - 1) * sd2**2) / (n1 + n2 - 2)
+        pooled = pooled_variance(sd1, n1, sd2, n2)
         vi = pooled / (n1 * m1**2) + pooled / (n2 * m2**2)
     elif variance == "AV":
-        vi = _mean(cv1, n1) ** 2 / n1 + _mean(cv2, n2) ** 2 / n2
+        vi = mean_over_rows(cv1, n1) ** 2 / n1 + mean_over_rows(cv2, n2) ** 2 / n2
     elif variance == "AVHO":
-        both = _mean(np.concatenate([cv1, cv2]), np.concatenate([n1, n2]))
+        both = mean_over_rows(np.concatenate([cv1, cv2]), np.concatenate([n1, n2]))
         vi = both**2 * (1.0 / n1 + 1.0 / n2)
     else:
         vi = cv1**2 / n1 + cv2**2 / n2
@@ -94,6 +91,7 @@ def log_mean(mi: ArrayLike, sdi: ArrayLike, ni: ArrayLike) -> EffectSizes:
     """Logarithm of a positive mean with variance sd^2 / (n m^2)."""
     m, sd, n = as_vectors(mi=mi, sdi=sdi, ni=ni)
     require(~(m <= 0), "the logarithm needs means above 0")
+    require(~(sd < 0), "standard deviations must not be negative")
     require(~(n < 1), "a mean needs at least 1 participant")
     return EffectSizes("MNLN", np.log(m), sd**2 / (n * m**2), "log_mean")
 

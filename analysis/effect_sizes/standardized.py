@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows
 
 
 def hedges_j(df: ArrayLike, *, exact: bool = True) -> Floats:
@@ -46,7 +46,7 @@ def _variance_ub(g: Floats, j: Floats, n1: Floats, n2: Floats) -> Floats:
 
 def _variance_av(g: Floats, j: Floats, n1: Floats, n2: Floats) -> Floats:
     weights = n1 + n2
-    mean_g = float((weights * g).sum() / weights.sum())
+    mean_g = mean_over_rows(g, weights)
     return 1.0 / n1 + 1.0 / n2 + mean_g**2 / (2.0 * weights)
 
 
@@ -80,12 +80,10 @@ def standardized_mean_difference(
     exact: exact or approximate J.
     Raises `EstimationError` for a standard deviation of 0 or less or a group below 2.
     """
-    m1, sd1, n1, m2, sd2, n2 = _two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
+    m1, sd1, n1, m2, sd2, n2 = two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
     formula = named(variance, SMD_VARIANCES, "variance formula")
-    df = n1 + n2 - 2.0
-    pooled = np.sqrt(((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / df)
-    j = hedges_j(df, exact=exact)
-    g = j * (m1 - m2) / pooled
+    j = hedges_j(n1 + n2 - 2.0, exact=exact)
+    g = j * (m1 - m2) / np.sqrt(pooled_variance(sd1, n1, sd2, n2))
     label = f"hedges_g/{'exact' if exact else 'approximate'}_j/{variance}"
     return EffectSizes("SMD", g, formula(g, j, n1, n2), label)
 
@@ -106,8 +104,8 @@ def standardized_mean_difference_unequal(
     g = J (m1 - m2)/s, s^2 = (sd1^2 + sd2^2)/2, J with n1 + n2 - 2 df. variance: Bonett (2008,
     Psychol Methods 13:99) with g (`LS`), or J^2 times the same with d (`LS2`).
     """
-    named(variance, {"LS": 0, "LS2": 0}, "variance formula")
-    m1, sd1, n1, m2, sd2, n2 = _two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
+    named(variance, ("LS", "LS2"), "variance formula")
+    m1, sd1, n1, m2, sd2, n2 = two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
     v1, v2 = sd1**2, sd2**2
     mean = (v1 + v2) / 2.0
     j = hedges_j(n1 + n2 - 2.0)
@@ -136,7 +134,7 @@ def glass_delta(
     equal_sd: variance 1/n1 + 1/n2 + g^2/(2 n2); without it the one of Bonett (2008, eq. 11),
     (sd1^2/sd2^2)/(n1 - 1) + 1/(n2 - 1) + g^2/(2 (n2 - 1)).
     """
-    m1, sd1, n1, m2, sd2, n2 = _two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
+    m1, sd1, n1, m2, sd2, n2 = two_groups(m1i, sd1i, n1i, m2i, sd2i, n2i)
     g = hedges_j(n2 - 1.0) * (m1 - m2) / sd2
     if equal_sd:
         vi = 1.0 / n1 + 1.0 / n2 + g**2 / (2.0 * n2)
@@ -145,7 +143,13 @@ def glass_delta(
     return EffectSizes("SMD1H", g, vi, "glass_delta/unequal_sd")
 
 
-def _two_groups(*columns: ArrayLike) -> list[Floats]:
+def pooled_variance(sd1: Floats, n1: Floats, sd2: Floats, n2: Floats) -> Floats:
+    """Variance within two groups, with n1 + n2 - 2 df."""
+    return ((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / (n1 + n2 - 2.0)
+
+
+def two_groups(*columns: ArrayLike) -> list[Floats]:
+    """Means, standard deviations and sizes of two groups as vectors, checked."""
     names = ("m1i", "sd1i", "n1i", "m2i", "sd2i", "n2i")
     m1, sd1, n1, m2, sd2, n2 = as_vectors(**dict(zip(names, columns, strict=True)))
     require(~(sd1 <= 0) & ~(sd2 <= 0), "standard deviations must be greater than 0")
@@ -174,8 +178,9 @@ def mean_difference(
     named(variance, MD_VARIANCES, "variance formula")
     m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
+    require(~(n1 < 1) & ~(n2 < 1), "each group needs at least 1 participant")
     if variance == "HO":
-        pooled = ((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / (n1 + n2 - 2.0)
-        vi = pooled * (1.0 / n1 + 1.0 / n2)
+        require(~(n1 + n2 <= 2), "a pooled standard deviation needs 3 participants")
+        vi = pooled_variance(sd1, n1, sd2, n2) * (1.0 / n1 + 1.0 / n2)
         return EffectSizes("MD", m1 - m2, vi, "mean_difference/equal_sd")
     return EffectSizes("MD", m1 - m2, sd1**2 / n1 + sd2**2 / n2, "mean_difference/unequal_sd")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats
+from analysis.bias.cluster_bootstrap import too_few_draws
 from analysis.distributions import bivariate_normal_cdf, normal_cdf
 from analysis.errors import EstimationError
 from analysis.gap.many_gaps import (
@@ -19,7 +20,7 @@ from analysis.gap.many_gaps import (
 )
 from analysis.results import Result
 
-LARGEST_SHARE_FAILED = 0.2
+FEWEST_DRAWS = 100
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ class BootstrappedModel:
         estimate = float(functional(self.fit)[0])
         values = functional(self.draws)
         known = values[np.isfinite(values)]
-        if known.size < (1.0 - LARGEST_SHARE_FAILED) * values.size or known.size < 100:
-            reason = f"{values.size - known.size} of {values.size} bootstrap samples have no value"
+        if reason := too_few_draws(known.size, values.size, FEWEST_DRAWS):
             return BootstrapEstimate(estimate, math.nan, math.nan, level, known.size, reason)
         tail = (1.0 - level) / 2.0
         lower, upper = np.quantile(known, [tail, 1.0 - tail])
@@ -69,7 +69,7 @@ def bootstrap_joint_model(
     """
     y1, v1, y2, v2, c = effects.one_row()
     fit = fit_many_gaps(effects)
-    if fit.mu1.size != 1 or not np.isfinite(fit.mu1[0]):
+    if not np.isfinite(fit.mu1[0]):
         raise EstimationError("the joint model needs at least 2 trials with each outcome")
     rng = np.random.default_rng(seed)
     has1, has2 = np.isfinite(y1), np.isfinite(y2)

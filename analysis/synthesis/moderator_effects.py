@@ -263,7 +263,7 @@ def _slope(
             "tau2": fit.tau2,
             "f": fit.qm,
             "df_num": 1,
-            "df_denom": fit.k - 2,
+            "df_denom": fit.qm_df_denom,
             "pvalue": fit.qm_pvalue,
             "status": "ok",
             "reason": "",

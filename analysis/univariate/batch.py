@@ -83,7 +83,7 @@ def fit_many(
     problem has the effect, and when nothing says how many problems there are.
     """
     named(method, TAU2_METHODS, "estimator of tau2")
-    y, v = (np.asarray(a, dtype=np.float64) for a in (yi, vi))
+    y, v = (np.atleast_1d(np.asarray(a, dtype=np.float64)) for a in (yi, vi))
     x = np.ones((y.shape[-1], 1)) if design is None else np.asarray(design, dtype=np.float64)
     x = x[:, None] if x.ndim == 1 else x
     if v.shape[-1] != y.shape[-1] or x.shape[-2] != y.shape[-1]:

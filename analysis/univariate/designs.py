@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats, require
+from analysis.arrays import Floats, is_missing, require
 from analysis.errors import EstimationError
 
 
@@ -51,6 +51,9 @@ def make_design(
     for part in used:
         if part not in table:
             raise EstimationError(f"no column {part!r}; there are {', '.join(table)}")
+    for name in reference or {}:
+        if name not in used:
+            raise EstimationError(f"a reference is given for {name!r}, which is no term")
     sizes = {part: len(table[part]) for part in used}
     if len(set(sizes.values())) > 1:
         raise EstimationError(f"the columns differ in length: {sizes}")
@@ -79,16 +82,6 @@ def make_design(
     return Design(np.column_stack(columns), tuple(names), found, levels)
 
 
-def _is_missing(value: Any) -> bool:
-    """None, nan and whatever cannot be compared with itself."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except TypeError:
-        return True
-
-
 def _main(
     values: Any, name: str, reference: str | None, levels: dict[str, tuple[str, ...]], full: bool
 ) -> list[tuple[str, Floats]]:
@@ -98,7 +91,9 @@ def _main(
         numbers = array.astype(np.float64)
         require(np.isfinite(numbers), f"{name} must be known for every effect")
         return [(name, numbers)]
-    texts = np.array(["" if _is_missing(one) else str(one) for one in values])
+    if all(isinstance(one, int | float) for one in values if not is_missing(one)):
+        raise EstimationError(f"{name} holds numbers and blanks: every effect needs a number")
+    texts = np.array(["" if is_missing(one) else str(one) for one in values])
     require(texts != "", f"{name} must be known for every effect")
     found = sorted(set(texts))
     if len(found) < 2:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import as_vector, check_estimates, named, require
+from analysis.arrays import as_vector, check_estimates, require
 from analysis.distributions import critical_value, two_sided_p
+from analysis.errors import EstimationError
 from analysis.results import Result
-from analysis.univariate.tau2 import TAU2_METHODS, generalized_moments
+from analysis.univariate.tau2 import estimate_tau2, generalized_moments
 
 TAU2_BY_WEIGHTS = "GENQ"
 
@@ -45,16 +46,19 @@ def weighted_mean(
     method: an estimator of tau2 from `TAU2_METHODS`, or `GENQ` for the moment estimator with the
     same weights (Jackson 2013). Fixed weights lose precision, but small studies gain no weight
     from heterogeneity, as they do under random effects (Henmi and Copas 2010).
-    Raises `EstimationError` for weights that are not positive.
+    Raises `EstimationError` for weights that are not positive and for fewer than 2 effects.
     """
     effects, variances = check_estimates(yi, vi)
     a = np.ones_like(effects) if weights is None else as_vector(weights, "weights")
-    require(a > 0, "weights must be greater than 0")
+    if a.size != effects.size:
+        raise EstimationError(f"{a.size} weights for {effects.size} effects")
+    require(np.isfinite(a) & (a > 0), "weights must be finite and greater than 0")
     ones = np.ones((effects.size, 1))
-    if method == TAU2_BY_WEIGHTS:
+    if method == TAU2_BY_WEIGHTS and effects.size > 1:
         tau2 = generalized_moments(effects, variances, ones, a)
     else:
-        tau2 = named(method, TAU2_METHODS, "estimator of tau2")(effects, variances, ones)
+        chosen = "REML" if method == TAU2_BY_WEIGHTS else method
+        tau2 = estimate_tau2(effects, variances, ones, chosen)
     total = float(a.sum())
     mu = float(a @ effects) / total
     se = math.sqrt(float(a**2 @ (variances + tau2))) / total

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from analysis.arrays import Floats
 from analysis.results import Result
 from analysis.univariate.least_squares import weighted_fit
+from analysis.univariate.tau2 import tau2_standard_error
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,6 @@ def kenward_roger(yi: Floats, vi: Floats, design: Floats, tau2: float) -> Kenwar
     x = design
     p = -(x.T * wi**2) @ x
     q = (x.T * wi**3) @ x
-    crossed = phi @ p
-    information = float((wi**2).sum()) - 2.0 * float(np.trace(phi @ q))
-    information += float(np.trace(crossed @ crossed))
-    variance = 2.0 / information
+    variance = tau2_standard_error(tau2, yi, vi, design, "REML") ** 2
     adjusted = phi + 2.0 * variance * phi @ (q - p @ phi @ p) @ phi
     return KenwardRoger((adjusted + adjusted.T) / 2.0, phi, -phi @ p @ phi, variance)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
-from analysis.arrays import Floats, check_design, check_estimates
+from analysis.arrays import Floats, check_design, check_estimates, coefficient_names
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.meta_regression import Coefficients, describe_coefficients
-from analysis.univariate.tau2 import TAU2_METHODS
+from analysis.univariate.tau2 import estimate_tau2
 
 _NEARLY_ZERO = -20.0
 """Logarithm of tau2 over the typical variance below which tau2 counts as 0."""
@@ -66,6 +66,7 @@ def fit_location_scale(
         raise EstimationError(
             f"{x.shape[1] + z.shape[1]} parameters need more effects than {effects.size}"
         )
+    _check_constant(z)
     # Orthonormal scale columns and effects of unit size keep the search well scaled.
     unit = float(np.median(variances))
     q_matrix, r_matrix = np.linalg.qr(z)
@@ -76,7 +77,7 @@ def fit_location_scale(
                                   restricted)  # fmt: skip
         return -value, -gradient
 
-    common = TAU2_METHODS[method](effects, variances, x) / unit
+    common = estimate_tau2(effects, variances, x, method) / unit
     best = None
     for a in _starts(common, q_matrix):
         found = optimize.minimize(
@@ -87,8 +88,8 @@ def fit_location_scale(
     assert best is not None
     hessian = _hessian(objective, best.x)
     alpha = np.linalg.solve(r_matrix, best.x)
-    constant = _shift(z)
-    alpha[constant] += math.log(unit) / float(z[0, constant[0]])
+    # Back to the units of tau2: a constant is among what the columns span.
+    alpha += np.linalg.solve(r_matrix, q_matrix.sum(axis=0) * math.log(unit))
     log_tau2 = q_matrix @ best.x
     tau2 = np.exp(np.maximum(log_tau2, -700.0)) * unit
     boundary = bool((log_tau2 < _NEARLY_ZERO).any())
@@ -107,7 +108,7 @@ def fit_location_scale(
         scale_se = np.sqrt(np.diag(covariance))
     return LocationScale(
         describe_coefficients(
-            names or [f"x{i}" for i in range(p)], fit.beta, np.sqrt(np.diag(fit.vb)), math.inf,
+            coefficient_names(names, p), fit.beta, np.sqrt(np.diag(fit.vb)), math.inf,
             level,
         ),
         describe_coefficients(
@@ -129,12 +130,12 @@ def _starts(common: float, z: Floats) -> list[Floats]:
     return out
 
 
-def _shift(z: Floats) -> np.ndarray:
-    """Where the units of tau2 go among the scale coefficients: the constant column."""
-    constant = np.flatnonzero(np.ptp(z, axis=0) == 0.0)
-    if constant.size == 0:
+def _check_constant(z: Floats) -> None:
+    """Refuse a scale design in which tau2 could not be the same for all."""
+    ones = np.ones(z.shape[0])
+    rest = ones - z @ np.linalg.lstsq(z, ones, rcond=None)[0]
+    if float(np.abs(rest).max()) > 1e-8:
         raise EstimationError("the scale design needs an intercept (a constant column)")
-    return constant[:1]
 
 
 def _loglik(

@@ -19,9 +19,9 @@ from analysis.univariate.heterogeneity import (
     describe_heterogeneity,
     fit_statistics,
 )
-from analysis.univariate.kenward_roger import kenward_roger
+from analysis.univariate.kenward_roger import KenwardRoger, kenward_roger
 from analysis.univariate.least_squares import weighted_fit
-from analysis.univariate.tau2 import TAU2_METHODS, log_likelihood, tau2_standard_error
+from analysis.univariate.tau2 import estimate_tau2, log_likelihood, tau2_standard_error
 from analysis.univariate.tau2_intervals import Tau2Interval, q_profile_interval
 
 CI_METHODS = {
@@ -52,6 +52,8 @@ def describe_coefficients(
     names: Sequence[str], estimate: Floats, se: Floats, df: ArrayLike, level: float
 ) -> Coefficients:
     """Tests and intervals of coefficients with standard errors and reference df (p each)."""
+    if len(names) != estimate.size:
+        raise EstimationError(f"{len(names)} names for {estimate.size} coefficients")
     freedom = np.broadcast_to(np.asarray(df, dtype=float), estimate.shape).copy()
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(se > 0, estimate / se, np.nan)
@@ -70,7 +72,7 @@ class MetaRegression(Result):
     tau2: residual between-study variance by `method`, with `tau2_interval` (Q-profile).
     heterogeneity: residual Q, I2, H2. r2: share of tau2 explained against the model without
     moderators, in percent (nan without moderators). qm, qm_df, qm_pvalue: omnibus test of the
-    moderators (F for t-based methods, chi-squared otherwise, divided by its df).
+    moderators (F on qm_df and qm_df_denom, which are infinite for `wald`).
     se_tau2: large-sample standard error of tau2. fit_statistics: log-likelihood at the fit
     (restricted unless ML or EE), deviance and information criteria.
     notes: states a reader should know, such as `tau2_at_zero`.
@@ -87,6 +89,7 @@ class MetaRegression(Result):
     tested: tuple[int, ...]
     qm: float
     qm_df: int
+    qm_df_denom: float
     qm_pvalue: float
     se_tau2: float
     fit_statistics: FitStatistics
@@ -94,6 +97,13 @@ class MetaRegression(Result):
     ci_method: str
     level: float
     notes: tuple[str, ...] = field(default=())
+    _adjusted: KenwardRoger | None = field(default=None, repr=False)
+
+    def df(self, contrast: Floats) -> float:
+        """Denominator df of c'beta: k - p, infinite for `wald`, Kenward and Roger's for theirs."""
+        if self._adjusted is not None:
+            return self._adjusted.df(contrast)
+        return float(self.coefficients.df[0])
 
     @property
     def loglik(self) -> float:
@@ -140,15 +150,13 @@ def fit_meta_regression(
     effects, variances = check_estimates(yi, vi)
     matrix = check_design(design, effects.size)
     k, p = matrix.shape
-    estimator = named(method, TAU2_METHODS, "estimator of tau2")
     named(ci_method, CI_METHODS, "interval method")
-    if k <= p:
-        raise EstimationError(f"{p} coefficients need more than {p} effects, found {k}")
     labels = coefficient_names(names, p)
-    tau2 = estimator(effects, variances, matrix)
+    tau2 = estimate_tau2(effects, variances, matrix, method)
     fit = weighted_fit(effects, 1.0 / (variances + tau2), matrix)
     scale = _variance_scale(ci_method, fit.rss, k - p)
     vb, df = fit.vb * scale, np.full(p, math.inf if ci_method == "wald" else float(k - p))
+    adjusted = None
     if ci_method == "kenward_roger":
         adjusted = kenward_roger(effects, variances, matrix, tau2)
         vb, df = adjusted.vcov, np.array([adjusted.df(one) for one in np.eye(p)])
@@ -162,10 +170,11 @@ def fit_meta_regression(
         tau2=tau2,
         tau2_interval=q_profile_interval(effects, variances, matrix, level),
         heterogeneity=describe_heterogeneity(effects, variances, matrix, tau2, method),
-        r2=_explained(effects, variances, tau2, estimator) if tested else math.nan,
+        r2=_explained(effects, variances, tau2, method) if tested else math.nan,
         tested=tuple(tested),
         qm=qm,
         qm_df=len(tested),
+        qm_df_denom=float(df.min()),
         qm_pvalue=qm_pvalue,
         se_tau2=tau2_standard_error(tau2, effects, variances, matrix, method),
         fit_statistics=_fit_statistics(effects, variances, matrix, tau2, method),
@@ -173,6 +182,7 @@ def fit_meta_regression(
         ci_method=ci_method,
         level=level,
         notes=_notes(tau2, scale, method, ci_method),
+        _adjusted=adjusted,
     )
 
 
@@ -187,8 +197,8 @@ def _fit_statistics(
     return fit_statistics(value, p + variances, k, p, restricted=restricted, saturated=saturated)
 
 
-def _explained(yi: Floats, vi: Floats, tau2: float, estimator: object) -> float:
-    total = estimator(yi, vi, np.ones((yi.size, 1)))  # type: ignore[operator]
+def _explained(yi: Floats, vi: Floats, tau2: float, method: str) -> float:
+    total = estimate_tau2(yi, vi, np.ones((yi.size, 1)), method)
     return max(0.0, 100.0 * (total - tau2) / total) if total > 0 else math.nan
 
 
@@ -219,7 +229,7 @@ def predict(fit: MetaRegression, rows: ArrayLike) -> Predictions:
     """Effects predicted at `rows` (m x p, in the order of the coefficients).
 
     Prediction limits add tau2 to the squared standard error and use the quantile of the interval
-    method (Riley, Higgins and Deeks 2011, BMJ 342:d549, with k - p df).
+    method (Riley, Higgins and Deeks 2011, BMJ 342:d549), with the df of that mean.
     Raises `EstimationError` for rows of another width.
     """
     x = np.atleast_2d(np.asarray(rows, dtype=np.float64))
@@ -227,7 +237,7 @@ def predict(fit: MetaRegression, rows: ArrayLike) -> Predictions:
         raise EstimationError(f"predictions need {fit.p} columns, found {x.shape[1]}")
     mean = x @ fit.coefficients.estimate
     se = np.sqrt(np.einsum("mp,pq,mq->m", x, fit.vb, x))
-    quantile = critical_value(fit.level, float(fit.coefficients.df[0]))
+    quantile = np.array([critical_value(fit.level, fit.df(row)) for row in x])
     reach = quantile * np.sqrt(se**2 + fit.tau2)
     half = quantile * se
     return Predictions(mean, se, mean - half, mean + half, mean - reach, mean + reach)
@@ -243,7 +253,7 @@ def contrast_estimates(fit: MetaRegression, contrasts: ArrayLike) -> Coefficient
         raise EstimationError(f"contrasts need {fit.p} columns, found {c.shape[1]}")
     se = np.sqrt(np.einsum("qp,pr,qr->q", c, fit.vb, c))
     names = [f"contrast {i}" for i in range(c.shape[0])]
-    df = fit.coefficients.df[0]
+    df = np.array([fit.df(one) for one in c])
     return describe_coefficients(names, c @ fit.coefficients.estimate, se, df, fit.level)
 
 

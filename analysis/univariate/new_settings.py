@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.arrays import Floats, check_estimates, named
+from analysis.arrays import Floats, check_estimates
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.quadratic_forms import weighted_chi2_cdf
 from analysis.results import Result
 from analysis.univariate.batch import fit_many
 from analysis.univariate.least_squares import generalized_q
-from analysis.univariate.tau2 import TAU2_METHODS, generalized_moments
+from analysis.univariate.tau2 import estimate_tau2, generalized_moments
 
 _TABLE = 120
 """Values of tau2 at which its confidence distribution is tabulated."""
@@ -156,7 +156,7 @@ def calibrated_share_above(
     if k < 3:
         raise EstimationError(f"a share of settings needs 3 studies, found {k}")
     ones = np.ones((k, 1))
-    tau2 = named(method, TAU2_METHODS, "estimator of tau2")(effects, variances, ones)
+    tau2 = estimate_tau2(effects, variances, ones, method)
     w = 1.0 / (variances + tau2)
     mu = np.array([float(w @ effects) / float(w.sum())])
     share = _calibrated(effects[None, :], variances[None, :], mu, np.array([tau2]), threshold)

@@ -59,6 +59,8 @@ def permutation_test(
     named(ci_method, compared, "statistic of a permutation test")
     if x.shape[0] <= x.shape[1]:
         raise EstimationError(f"{x.shape[1]} coefficients need more effects than {x.shape[0]}")
+    if permutations < 1:
+        raise EstimationError(f"a permutation test needs at least 1 permutation: {permutations}")
     k, rng = effects.size, np.random.default_rng(seed)
     if x.shape[1] == 1 and float(np.ptp(x)) == 0.0:
         every = 2**k if k < 60 else math.inf
@@ -87,7 +89,10 @@ def permutation_test(
 
 
 def _share_as_large(values: Floats) -> float:
-    """Share of the permutations at least as large as the first, which is what was observed."""
+    """Share of the permutations at least as large as the first, which is what was observed; nan
+    where that is not determined."""
+    if not math.isfinite(values[0]):
+        return math.nan if math.isnan(values[0]) else float(np.mean(values == values[0]))
     return float(np.mean(values >= values[0] - _TIE * max(1.0, abs(values[0]))))
 
 
@@ -97,12 +102,13 @@ def _statistics(fits: Fits, x: Floats, ci_method: str) -> tuple[Floats, Floats]:
         scale = fits.rss / fits.df
         if ci_method == "knapp_hartung_floor":
             scale = np.maximum(scale, 1.0)
-    vb = fits.vb * scale[:, None, None]
+    # Effects exactly on the model have scale 0: their statistics are infinite.
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = fits.beta / np.sqrt(np.einsum("bpp->bp", vb))
+        statistic = fits.beta / np.sqrt(np.einsum("bpp->bp", fits.vb) * scale[:, None])
     tested = np.flatnonzero(np.ptp(x, axis=0) > 0.0)
     if tested.size == 0:
         return statistic, np.full(scale.size, np.nan)
-    beta, part = fits.beta[:, tested], vb[:, tested[:, None], tested[None, :]]
+    beta, part = fits.beta[:, tested], fits.vb[:, tested[:, None], tested[None, :]]
     solved = np.linalg.solve(part, beta[:, :, None])[:, :, 0]
-    return statistic, np.einsum("bp,bp->b", beta, solved) / tested.size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return statistic, np.einsum("bp,bp->b", beta, solved) / (tested.size * scale)

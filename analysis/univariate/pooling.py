@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, check_estimates
+from analysis.arrays import Floats, check_estimates, named
 from analysis.distributions import critical_value, two_sided_p
-from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.heterogeneity import Heterogeneity
-from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.meta_regression import CI_METHODS, fit_meta_regression
+from analysis.univariate.tau2 import TAU2_METHODS
 from analysis.univariate.tau2_intervals import Tau2Interval
 
 PREDICTION_METHODS = {
@@ -61,10 +61,7 @@ def prediction_limits(
     mu: float, se: float, tau2: float, k: int, pi_method: str, level: float
 ) -> tuple[float, float]:
     """Limits mu -/+ quantile sqrt(tau2 + se^2); nan where the df are not positive."""
-    if pi_method not in PREDICTION_METHODS:
-        raise EstimationError(
-            f"unknown prediction interval {pi_method!r}; known: {', '.join(PREDICTION_METHODS)}"
-        )
+    named(pi_method, PREDICTION_METHODS, "prediction interval")
     df = {"t_k_minus_1": k - 1.0, "t_k_minus_2": k - 2.0, "normal": math.inf}[pi_method]
     if df <= 0:
         return math.nan, math.nan
@@ -118,7 +115,10 @@ def fit_random_effects(
     Raises `EstimationError` for missing effects or variances of 0 or less.
     """
     effects, variances = check_estimates(yi, vi)
+    named(pi_method, PREDICTION_METHODS, "prediction interval")
     if effects.size == 1:
+        named(method, TAU2_METHODS, "estimator of tau2")
+        named(ci_method, CI_METHODS, "interval method")
         return _single_study(float(effects[0]), float(variances[0]), level, pi_method)
     fit = fit_meta_regression(
         effects, variances, method=method, ci_method=ci_method, level=level, names=["mu"]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, check_design, check_estimates, named
+from analysis.arrays import Floats, check_design, check_estimates
 from analysis.distributions import critical_value
 from analysis.results import Result
 from analysis.univariate.batch import fit_many
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.many import leave_one_out
-from analysis.univariate.tau2 import TAU2_METHODS
+from analysis.univariate.tau2 import estimate_tau2
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def regression_residuals(
     """
     effects, variances = check_estimates(yi, vi)
     x = check_design(design, effects.size)
-    tau2 = named(method, TAU2_METHODS, "estimator of tau2")(effects, variances, x)
+    tau2 = estimate_tau2(effects, variances, x, method)
     marginal = variances + tau2
     fit = weighted_fit(effects, 1.0 / marginal, x)
     fitted = x @ fit.beta
@@ -87,7 +87,7 @@ def shrunken_effects(
     mean by v / (v + tau2) (Raudenbush and Bryk 1985, J Educ Stat 10:75), normal limits."""
     effects, variances = check_estimates(yi, vi)
     x = check_design(design, effects.size)
-    tau2 = named(method, TAU2_METHODS, "estimator of tau2")(effects, variances, x)
+    tau2 = estimate_tau2(effects, variances, x, method)
     fit = weighted_fit(effects, 1.0 / (variances + tau2), x)
     own = tau2 / (tau2 + variances)
     mean_variance = np.einsum("kp,pq,kq->k", x, fit.vb, x)
@@ -104,6 +104,6 @@ def radial_coordinates(
     (Galbraith) plot, whose line through the origin has the pooled effect as its slope."""
     effects, variances = check_estimates(yi, vi)
     ones = np.ones((effects.size, 1))
-    tau2 = named(method, TAU2_METHODS, "estimator of tau2")(effects, variances, ones)
+    tau2 = estimate_tau2(effects, variances, ones, method)
     precision = 1.0 / np.sqrt(variances + tau2)
     return precision, effects * precision

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import check_estimates
+from analysis.arrays import as_labels, check_estimates
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.meta_regression import fit_meta_regression
@@ -28,7 +28,7 @@ class SubgroupTest(Result):
     pooled: tuple[PooledEffect, ...]
     f: float
     df_num: int
-    df_denom: int
+    df_denom: float
     pvalue: float
     tau2_common: float
     reason: str
@@ -48,6 +48,7 @@ def fit_subgroups(
     Raises `EstimationError` when fewer than two groups are present.
     """
     effects, variances = check_estimates(yi, vi)
+    as_labels(list(levels), effects.size, "levels")
     names = tuple(sorted(set(levels)))
     if len(names) < 2:
         raise EstimationError("a comparison of groups needs at least two groups")
@@ -74,4 +75,6 @@ def fit_subgroups(
     fit = fit_meta_regression(
         effects, variances, design, method=method, ci_method=ci_method, level=level
     )
-    return SubgroupTest(names, pooled, fit.qm, fit.qm_df, k - p, fit.qm_pvalue, fit.tau2, "")
+    return SubgroupTest(
+        names, pooled, fit.qm, fit.qm_df, fit.qm_df_denom, fit.qm_pvalue, fit.tau2, ""
+    )  # fmt: skip

@@ -12,13 +12,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, named
 from analysis.distributions import chi2_quantile
+from analysis.errors import EstimationError
 from analysis.rootfinding import find_root
 from analysis.univariate.least_squares import generalized_q, trace_p, weighted_fit
 
 _MOST_NUMBERS = 1_000_000
 """Of one working array, so that memory stays bounded with many effects."""
+_DIGITS_LOST = 1e-9
+"""A difference this small a share of its terms has fewer than 7 digits left."""
 _LOWEST, _GRID_STEP = 0.01, 0.2
 """The likelihood is scanned from this share of the smallest variance, in steps of log tau2."""
 
@@ -217,8 +220,19 @@ TAU2_METHODS: dict[str, Callable[[Floats, Floats, Floats], float]] = {
 """Estimators of tau2 by metafor's names; `EE` is the equal-effects model with tau2 = 0."""
 
 
+def estimate_tau2(yi: Floats, vi: Floats, design: Floats, method: str) -> float:
+    """tau2 by one of `TAU2_METHODS`. Raises `EstimationError` for an unknown one, and when there
+    are no more effects than coefficients."""
+    estimator = named(method, TAU2_METHODS, "estimator of tau2")
+    k, p = design.shape
+    if k <= p:
+        raise EstimationError(f"{p} coefficients need more than {p} effects, found {k}")
+    return float(estimator(yi, vi, design))
+
+
 def tau2_standard_error(tau2: float, yi: Floats, vi: Floats, design: Floats, method: str) -> float:
-    """Large-sample standard error of tau2; nan for `EE`.
+    """Large-sample standard error of tau2; nan for `EE` and where rounding leaves none of it (a
+    study a billion times as precise as the others).
 
     From the expected information for likelihood methods (Viechtbauer 2005, J Educ Behav Stat
     30:261), else from the variance of the quadratic form that defines the estimator, with P =
@@ -256,4 +270,5 @@ def _trace_psps(wi: Floats, spread: Floats, design: Floats) -> float:
     wx = design * wi[:, None]
     crossed = float(np.einsum("kp,pq,kq,k->", wx, vb, wx, wi * spread**2))
     middle = vb @ (wx.T @ (wx * spread[:, None]))
-    return max(0.0, first - 2.0 * crossed + float(np.trace(middle @ middle)))
+    value = first - 2.0 * crossed + float(np.trace(middle @ middle))
+    return value if value > _DIGITS_LOST * first else math.nan

@@ -16,7 +16,7 @@ from analysis.results import Result
 from analysis.rootfinding import find_root
 from analysis.univariate.least_squares import weighted_fit
 from analysis.univariate.tau2 import (
-    TAU2_METHODS,
+    estimate_tau2,
     highest_root,
     log_likelihood,
     tau2_where_q_equals,
@@ -115,7 +115,7 @@ def profile_likelihood_interval(
     if method not in ("REML", "ML"):
         raise EstimationError(f"a profile likelihood interval needs REML or ML, not {method}")
     restricted = method == "REML"
-    best = TAU2_METHODS[method](yi, vi, design)
+    best = estimate_tau2(yi, vi, design, method)
 
     def value(tau2: float) -> float:
         return log_likelihood(tau2, yi, vi, design, restricted=restricted)

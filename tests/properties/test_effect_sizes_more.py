@@ -539,7 +539,8 @@ def test_a_zero_cell_leaves_no_tetrachoric(counts: tuple[float, ...]) -> None:
     """The estimate is at +-1 unless something is added."""
     made = tetrachoric(*counts, zero_cells="none")
     assert np.isnan([made.yi, made.vi]).all()
-    assert np.isfinite(tetrachoric(*counts).vi).all()
+    assert np.isnan(tetrachoric(*counts).vi).all()
+    assert np.isfinite(tetrachoric(*counts, zero_cells="only0").vi).all()
 
 
 @pytest.mark.parametrize("scale", PROPORTION_SCALES)

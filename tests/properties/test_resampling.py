@@ -145,7 +145,7 @@ def test_limits_need_values_in_most_draws(bootstrapped: BootstrappedModel) -> No
     for functional, missing in ((seldom, 333), (_nothing, DRAWS)):
         found = bootstrapped.interval(functional)
         assert math.isnan(found.lower) and math.isnan(found.upper)
-        assert found.reason == f"{missing} of {DRAWS} bootstrap samples have no value"
+        assert found.reason == f"{missing} of {DRAWS} bootstrap samples could not be estimated"
         assert found.draws == DRAWS - missing
     few = bootstrap_joint_model(_simulated(1, 1, 20), draws=60).interval(_difference)
     assert math.isnan(few.lower), "60 draws have no tails"

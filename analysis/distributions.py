@@ -66,7 +66,8 @@ def f_sf(x: float, df_num: float, df_denom: float) -> float:
 
 
 @cache
-def _legendre(points: int) -> tuple[Any, Any]:
+def legendre(points: int) -> tuple[Any, Any]:
+    """Nodes and weights of Gauss and Legendre on (-1, 1)."""
     return np.polynomial.legendre.leggauss(points)
 
 
@@ -86,7 +87,7 @@ def bivariate_normal_cdf(h: float, k: float, rho: float) -> float:
         if rho > 0:
             return float(special.ndtr(min(h, k)))
         return float(max(0.0, special.ndtr(h) - special.ndtr(-k)))
-    nodes, weights = _legendre(64)
+    nodes, weights = legendre(64)
     upper = math.asin(rho)
     # Splitting geometrically toward the end keeps the peak at |rho| ~ 1 resolved.
     edges = upper * (1.0 - np.concatenate([[1.0], 0.5 ** np.arange(1, 30), [0.0]]))

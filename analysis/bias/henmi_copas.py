@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from analysis.arrays import check_estimates
+from analysis.distributions import legendre, normal_pdf
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.rootfinding import find_root
 from analysis.univariate.tau2 import estimate_tau2
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
+_POINTS = 200
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ def henmi_copas(yi: ArrayLike, vi: ArrayLike, *, level: float = 0.95) -> HenmiCo
     vr = 1.0 + tau2 * w2
     sdr = math.sqrt(vr)
 
+    nodes, weights = legendre(_POINTS)
+
     def excess(x: float) -> float:
         """P(mean sqrt(w1) > x f(Q)) less (1 - level)/2, f(Q) the root of 1 + w2 times the DL
         estimate from Q; over the standardized mean r."""
         low = x / sdr
-        r = low + (_NODES + 1.0) * (9.0 + low) / 2.0
+        r = low + (nodes + 1.0) * (9.0 + low) / 2.0
         change = r**2 / vr - 1.0 / vr
         spread = (w3 - w2**2) * change
         eq = (k - 1.0) + tau2 * (w1 - w2) + tau2**2 * spread
@@ -68,8 +71,7 @@ def henmi_copas(yi: ArrayLike, vi: ArrayLike, *, level: float = 0.95) -> HenmiCo
         vq = np.maximum(vq, 1e-12)
         largest = (w1 / w2 - 1.0) * ((r * sdr / x) ** 2 - 1.0) + (k - 1.0)
         below = special.gammainc(eq**2 / vq, np.maximum(largest, 0.0) * eq / vq)
-        density = np.exp(-0.5 * r**2) / math.sqrt(2.0 * math.pi)
-        integral = float((_WEIGHTS * below * density).sum()) * (9.0 + low) / 2.0
+        integral = float((weights * below * normal_pdf(r)).sum()) * (9.0 + low) / 2.0
         return integral - (1.0 - level) / 2.0
 
     t = find_root(excess, 1e-2, 100.0)

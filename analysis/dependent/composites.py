@@ -27,11 +27,6 @@ class Composites(Result):
     k_effects: Integers
     v: tuple[Floats, ...]
 
-    def of(self, outcome: int) -> tuple[Floats, Floats, Integers]:
-        """Composites, variances and trial codes of one outcome."""
-        rows = self.outcome == outcome
-        return self.yi[rows], self.vi[rows], self.cluster[rows]
-
 
 def make_composites(blocks: EffectBlocks) -> Composites:
     """Combine each trial's effects per outcome by generalized least squares within the trial.

@@ -23,19 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, named
 from analysis.distributions import bivariate_normal_cdf, normal_pdf, normal_quantile
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.rootfinding import find_root
-
-CORRELATION_ORIGINS = {
-    "participant_data": "computed from participant rows",
-    "reported_within_arm": "reported within arms",
-    "reported_total": "reported over all arms, treatment part removed",
-    "borrowed": "taken from similar studies",
-    "assumed": "assumed, and varied over a grid",
-}
 
 LOADINGS: dict[str, Callable[[float], float]] = {
     "OR": lambda p: 1.0 / math.sqrt(p * (1.0 - p)),
@@ -106,7 +98,9 @@ def binary_arms(
     scale: float = 1.0,
 ) -> EffectArms:
     """Arms of a log OR, log RR or RD; `scale` is the factor to d for converted odds ratios."""
-    load = LOADINGS[measure]
+    load = named(measure, LOADINGS, "measure of a binary outcome")
+    if not (0.0 < p1 < 1.0 and 0.0 < p2 < 1.0):
+        raise EstimationError("the shares with the event must lie strictly between 0 and 1")
     return EffectArms(outcome, intervention, comparator, n1, n2, scale * load(p1), scale * load(p2))
 
 
@@ -163,6 +157,8 @@ LARGEST_LATENT = 0.99
 
 def latent_from_point_biserial(correlation: float, share: float) -> float:
     """The inverse of `point_biserial_from_latent` (the biserial correlation), at most .99."""
+    if not 0.0 < share < 1.0:
+        raise EstimationError("the share with the event must lie strictly between 0 and 1")
     z = normal_quantile(share)
     factor = math.sqrt(share * (1.0 - share)) / float(normal_pdf(z))
     return float(np.clip(correlation * factor, -LARGEST_LATENT, LARGEST_LATENT))

@@ -102,9 +102,8 @@ def predict_outcomes(
     if fit.blocks.p != q or not np.array_equal(fit.blocks.design, indicator.astype(float)):
         raise EstimationError("predictions per outcome need one mean per outcome and no moderators")
     eye = np.eye(q)
-    variance = fit.vb if robust is None else robust.vcov
     df = np.array([math.inf if robust is None else robust.df(one) for one in eye])
-    se = np.sqrt(np.diag(variance))
+    se = fit.se if robust is None else robust.se
     quantile = np.array([critical_value(level, one) for one in df])
     spread = np.diag(fit.tau) + (fit.omega if effects else 0.0)
     reach = quantile * np.sqrt(spread + se**2)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, named
 from analysis.dependent.blocks import EffectBlocks, make_blocks
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.distributions import chi2_sf
@@ -149,13 +149,12 @@ def stack_correlations(studies: CorrelationStudies, acov: str) -> _Stack:
         covariances.append(full[np.ix_(known, known)])
         labels += [i] * known.size
         kinds += [names[j] for j in known]
-    for j, name in enumerate(names):
+    for name in names:
         if kinds.count(name) < 2:
             raise EstimationError(
                 f"the correlation of {' and '.join(name.split('~'))} is in "
                 f"{kinds.count(name)} studies; pooling needs 2"
             )
-        assert j < len(names)
     blocks = make_blocks(y, covariances, labels, kinds, outcome_names=names)
     used = tuple(dict.fromkeys(labels))
     left = tuple(i for i in range(rows.shape[0]) if i not in good)
@@ -195,8 +194,15 @@ class Regression(Result):
 def regression_from_matrix(
     pooled: PooledMatrix, outcome: str, predictors: Sequence[str]
 ) -> Regression:
-    """Paths solve R_xx b = r_xy; their variance by the delta method with analytic derivatives."""
+    """Paths solve R_xx b = r_xy; their variance by the delta method with analytic derivatives.
+
+    Raises `EstimationError` for an unknown variable or one that is named twice.
+    """
     place = {name: i for i, name in enumerate(pooled.variables)}
+    for name in (outcome, *predictors):
+        named(name, place, "variable")
+    if len({outcome, *predictors}) <= len(predictors) or not predictors:
+        raise EstimationError("a regression needs predictors that differ, and not the outcome")
     x, y = [place[name] for name in predictors], place[outcome]
     r = pooled.matrix
     inverse = np.linalg.inv(r[np.ix_(x, x)])

@@ -50,6 +50,7 @@ def paths_from_correlations(
         r_arm_intention=r_arm_intention, r_arm_behavior=r_arm_behavior,
         r_intention_behavior=r_intention_behavior, ni=ni,
     )  # fmt: skip
+    require(n > 3, "a trial needs more than 3 persons")
     determinant = 1.0 + 2.0 * ram * rab * rmb - ram**2 - rab**2 - rmb**2
     require((np.abs(ram) < 1) & (determinant > 0), "the three correlations contradict each other")
     rest = 1.0 - ram**2

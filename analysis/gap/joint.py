@@ -164,9 +164,9 @@ def _structure(blocks: EffectBlocks) -> tuple[str, tuple[str, ...]]:
     return "UN", ()
 
 
-def _standard_error(model: JointModel, method: str, contrast: Floats) -> float:
+def _standard_error(covariance: Floats, contrast: Floats) -> float:
     """Standard error of a contrast of the means; rounding below 0 counts as 0."""
-    return math.sqrt(max(0.0, float(contrast @ model.covariance(method) @ contrast)))
+    return math.sqrt(max(0.0, float(contrast @ covariance @ contrast)))
 
 
 def _estimate(
@@ -197,9 +197,16 @@ def missing_estimate(estimand: str, method: str, status: str, reason: str) -> Ga
 def difference(model: JointModel, method: str = "CR2") -> GapEstimate:
     """Delta = mu_upstream - mu_behavior with Var = VI + VB - 2 VIB; CR2 with Satterthwaite df
     or the model-based normal interval."""
-    value = float(_DIFFERENCE @ model.means)
-    se = _standard_error(model, method, _DIFFERENCE)
-    return _estimate("difference", value, se, model.df(method, _DIFFERENCE), model.level, method)
+    df = model.df(method, _DIFFERENCE)
+    return difference_of(model.means, model.covariance(method), df, model.level, method)
+
+
+def difference_of(
+    means: Floats, covariance: Floats, df: float, level: float, method: str
+) -> GapEstimate:
+    """`difference` from the two means (upstream, behavior) and their covariance."""
+    value, se = float(_DIFFERENCE @ means), _standard_error(covariance, _DIFFERENCE)
+    return _estimate("difference", value, se, df, level, method)
 
 
 def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
@@ -209,16 +216,22 @@ def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
     says so and the limits are the ends of the two rays or infinite. The t df of the set are
     those of the linear form at the estimate (Satterthwaite for CR2).
     """
-    v = model.covariance(method)
     intention, behavior = (float(one) for one in model.means)
+    at = behavior / intention if intention else math.nan
+    df = model.df(method, np.array([-at, 1.0])) if intention else math.nan
+    return ratio_of(model.means, model.covariance(method), df, model.level, method)
+
+
+def ratio_of(means: Floats, v: Floats, df: float, level: float, method: str) -> GapEstimate:
+    """`transmission_ratio` from the two means (upstream, behavior), their covariance v and the df
+    of the linear form at the estimate."""
+    intention, behavior = (float(one) for one in means)
     if intention == 0.0:
         return missing_estimate(
             "transmission_ratio", method, "undefined", "the pooled upstream effect is exactly 0"
         )
     ratio = behavior / intention
-    contrast = np.array([-ratio, 1.0])
-    se = _standard_error(model, method, contrast) / abs(intention)
-    df = model.df(method, contrast)
+    se = _standard_error(v, np.array([-ratio, 1.0])) / abs(intention)
     if math.isnan(df):
         return missing_estimate(
             "transmission_ratio", method, "degenerate", "the df of the ratio are not determined"
@@ -229,7 +242,7 @@ def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
         float(v[1, 1]),
         float(v[0, 0]),
         float(v[0, 1]),
-        critical_value(model.level, df),
+        critical_value(level, df),
     )
     return GapEstimate(
         "transmission_ratio",
@@ -252,7 +265,10 @@ def mediation_shortfall(
     intention (the within-arm correlation) with its variance.
 
     Delta method with b independent of the means: Var = VB + b^2 VI - 2 b VIB + muI^2 Var(b).
+    Raises `EstimationError` for a slope that is not finite or a negative variance.
     """
+    if not (math.isfinite(slope) and 0.0 <= slope_variance < math.inf):
+        raise EstimationError("the within-arm slope must be finite, its variance 0 or more")
     contrast = np.array([-slope, 1.0])
     v = model.covariance(method)
     value = float(contrast @ model.means)
@@ -317,11 +333,7 @@ def probability_rises_without_behavior(
         return missing_estimate(
             estimand, method, "degenerate", "the effects do not vary and have no error"
         )
-    rho = float(np.clip(covariance[0, 1] / (sd[0] * sd[1]), -1.0, 1.0))
-    mean_up, mean_b = (float(one) for one in model.means)
-    h = (smallest_worthwhile - mean_b) / float(sd[1])
-    both_low = bivariate_normal_cdf(-mean_up / float(sd[0]), h, rho)
-    value = float(normal_cdf(h)) - both_low
+    value = probability_of_a_gap(model.means, covariance, smallest_worthwhile)
     nan = math.nan
     return GapEstimate(
         estimand,
@@ -337,6 +349,14 @@ def probability_rises_without_behavior(
         "ok",
         "no interval: the uncertainty of the between-trial covariance is not propagated",
     )
+
+
+def probability_of_a_gap(means: Floats, covariance: Floats, threshold: float) -> float:
+    """P(upstream > 0, behavior <= threshold) of a bivariate normal with positive variances."""
+    sd = np.sqrt(np.diag(covariance))
+    rho = float(np.clip(covariance[0, 1] / (sd[0] * sd[1]), -1.0, 1.0))
+    h = (threshold - float(means[1])) / float(sd[1])
+    return float(normal_cdf(h)) - bivariate_normal_cdf(-float(means[0]) / float(sd[0]), h, rho)
 
 
 def gap_estimates(

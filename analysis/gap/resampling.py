@@ -10,8 +10,8 @@ import numpy as np
 
 from analysis.arrays import Floats
 from analysis.bias.cluster_bootstrap import too_few_draws
-from analysis.distributions import bivariate_normal_cdf, normal_cdf
 from analysis.errors import EstimationError
+from analysis.gap.joint import probability_of_a_gap
 from analysis.gap.many_gaps import (
     SMALLEST_NUMBER_OF_PAIRS,
     ManyGaps,
@@ -96,11 +96,9 @@ def probability_without_behavior(smallest_worthwhile: float = 0.0) -> Callable[[
         s12 = fits.tau12 + fits.robust12
         out = np.full(fits.mu1.size, np.nan)
         for i in np.flatnonzero((s11 > 0) & (s22 > 0) & _correlated(fits)):
-            sd1, sd2 = math.sqrt(float(s11[i])), math.sqrt(float(s22[i]))
-            rho = max(-1.0, min(1.0, float(s12[i]) / (sd1 * sd2)))
-            h = (smallest_worthwhile - float(fits.mu2[i])) / sd2
-            both = bivariate_normal_cdf(-float(fits.mu1[i]) / sd1, h, rho)
-            out[i] = float(normal_cdf(h)) - both
+            covariance = np.array([[s11[i], s12[i]], [s12[i], s22[i]]])
+            means = np.array([fits.mu1[i], fits.mu2[i]])
+            out[i] = probability_of_a_gap(means, covariance, smallest_worthwhile)
         return out
 
     return functional

@@ -187,6 +187,8 @@ def daniels_hughes(
     )  # fmt: skip
 
 
+_MOST_NUMBERS = 1_000_000
+"""Of one working array, so that memory stays bounded with many trials."""
 _FAR = 5.5
 """How far the grids reach, in the argument of sinh: about 120 times their scale."""
 
@@ -212,6 +214,14 @@ def _line_posterior(
     beta: Floats, tau: Floats, y1: Floats, v1: Floats, y2: Floats, v2: Floats, c: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Log posterior on the grid (beta x tau), and the mean and variance of alpha at each point."""
+    step = max(1, _MOST_NUMBERS // (tau.size * y1.size))
+    if step < beta.size:
+        parts = [
+            _line_posterior(beta[i : i + step], tau, y1, v1, y2, v2, c)
+            for i in range(0, beta.size, step)
+        ]
+        logp, mean, variance = (np.concatenate(one) for one in zip(*parts, strict=True))
+        return logp, mean, variance
     b = beta[:, None, None]
     s = v2 + tau[None, :, None] ** 2 - 2.0 * b * c + b**2 * v1
     d = y2 - b * y1

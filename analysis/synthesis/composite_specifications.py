@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.distributions import critical_value
 from analysis.effect_sizes.binary import ODDS_TO_SMD
 from analysis.gap.composites import paired_composites
-from analysis.gap.fieller import fieller_set
+from analysis.gap.joint import difference_of, ratio_of
 from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps
 from analysis.synthesis.choices import EFFECTS, ESTIMATORS, INFERENCES, Choice, about_choice
 from analysis.synthesis.settings import AnalysisSettings
@@ -95,7 +94,7 @@ def _fast_rows(
     if status in ("too_few_studies", "not_converged"):
         return []
     means = np.array([fits.mu1[i], fits.mu2[i]])
-    shared: Record = {"k_paired": int(fits.pairs[i]), "status": "ok", "reason": ""}
+    shared: Record = {"k_paired": int(fits.pairs[i])}
     rows: list[Record] = []
     for inference in INFERENCES:
         kind = "robust" if inference == "CR2" else "model"
@@ -111,23 +110,15 @@ def _pair_of_estimates(
     means: Floats, covariance: Floats, df: tuple[float, float], level: float
 ) -> list[Record]:
     """Difference with its interval and ratio with Fieller's set."""
-    difference = float(means[0] - means[1])
-    se = float(np.sqrt(covariance[0, 0] + covariance[1, 1] - 2.0 * covariance[0, 1]))
-    half = critical_value(level, df[0]) * se
-    limits = fieller_set(
-        float(means[1]), float(means[0]), float(covariance[1, 1]), float(covariance[0, 0]),
-        float(covariance[0, 1]), critical_value(level, df[1]),
-    )  # fmt: skip
-    ratio = float(means[1] / means[0])
-    spread = covariance[1, 1] - 2.0 * ratio * covariance[0, 1] + ratio**2 * covariance[0, 0]
+    both = (
+        difference_of(means, covariance, df[0], level, ""),
+        ratio_of(means, covariance, df[1], level, ""),
+    )
     return [
         {
-            "estimand": "difference", "estimate": difference, "se": se, "df": df[0],
-            "ci_lb": difference - half, "ci_ub": difference + half, "interval_kind": "confidence",
-        },
-        {
-            "estimand": "transmission_ratio", "estimate": ratio,
-            "se": float(np.sqrt(max(0.0, spread))) / abs(float(means[0])), "df": df[1],
-            "ci_lb": limits.lower, "ci_ub": limits.upper, "interval_kind": limits.kind,
-        },
+            "estimand": one.estimand, "estimate": one.estimate, "se": one.se, "df": one.df,
+            "ci_lb": one.ci_lb, "ci_ub": one.ci_ub, "interval_kind": one.interval_kind,
+            "status": one.status, "reason": one.reason,
+        }
+        for one in both
     ]  # fmt: skip

@@ -58,14 +58,16 @@ class PooledEffect(Result):
 
 
 def prediction_limits(
-    mu: float, se: float, tau2: float, k: int, pi_method: str, level: float
-) -> tuple[float, float]:
-    """Limits mu -/+ quantile sqrt(tau2 + se^2); nan where the df are not positive."""
+    mu: float, se: float, tau2: float, k: int, pi_method: str, level: float,
+    most_df: float = math.inf,
+) -> tuple[float, float]:  # fmt: skip
+    """Limits mu -/+ quantile sqrt(tau2 + se^2) with the df of the method, or most_df where these
+    are fewer; nan where the df are not positive."""
     named(pi_method, PREDICTION_METHODS, "prediction interval")
     df = {"t_k_minus_1": k - 1.0, "t_k_minus_2": k - 2.0, "normal": math.inf}[pi_method]
     if df <= 0:
         return math.nan, math.nan
-    half = critical_value(level, df) * math.sqrt(tau2 + se**2)
+    half = critical_value(level, min(df, most_df)) * math.sqrt(tau2 + se**2)
     return mu - half, mu + half
 
 
@@ -125,7 +127,9 @@ def fit_random_effects(
     )
     mean = fit.coefficients
     mu, se = float(mean.estimate[0]), float(mean.se[0])
-    pi_lb, pi_ub = prediction_limits(mu, se, fit.tau2, fit.k, pi_method, level)
+    # Kenward and Roger's df of the mean can be far below k - 1; a new setting is no better known.
+    most = float(mean.df[0]) if ci_method == "kenward_roger" else math.inf
+    pi_lb, pi_ub = prediction_limits(mu, se, fit.tau2, fit.k, pi_method, level, most)
     return PooledEffect(
         k=fit.k,
         mu=mu,

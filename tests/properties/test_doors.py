@@ -175,6 +175,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "functions that are nan": (
         lambda: find_roots(lambda x: np.full_like(x, NAN), np.zeros(2), np.ones(2)),
         "no sign change for 2"),
+    "a share of everybody": (
+        lambda: lib.binary_arms("o", "a", "b", measure="OR", p1=0.0, p2=0.2, n1=9, n2=9),
+        "strictly between 0 and 1"),
+    "a measure without arms": (
+        lambda: lib.binary_arms("o", "a", "b", measure="XX", p1=0.1, p2=0.2, n1=9, n2=9),
+        "measure of a binary outcome 'XX'"),
+    "a negative number of persons": (
+        lambda: lib.paths_from_correlations([0.1], [0.1], [0.3], [-10]), "more than 3 persons"),
     "a correlation that is nan": (lambda: latent_from_phi(NAN, 0.4, 0.4), "no sign change"),
 }  # fmt: skip
 
@@ -261,6 +269,15 @@ def test_contrasts_and_predictions_have_their_own_df() -> None:
         np.testing.assert_allclose(getattr(own, name), getattr(fit.coefficients, name), rtol=1e-12)
     at_zero = lib.predict(fit, [[1.0, 0.0]])
     assert at_zero.ci_lb[0] == pytest.approx(float(fit.coefficients.ci_lb[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_new_setting_is_no_better_known_than_the_mean(seed: int) -> None:
+    """Kenward and Roger's df of the mean can be far below the k - 1 of the prediction interval."""
+    rng = np.random.default_rng(seed)
+    y, v = rng.normal(0.2, 0.25, 6), rng.uniform(0.02, 0.6, 6)
+    fit = lib.fit_random_effects(y, v, ci_method="kenward_roger")
+    assert fit.pi_lb <= fit.ci_lb and fit.pi_ub >= fit.ci_ub
 
 
 @pytest.mark.parametrize("ci_method", ["wald", "t", "knapp_hartung", "kenward_roger"])

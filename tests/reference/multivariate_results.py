@@ -10,20 +10,12 @@ from numpy.typing import ArrayLike
 
 from analysis.dependent.multivariate import MultivariateFit
 from analysis.dependent.robust import RobustCovariance, robust_covariance, wald_test
+from analysis.univariate.heterogeneity import fit_statistics
 from analysis.univariate.meta_regression import describe_coefficients
 
 LEVEL = 0.95
 
 NOT_OFFERED = {
-    "QE": "residual heterogeneity with sampling covariances: not offered yet",
-    "QE_p": "residual heterogeneity with sampling covariances: not offered yet",
-    "AIC": "information criteria: not offered yet",
-    "BIC": "information criteria: not offered yet",
-    "AICc": "information criteria: not offered yet",
-    "pi_lb": "prediction intervals of multivariate fits: the predictive gap is offered instead",
-    "pi_ub": "prediction intervals of multivariate fits: the predictive gap is offered instead",
-    "CR1S_se": "Stata's correction: CR1p is offered",
-    "CR3_se": "jackknife correction: CR2 is offered",
     "chi_sq_*": "robust test that takes the number of trials as endless: HTZ is offered",
     "Naive_F_*": "robust test with m - 1 df: HTZ is offered",
 }
@@ -68,13 +60,21 @@ def cluster_robust(fit: MultivariateFit) -> dict[str, Any]:
         "CR2_p": table["CR2.pval"],
         "CR2_ci_lb": table["CR2.ci_lb"],
         "CR2_ci_ub": table["CR2.ci_ub"],
-        "CR0_se": robust_covariance(fit, "CR0").se,
-        "CR1_se": robust_covariance(fit, "CR1").se,
-        "CR1p_se": cr1p.se,
+        **{
+            f"{name}_se": robust_covariance(fit, name).se
+            for name in ("CR0", "CR1", "CR1p", "CR1S", "CR3")
+        },
         "metafor_adjusted_se": cr1p.se,
         "metafor_adjusted_df": df_cr1p,
         "metafor_adjusted_p": adjusted["a.pval"],
     }
+
+
+def criteria(fit: MultivariateFit, variances: int) -> dict[str, float]:
+    """Information criteria of a fit with so many variance parameters."""
+    k, p = fit.blocks.k, fit.blocks.p
+    found = fit_statistics(fit.loglik, p + variances, k, p, restricted=fit.method == "REML")
+    return {"AIC": found.aic, "BIC": found.bic, "AICc": found.aicc}
 
 
 def hotelling(fit: MultivariateFit, constraints: ArrayLike) -> dict[str, Any]:

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.arrays import Floats
+
 ORACLE = Path(__file__).parent / "oracle"
 
 CLOSED_FORM = 1e-10
@@ -56,6 +58,25 @@ def _table(path: str) -> pd.DataFrame:
 def data(case: Case) -> pd.DataFrame:
     """The data of a case; callers must not change it."""
     return _table(case["data"])
+
+
+def effects(case: Case) -> tuple[Floats, Floats]:
+    """Effects and sampling variances of a case."""
+    return data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
+
+
+def known(case: Case, found: dict[str, Any]) -> dict[str, Any]:
+    """What was found and is expected by the case."""
+    return {name: value for name, value in found.items() if name in case["expect"]}
+
+
+def listed_for(case: Case, by_pattern: Mapping[str, Reasons]) -> dict[str, str]:
+    """The reasons whose pattern of ids matches the case."""
+    listed: dict[str, str] = {}
+    for pattern, reasons in by_pattern.items():
+        if fnmatchcase(case["id"], pattern):
+            listed |= reasons
+    return listed
 
 
 def matrix(path: str) -> np.ndarray:

@@ -21,6 +21,7 @@ from .oracle_cases import (
     check_grid,
     compare,
     data,
+    effects,
     numbers,
 )
 
@@ -35,16 +36,12 @@ def _rtol(case: Case) -> float:
     return ITERATIVE if case["args"]["method"] == "REML" else CLOSED_FORM
 
 
-def _columns(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    return data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
-
-
 def _influence(case: Case) -> Influence:
-    return influence(*_columns(case), method=case["args"]["method"], ci_method="wald")
+    return influence(*effects(case), method=case["args"]["method"], ci_method="wald")
 
 
 def _pools(case: Case) -> Pools:
-    yi, vi = _columns(case)
+    yi, vi = effects(case)
     order = case["args"].get("order_zero_based")
     member = leave_one_out(yi.size) if order is None else cumulative(order)
     ci_method = "knapp_hartung" if case["args"].get("test") == "knha" else "wald"
@@ -135,7 +132,7 @@ def test_baujat(case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases("diagnostics", "*/REML/leave1out"))
 def test_the_shift_is_the_mean_without_minus_the_mean_of_all(case: Case) -> None:
-    yi, vi = _columns(case)
+    yi, vi = effects(case)
     everyone = pool_subsets(yi, vi, np.ones((1, yi.size)), ci_method="wald")
     shift = numbers(case["expect"]["estimate"]) - everyone.mu[0]
     np.testing.assert_allclose(_influence(case).shift, shift, rtol=1e-6, atol=1e-10)
@@ -143,7 +140,7 @@ def test_the_shift_is_the_mean_without_minus_the_mean_of_all(case: Case) -> None
 
 @pytest.mark.parametrize("case", cases("diagnostics", "*/radial"))
 def test_radial(case: Case) -> None:
-    x, y = radial_coordinates(*_columns(case), method=case["args"]["method"])
+    x, y = radial_coordinates(*effects(case), method=case["args"]["method"])
     compare(case, {"x": x, "y": y}, {}, rtol=_rtol(case))
 
 
@@ -157,7 +154,7 @@ def _summary(values: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("case", cases("diagnostics", "*/gosh"))
 def test_all_subsets(case: Case) -> None:
     """Subsets of one study have no heterogeneity in the reference; here it is unknown (nan)."""
-    yi, vi = _columns(case)
+    yi, vi = effects(case)
     method, subsets = case["args"]["method"], case["args"]["subsets"]
     member, pools = gosh(yi, vi, method=method, most=subsets)
     assert len(np.unique(member, axis=0)) == len(member) == 2**yi.size - 1

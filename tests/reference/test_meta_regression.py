@@ -3,7 +3,6 @@ metafor."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,8 @@ from .oracle_cases import (
     compare,
     data,
     design,
+    known,
+    listed_for,
 )
 
 ILL_CONDITIONED = {"bcg_rr/full": 1e-7}
@@ -87,18 +88,6 @@ def _table(prefix: str, c: Coefficients) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _known(case: Case, found: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name in case["expect"]}
-
-
-def _listed(case: Case) -> dict[str, str]:
-    listed = dict(QUANTITIES_NOT_OFFERED)
-    for pattern, reasons in NOT_OFFERED_FOR_CASE.items():
-        if fnmatchcase(case["id"], pattern):
-            listed |= reasons
-    return listed
-
-
 def _rtol(case: Case) -> float:
     for start, tolerance in ILL_CONDITIONED.items():
         if case["id"].startswith(start):
@@ -141,8 +130,8 @@ def test_rma_uni(case: Case) -> None:
     }  # fmt: skip
     for name, fit in fits.items():
         found |= _table(name, fit.coefficients)
-    listed = _listed(case)
-    offered = {name: value for name, value in _known(case, found).items() if name not in listed}
+    listed = QUANTITIES_NOT_OFFERED | listed_for(case, NOT_OFFERED_FOR_CASE)
+    offered = {name: value for name, value in known(case, found).items() if name not in listed}
     compare(case, offered, listed, rtol=_rtol(case), tolerances=PERCENT)
 
 
@@ -184,7 +173,7 @@ def test_contrasts(case: Case) -> None:
     for name in ("z", "knha"):
         rows = contrast_estimates(_fit(case, name), case["args"]["L"])
         found |= _table(name, rows) | {f"{name}.est": rows.estimate}
-    compare(case, _known(case, found), QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
+    compare(case, known(case, found), QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
 
 
 @pytest.mark.parametrize("case", cases("meta_regression", "*/vif"))
@@ -230,9 +219,9 @@ def _permuted(case: Case) -> PermutationTest:
 def test_permutations(case: Case) -> None:
     found = _permuted(case)
     assert found.exact
-    listed = _listed(case)
+    listed = QUANTITIES_NOT_OFFERED | listed_for(case, NOT_OFFERED_FOR_CASE)
     offered = {"pval": found.pvalue, "QM_p": found.qm_pvalue, "iterations": found.permutations}
-    offered = {name: value for name, value in _known(case, offered).items() if name not in listed}
+    offered = {name: value for name, value in known(case, offered).items() if name not in listed}
     compare(case, offered, listed, rtol=CLOSED_FORM)
 
 

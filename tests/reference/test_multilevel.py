@@ -14,11 +14,16 @@ from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.dependent.profile_intervals import profile_interval
 from analysis.dependent.robust import robust_covariance
 from analysis.distributions import chi2_sf
-from analysis.univariate.heterogeneity import fit_statistics
 from analysis.univariate.least_squares import generalized_q
 from analysis.univariate.pooling import fit_random_effects
 
-from .multivariate_results import NOT_OFFERED, cluster_robust, hotelling, model_based
+from .multivariate_results import (
+    NOT_OFFERED,
+    cluster_robust,
+    criteria,
+    hotelling,
+    model_based,
+)
 from .oracle_cases import (
     CLOSED_FORM,
     ITERATIVE,
@@ -30,6 +35,7 @@ from .oracle_cases import (
     compare,
     data,
     design,
+    known,
     numbers,
 )
 
@@ -39,7 +45,7 @@ CASES_NOT_OFFERED = {
 EXTRA_NOT_OFFERED = {
     "*/diagnostics": "leverages, deleted residuals and predicted random effects of multilevel fits",
 }
-QUANTITIES_NOT_OFFERED = {name: NOT_OFFERED[name] for name in ("chi_sq_*", "Naive_F_*")}
+QUANTITIES_NOT_OFFERED = NOT_OFFERED
 ONE_TRIAL_DECIDES = "assink2016/three_level/deltype_year/REML"
 NO_JACKKNIFE = {
     "CR3_se": "one trial alone decides two coefficients: "
@@ -74,19 +80,6 @@ def _variances(fit: MultivariateFit) -> dict[str, float]:
     return {"sigma2_between": fit.tau[0, 0], "sigma2_within": fit.omega[0]}
 
 
-def _robust(fit: MultivariateFit) -> dict[str, Any]:
-    others = {f"{name}_se": robust_covariance(fit, name).se for name in ("CR1S", "CR3")}
-    return cluster_robust(fit) | others
-
-
-def _criteria(fit: MultivariateFit) -> dict[str, float]:
-    blocks, variances = fit.blocks, 2
-    found = fit_statistics(
-        fit.loglik, blocks.p + variances, blocks.k, blocks.p, restricted=fit.method == "REML"
-    )
-    return {"AIC": found.aic, "BIC": found.bic, "AICc": found.aicc}
-
-
 def _between_and_within(fit: MultivariateFit) -> dict[str, float]:
     i2 = i2_by_level(fit)
     return {
@@ -116,16 +109,12 @@ TESTED = {
 """Hypotheses of the reference's robust tests."""
 
 
-def _known(case: Case, found: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name in case["expect"]}
-
-
 @pytest.mark.parametrize("case", cases("multilevel", "*/three_level/*ML"))
 def test_three_level(case: Case) -> None:
     fit = _fit(case)
     blocks = fit.blocks
     q = generalized_q(0.0, data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy(), blocks.design)
-    found = model_based(fit) | _robust(fit) | _variances(fit) | _criteria(fit)
+    found = model_based(fit) | cluster_robust(fit) | _variances(fit) | criteria(fit, 2)
     found |= _between_and_within(fit) | _omnibus(fit) | _predicted(fit)
     tested = next((c for name, c in TESTED.items() if name in case["id"]), None)
     if tested is not None:
@@ -141,7 +130,7 @@ def test_three_level(case: Case) -> None:
     if case["id"] == ONE_TRIAL_DECIDES:
         listed = listed | NO_JACKKNIFE
         del found["CR3_se"]
-    compare(case, _known(case, found), listed, rtol=ITERATIVE)
+    compare(case, known(case, found), listed, rtol=ITERATIVE)
 
 
 def test_the_jackknife_of_a_trial_that_decides_alone() -> None:
@@ -171,8 +160,8 @@ def test_profile_intervals(case: Case) -> None:
 @pytest.mark.parametrize("case", cases("multilevel", "*/CHE/*"))
 def test_correlated_and_hierarchical(case: Case) -> None:
     fit = _fit(case)
-    found = model_based(fit) | _robust(fit) | _variances(fit)
-    compare(case, _known(case, found), {}, rtol=ITERATIVE)
+    found = model_based(fit) | cluster_robust(fit) | _variances(fit)
+    compare(case, known(case, found), {}, rtol=ITERATIVE)
 
 
 @pytest.mark.parametrize("case", cases("multilevel", "*/aggregate/weighted"))

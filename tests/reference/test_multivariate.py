@@ -18,14 +18,13 @@ from analysis.dependent.multivariate import (
     log_likelihood_at,
 )
 from analysis.dependent.profile_intervals import profile_interval
-from analysis.dependent.robust import robust_covariance
 from analysis.distributions import chi2_quantile
-from analysis.univariate.heterogeneity import fit_statistics
 
 from .multivariate_results import (
     NOT_OFFERED,
     cluster_robust,
     contrast_of_two,
+    criteria,
     hotelling,
     model_based,
 )
@@ -44,7 +43,7 @@ from .oracle_cases import (
 )
 
 CASES_NOT_OFFERED: dict[str, str] = {}
-QUANTITIES_NOT_OFFERED = {name: NOT_OFFERED[name] for name in ("chi_sq_*", "Naive_F_*")}
+QUANTITIES_NOT_OFFERED = NOT_OFFERED
 VARIANCE_PARAMETERS = {"UN": 3, "HCS": 3, "CS": 2, "DIAG": 2, "ID": 1}
 """Of two outcomes."""
 
@@ -89,13 +88,6 @@ def _components(fit: MultivariateFit) -> dict[str, Any]:
     return {"tau2": variances[:1] if one_variance else variances, "rho": rho}
 
 
-def _criteria(fit: MultivariateFit) -> dict[str, float]:
-    blocks, parameters = fit.blocks, fit.blocks.p + VARIANCE_PARAMETERS[fit.structure]
-    restricted = fit.method == "REML"
-    found = fit_statistics(fit.loglik, parameters, blocks.k, blocks.p, restricted=restricted)
-    return {"AIC": found.aic, "BIC": found.bic, "AICc": found.aicc}
-
-
 def _residual_heterogeneity(case: Case, fit: MultivariateFit) -> dict[str, float]:
     """Of the sampling covariances alone, whatever the random effects."""
     v = matrix(case["args"]["V_file"])
@@ -104,8 +96,8 @@ def _residual_heterogeneity(case: Case, fit: MultivariateFit) -> dict[str, float
 
 
 def _offered(case: Case, fit: MultivariateFit) -> dict[str, Any]:
-    found = model_based(fit) | cluster_robust(fit) | _components(fit) | _criteria(fit)
-    found |= {f"{name}_se": robust_covariance(fit, name).se for name in ("CR1S", "CR3")}
+    found = model_based(fit) | cluster_robust(fit) | _components(fit)
+    found |= criteria(fit, VARIANCE_PARAMETERS[fit.structure])
     found |= _residual_heterogeneity(case, fit)
     if fit.blocks.p == 2:
         found |= contrast_of_two(fit) | hotelling(fit, [[-1.0, 1.0]])

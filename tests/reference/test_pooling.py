@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.arrays import Floats
 from analysis.gap.action_control import pool_proportion
 from analysis.univariate.fixed_weights import WeightedMean, weighted_mean
 from analysis.univariate.heterogeneity import describe_heterogeneity
@@ -34,6 +33,7 @@ from .oracle_cases import (
     check_grid,
     compare,
     data,
+    effects,
     matrix,
 )
 
@@ -72,15 +72,11 @@ def _plain(*methods: str) -> list[Any]:
     return found
 
 
-def _columns(case: Case) -> tuple[Floats, Floats]:
-    return data(case)["yi"].to_numpy(), data(case)["vi"].to_numpy()
-
-
 def _fit(case: Case, method: str, inference: str, pi_method: str | None = None) -> PooledEffect:
     """metafor takes normal quantiles for the prediction interval of `z`, else t with k - 1."""
     usual = "normal" if inference == "z" else "t_k_minus_1"
     return fit_random_effects(
-        *_columns(case),
+        *effects(case),
         method=method,
         ci_method=INFERENCE[inference],
         pi_method=pi_method or usual,
@@ -111,7 +107,7 @@ def _offered(case: Case, method: str) -> dict[str, float]:
         }  # fmt: skip
         fewer = _fit(case, method, name, "t_k_minus_2")
         found |= {f"{name}.pi_t_km2_lb": fewer.pi_lb, f"{name}.pi_t_km2_ub": fewer.pi_ub}
-    statistics = fit_meta_regression(*_columns(case), method=method).fit_statistics
+    statistics = fit_meta_regression(*effects(case), method=method).fit_statistics
     found |= {
         "ll": statistics.loglik, "dev": statistics.deviance, "AIC": statistics.aic,
         "BIC": statistics.bic, "AICc": statistics.aicc,
@@ -137,7 +133,7 @@ def test_iterated_sj_is_paule_mandel(case: Case) -> None:
 
 @pytest.mark.parametrize("case", _plain("DLIT"))
 def test_iterated_dl_is_paule_mandel(case: Case) -> None:
-    yi, vi = _columns(case)
+    yi, vi = effects(case)
     ones = np.ones((yi.size, 1))
     theirs = case["expect"]["tau2"]
     w = 1.0 / (vi + theirs)
@@ -160,7 +156,7 @@ def test_iterated_dl_is_paule_mandel(case: Case) -> None:
 def test_equal_weights(case: Case) -> None:
     method = case["args"]["method"]
     rtol = ITERATIVE if method in ITERATED else CLOSED_FORM
-    mean = weighted_mean(*_columns(case), method=method)
+    mean = weighted_mean(*effects(case), method=method)
     compare(case, _mean(mean), QUANTITIES_NOT_OFFERED, rtol=rtol)
 
 
@@ -173,7 +169,7 @@ def _mean(mean: WeightedMean) -> dict[str, float]:
 
 @pytest.mark.parametrize("case", _plain("GENQ"))
 def test_given_weights(case: Case) -> None:
-    yi, vi = _columns(case)
+    yi, vi = effects(case)
     mean = weighted_mean(yi, vi, 1.0 / (vi + vi.mean()), method="GENQ")
     between = describe_heterogeneity(yi, vi, np.ones((yi.size, 1)), mean.tau2, "GENQ")
     offered = _mean(mean) | {
@@ -185,7 +181,7 @@ def test_given_weights(case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases("rma_uni", "*/blup"))
 def test_shrunken_effects(case: Case) -> None:
-    found = shrunken_effects(*_columns(case))
+    found = shrunken_effects(*effects(case))
     offered = {
         "pred": found.estimate, "se": found.se, "pi_lb": found.pi_lb, "pi_ub": found.pi_ub,
     }  # fmt: skip
@@ -194,7 +190,7 @@ def test_shrunken_effects(case: Case) -> None:
 
 @pytest.mark.parametrize("case", _plain("REML", "ML"))
 def test_no_likelihood_is_higher_in_the_reference(case: Case) -> None:
-    yi, vi = _columns(case)
+    yi, vi = effects(case)
     restricted = case["args"]["method"] == "REML"
     fit = fit_meta_regression(yi, vi, method=case["args"]["method"])
     theirs = log_likelihood(
@@ -204,7 +200,7 @@ def test_no_likelihood_is_higher_in_the_reference(case: Case) -> None:
 
 
 def _limits(case: Case, interval: Tau2Interval) -> dict[str, float]:
-    typical = fit_random_effects(*_columns(case)).heterogeneity.typical_v
+    typical = fit_random_effects(*effects(case)).heterogeneity.typical_v
     i2, h2 = interval.i2(typical), interval.h2(typical)
     found = {
         "tau2_lb": interval.lower, "tau2_ub": interval.upper,
@@ -216,7 +212,7 @@ def _limits(case: Case, interval: Tau2Interval) -> dict[str, float]:
 
 @pytest.mark.parametrize("case", cases("confint_tau2", "*/QP"))
 def test_q_profile(case: Case) -> None:
-    yi, vi = _columns(case)
+    yi, vi = effects(case)
     interval = q_profile_interval(yi, vi, np.ones((yi.size, 1)))
     compare(case, _limits(case, interval), QUANTITIES_NOT_OFFERED, rtol=ITERATIVE)
     assert fit_random_effects(yi, vi).tau2_interval == interval
@@ -224,7 +220,7 @@ def test_q_profile(case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases("confint_tau2", "*/PL/*"))
 def test_profile_likelihood(case: Case) -> None:
-    yi, vi = _columns(case)
+    yi, vi = effects(case)
     method = case["args"]["method"]
     interval = profile_likelihood_interval(yi, vi, np.ones((yi.size, 1)), method=method)
     compare(case, _limits(case, interval), QUANTITIES_NOT_OFFERED, rtol=ITERATIVE)

@@ -37,6 +37,7 @@ from .oracle_cases import (
     check_grid,
     compare,
     data,
+    listed_for,
 )
 
 Tables = tuple[Floats, Floats, Floats, Floats]
@@ -95,16 +96,8 @@ def _rates(case: Case) -> Tables:
     return x1, t1, x2, t2
 
 
-def _listed(case: Case) -> dict[str, str]:
-    listed: dict[str, str] = {}
-    for pattern, reasons in NOT_OFFERED_FOR_CASE.items():
-        if fnmatchcase(case["id"], pattern):
-            listed |= reasons
-    return listed
-
-
 def _compare(case: Case, found: dict[str, Any], **tolerances: Any) -> None:
-    listed = _listed(case)
+    listed = listed_for(case, NOT_OFFERED_FOR_CASE)
     offered = {
         name: value
         for name, value in found.items()

@@ -24,6 +24,7 @@ from .oracle_cases import (
     check_grid,
     compare,
     data,
+    known,
     numbers,
 )
 
@@ -114,10 +115,6 @@ def _is_edge(case: Case) -> bool:
     return "EDGE" in case["note"]
 
 
-def _known(case: Case, found: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name in case["expect"]}
-
-
 # One-sided steps --------------------------------------------------------------------------------
 
 
@@ -139,7 +136,7 @@ def test_step_function(case: Case) -> None:
     }
     rtol, atol = (1e-3, 1e-4) if _is_edge(case) else (AGREED, AGREED_ABSOLUTE)
     compare(
-        case, _known(case, offered), {}, rtol=rtol, atol=atol, tolerances={"ll": (LIKELIHOOD, 0.0)}
+        case, known(case, offered), {}, rtol=rtol, atol=atol, tolerances={"ll": (LIKELIHOOD, 0.0)}
     )
 
 
@@ -174,7 +171,7 @@ def _weighted(case: Case) -> dict[str, Any]:
         "se_delta": fit.delta_se,
         "pval": fit.pvalue,
     }
-    return _known(case, offered)
+    return known(case, offered)
 
 
 @pytest.mark.parametrize("case", _two_sided_steps())

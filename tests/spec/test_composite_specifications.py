@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,18 @@ from analysis.dependent.composites import make_composites
 from analysis.effect_sizes.binary import COX_TO_SMD, LOGISTIC_TO_SMD, log_odds_ratio
 from analysis.effect_sizes.binary import odds_ratio_to_smd as to_smd
 from analysis.gap.joint import difference, fit_joint, transmission_ratio
-from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
+from analysis.synthesis import AnalysisSettings
 from analysis.synthesis.choices import EFFECTS, ESTIMATORS, INFERENCES
 from analysis.synthesis.gap_estimates import joint_model
 from analysis.synthesis.specifications import specifications
 from validations.tables import TABLES, conform
 
+from .stacks import Row, stack_of
+
 SETTINGS = AnalysisSettings(correlation_grid=(0.5,))
 ALL, ONE = EFFECTS
 G = "hedges_g/exact_j/LS"
 OR = "log_odds_ratio/to_smd_logistic"
-Row = tuple[str, float, float, dict[str, Any]]
 
 
 def intention(yi: float, vi: float, **more: Any) -> Row:
@@ -42,29 +42,6 @@ def plain(k: int = 7, formula: str = G, seed: int = 1) -> list[list[Row]]:
         a, b = (float(x) for x in rng.multivariate_normal([0.7, 0.3], [[0.09, 0.05], [0.05, 0.08]]))
         out.append([intention(a, va), behavior(b, vb, formula=formula)])
     return out
-
-
-def stack_of(trials: list[list[Row]]) -> Callable[[float], Stack]:
-    """The stack for an assumed correlation between all effects of a trial."""
-
-    def at(rho: float) -> Stack:
-        made = []
-        for i, rows in enumerate(trials):
-            records = tuple(
-                {
-                    "trial_id": f"t{i}", "synthesis": "main", "upstream_construct": "intention",
-                    "effect_id": f"t{i}e{j}", "construct": construct, "yi": yi, "vi": vi,
-                    "measured_by": "record", "randomized": True,
-                } | more
-                for j, (construct, yi, vi, more) in enumerate(rows)
-            )  # fmt: skip
-            sei = np.sqrt([vi for _, _, vi, _ in rows])
-            matrix = rho * np.outer(sei, sei)
-            np.fill_diagonal(matrix, sei**2)
-            made.append(TrialEffects(records, matrix, np.full(matrix.shape, "", dtype=object)))
-        return Stack(tuple(made))
-
-    return at
 
 
 def table(trials: list[list[Row]], settings: AnalysisSettings = SETTINGS) -> pd.DataFrame:

@@ -21,21 +21,15 @@ from analysis.synthesis.moderator_effects import (
 from analysis.univariate.designs import make_design
 from validations.tables import TABLES, conform
 
+from .stacks import Effect, trial_of
+
 SETTINGS = AnalysisSettings()
-Effect = tuple[str, float, float]
 
 
 def trial(name: str, effects: list[Effect], **properties: Any) -> TrialEffects:
-    """A trial of (construct, effect, variance); effects of one trial correlate at 0.5."""
-    shared = {
-        "trial_id": name, "synthesis": "main", "upstream_construct": "intention",
-        "topic": "help_seeking", "measured_by": "record",
-    } | properties  # fmt: skip
-    records = tuple(shared | {"construct": c, "yi": yi, "vi": vi} for c, yi, vi in effects)
-    sei = np.sqrt([vi for _, _, vi in effects])
-    matrix = 0.5 * np.outer(sei, sei)
-    np.fill_diagonal(matrix, sei**2)
-    return TrialEffects(records, matrix, np.full(matrix.shape, "", dtype=object))
+    return trial_of(
+        name, effects, **({"topic": "help_seeking", "measured_by": "record"} | properties)
+    )
 
 
 def pairs(k: int = 12, seed: int = 1, **properties: Any) -> list[TrialEffects]:

@@ -21,8 +21,9 @@ from analysis.synthesis.robustness import FEW_TRIALS, robustness_rows
 from analysis.synthesis.sensitivity import sensitivity
 from validations.tables import TABLES, conform
 
+from .stacks import Effect, trial_of
+
 SETTINGS = AnalysisSettings()
-Effect = tuple[str, float, float]
 LINE = "trial_level_line"
 FUNCTIONALS = (
     "probability_upstream_rises_behavior_does_not", "trial_level_r2", "trial_level_slope"
@@ -35,18 +36,7 @@ def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trial(number: int, effects: list[Effect], **properties: Any) -> TrialEffects:
-    """A trial of (construct, effect, variance); effects of one trial correlate at 0.5."""
-    shared = {
-        "trial_id": f"t{number:02}", "synthesis": "main", "upstream_construct": "intention"
-    } | properties  # fmt: skip
-    records = tuple(
-        shared | {"construct": construct, "yi": yi, "vi": vi, "effect_id": f"{number}-{j}"}
-        for j, (construct, yi, vi) in enumerate(effects)
-    )
-    sei = np.sqrt([vi for _, _, vi in effects])
-    matrix = 0.5 * np.outer(sei, sei)
-    np.fill_diagonal(matrix, sei**2)
-    return TrialEffects(records, matrix, np.full(matrix.shape, "", dtype=object))
+    return trial_of(f"t{number:02}", effects, **properties)
 
 
 def pairs(k: int, seed: int = 1) -> list[list[Effect]]:

@@ -10,18 +10,19 @@ import pandas as pd
 import pytest
 
 from analysis.gap.joint import difference, transmission_ratio
-from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
+from analysis.synthesis import AnalysisSettings, Stack
 from analysis.synthesis import specifications as module
 from analysis.synthesis.choices import EFFECTS
 from analysis.synthesis.gap_estimates import joint_model
 from analysis.synthesis.specifications import MOST_TRIALS_FOR_ALL, specifications
 
+from .stacks import Row, stack_of
+
 SETTINGS = AnalysisSettings()
-Row = tuple[str, float, float, dict[str, Any]]
 
 
 def intention(yi: float, vi: float) -> Row:
-    return "intention", yi, vi, {"weeks": 0.0}
+    return "intention", yi, vi, {"weeks": 0.0, "measured_by": "self_report"}
 
 
 def behavior(yi: float, vi: float, weeks: float = 4.0, measured_by: str = "record") -> Row:
@@ -30,29 +31,6 @@ def behavior(yi: float, vi: float, weeks: float = 4.0, measured_by: str = "recor
 
 PAIRS = [(0.5, 0.02, 0.2, 0.03), (0.7, 0.03, 0.5, 0.02), (0.3, 0.02, 0.1, 0.02),
          (0.9, 0.04, 0.4, 0.05), (0.6, 0.03, 0.35, 0.03)]  # fmt: skip
-
-
-def stack_of(trials: list[list[Row]], randomized: list[bool] | None = None) -> Any:
-    """The stack for an assumed correlation between all effects of a trial."""
-
-    def at(rho: float) -> Stack:
-        made = []
-        for i, rows in enumerate(trials):
-            records = tuple(
-                {
-                    "trial_id": f"t{i}", "synthesis": "main", "upstream_construct": "intention",
-                    "effect_id": f"t{i}e{j}", "construct": construct, "yi": yi, "vi": vi,
-                    "measured_by": "self_report", "randomized": (randomized or [True] * 99)[i],
-                } | more
-                for j, (construct, yi, vi, more) in enumerate(rows)
-            )  # fmt: skip
-            sei = np.sqrt([vi for _, _, vi, _ in rows])
-            matrix = rho * np.outer(sei, sei)
-            np.fill_diagonal(matrix, sei**2)
-            made.append(TrialEffects(records, matrix, np.full(matrix.shape, "", dtype=object)))
-        return Stack(tuple(made))
-
-    return at
 
 
 def plain() -> list[list[Row]]:

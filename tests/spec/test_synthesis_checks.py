@@ -18,6 +18,8 @@ from analysis.synthesis.influence import influence_rows
 from analysis.univariate.influence import influence
 from analysis.univariate.pooling import fit_random_effects
 
+from .stacks import Effect, trial_of
+
 SETTINGS = AnalysisSettings()
 CHECKS = [
     "egger", "pet_peese", "trim_and_fill", "selection", "henmi_copas", "rank",
@@ -27,18 +29,8 @@ YI = np.array([0.9, 0.6, 0.75, 0.35, 0.5, 0.2, 0.28, 0.1, 0.31, 0.15, 0.02, 0.22
 VI = np.array([0.16, 0.14, 0.12, 0.09, 0.08, 0.07, 0.05, 0.04, 0.03, 0.02, 0.015, 0.01])
 
 
-def trial(number: int, effects: list[tuple[str, float, float]], **properties: Any) -> TrialEffects:
-    """A trial of (construct, effect, variance); effects of one trial correlate at 0.5."""
-    shared = {
-        "trial_id": f"t{number:02}", "synthesis": "main", "upstream_construct": "intention"
-    } | properties  # fmt: skip
-    records = tuple(
-        shared | {"construct": construct, "yi": yi, "vi": vi} for construct, yi, vi in effects
-    )
-    sei = np.sqrt([vi for _, _, vi in effects])
-    matrix = 0.5 * np.outer(sei, sei)
-    np.fill_diagonal(matrix, sei**2)
-    return TrialEffects(records, matrix, np.full(matrix.shape, "", dtype=object))
+def trial(number: int, effects: list[Effect], **properties: Any) -> TrialEffects:
+    return trial_of(f"t{number:02}", effects, **properties)
 
 
 def behavior_stack(k: int = YI.size) -> Stack:

@@ -28,10 +28,16 @@ def test_a_trial_that_is_gone_is_named_and_takes_its_share(copy_of_small: Home) 
     assert "Removed: " in said.output and gone in said.output
     found = json.loads(copy_of_small.command("diff", "--json").output)
     assert found["from"] == first and any(i.startswith(gone) for i in found["removed"])
-    for result in found["results"]:
-        if result["steps"]:
-            shares = sum(step["shift"] for step in result["steps"])
-            assert abs(shares - (result["new"] - result["old"])) < 1e-9
+    explained = [result for result in found["results"] if result["steps"]]
+    assert explained
+    for result in explained:
+        shares = {step["name"]: step["shift"] for step in result["steps"]}
+        assert abs(sum(shares.values()) - (result["new"] - result["old"])) < 1e-9
+        # A trial left and nothing else happened: the change is its, but for published decimals.
+        removed, corrected, added, _ = shares.values()
+        assert abs(removed - (result["new"] - result["old"])) < 1e-4
+        assert (corrected, added) == (0.0, 0.0)
+    assert any(abs(result["steps"][0]["shift"]) > 1e-3 for result in explained)
 
 
 def test_the_same_release_twice_is_no_change(small: Home) -> None:

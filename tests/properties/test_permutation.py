@@ -83,8 +83,8 @@ def test_every_order_of_the_moderators(
 
 
 def test_orders_that_change_nothing_count_as_ties() -> None:
-    """Two values of a moderator: 3! 2! of the 120 orders give the observed table, and as many of
-    the mirrored one have the same |statistic| when the groups are of equal size."""
+    """Two values of a moderator, two studies each: 2! 2! of the 24 orders give the observed table
+    and as many the mirrored one, with the same |statistic|."""
     vi = np.full(4, 0.1)
     yi = np.array([1.0, 1.2, 0.1, 0.2])
     x = np.column_stack([np.ones(4), [1.0, 1.0, 0.0, 0.0]])

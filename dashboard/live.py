@@ -23,7 +23,12 @@ from analysis.synthesis.gap_estimates import (
     within_arm_slope,
 )
 from analysis.synthesis.influence import influence_of
-from analysis.synthesis.moderator_effects import compare_gap, compare_levels, moderators_of
+from analysis.synthesis.moderator_effects import (
+    compare_gap,
+    compare_levels,
+    gap_moderators,
+    moderators_of,
+)
 from analysis.synthesis.pooled_effects import pool_subset, pooled_natural_scales
 from analysis.synthesis.sensitivity import grid_rows
 from analysis.synthesis.stack import Stack, having
@@ -185,7 +190,7 @@ def _moderators(live: LiveView) -> list[Row]:
         if len(part.trials) >= 3:
             for one in moderators_of(part, live.base.moderators):
                 rows += compare_levels(part, construct, name, one, live.analysis)
-    for one in moderators_of(live.part, live.base.moderators):
+    for one in gap_moderators(live.part, live.base.moderators):
         rows += compare_gap(live.part, name, one, live.analysis)
     return rows
 

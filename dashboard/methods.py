@@ -12,7 +12,10 @@ _ESTIMATORS = {
     "REML": "restricted maximum likelihood", "ML": "maximum likelihood",
     "DL": "DerSimonian and Laird's method", "PM": "Paule and Mandel's method",
     "EB": "the empirical Bayes method", "HE": "Hedges' method",
-    "HS": "Hunter and Schmidt's method", "SJ": "Sidik and Jonkman's method",
+    "HS": "Hunter and Schmidt's method",
+    "HSk": "Hunter and Schmidt's method with a small-sample factor",
+    "PMM": "the median-unbiased form of Paule and Mandel's method",
+    "SJ": "Sidik and Jonkman's method",
     "EE": "an equal-effects model without variance between trials",
 }  # fmt: skip
 _INTERVALS = {

@@ -6,7 +6,7 @@ import math
 
 from analysis.figures.text import interval, number, whole
 from dashboard.blocks import Block, Cell, Paragraph, Table, columns
-from dashboard.view import Row, words
+from dashboard.view import Row, capital, words
 from dashboard.wording import ci_name, estimand_name, is_ok, reason_of
 
 _MISSING, _OTHERS = "missing_behavior", ("few_trials", "parametric_bootstrap")
@@ -36,11 +36,10 @@ def _missing(rows: list[Row], upstream: str, level: float) -> list[Block]:
     table = Table("If missing behavior results were worse", head, tuple(
         (number(float(r["value"])), number(r["estimate"]), interval(r["ci_lb"], r["ci_ub"]))
         for r in found))  # fmt: skip
-    remark = str(found[0]["reason"])
     text = (
-        f"{remark[:1].upper()}{remark[1:]}. The joint model takes their behavior effects to be "
-        f"what their {words(upstream)} effects foretell; the table shows the difference if they "
-        "were worse than that on average."
+        f"{capital(str(found[0]['reason']))}. The joint model of one composite effect per trial "
+        f"and outcome takes their behavior effects to be what their {words(upstream)} effects "
+        "foretell; the table shows the difference if they were worse than that on average."
     )
     return [table, Paragraph(text, "note")]
 
@@ -63,7 +62,7 @@ def _line(rows: list[Row], upstream: str, level: float) -> list[Block]:
         return []
     head = columns(f"What | Value | {ci_name(level)}", wide=("What",))
     table = Table("The trial-level line by other means", head, tuple(
-        (Cell(_capital(r["value"]), str(r["reason"])), number(r["estimate"]),
+        (Cell(capital(r["value"]), str(r["reason"])), number(r["estimate"]),
          interval(r["ci_lb"], r["ci_ub"]) if math.isfinite(r["ci_lb"]) else "")
         for r in found))  # fmt: skip
     text = (
@@ -72,7 +71,3 @@ def _line(rows: list[Row], upstream: str, level: float) -> list[Block]:
         f"large that slope would be in these {whole(found[0]['k_paired'])} trials."
     )
     return [table, Paragraph(text, "note")]
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"

@@ -179,7 +179,7 @@ def bias_blocks(view: ReleaseView, synthesis: str) -> list[Block]:
 
 _OTHER_TESTS = {
     "rank": "Rank correlation of effect and variance (Kendall's tau)",
-    "excess_significance": "Significant results, observed over expected",
+    "excess_significance": "Significant results, observed over expected (p one-sided)",
 }
 
 

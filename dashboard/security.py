@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
@@ -93,13 +94,17 @@ class HeadersMiddleware:
 class PrefixMiddleware:
     """Serves under a prefix whether or not the proxy has already taken it off.
 
-    Every address in a page is relative, so nothing else has to know of the prefix.
+    Every address in a page is relative, so nothing else has to know of the prefix; the prefix
+    itself is sent on to its folder, where relative addresses resolve.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self.app, self.prefix = app, prefix.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.prefix and scope.get("path") == self.prefix:
+            await RedirectResponse(f"{self.prefix}/")(scope, receive, send)
+            return
         if self.prefix and str(scope.get("path", "")).startswith(f"{self.prefix}/"):
             scope = dict(scope) | {"path": scope["path"][len(self.prefix) :]}
         await self.app(scope, receive, send)

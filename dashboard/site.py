@@ -19,15 +19,11 @@ from dashboard.pages.quality import check_state
 from dashboard.query import ROB_LEVELS, State, query_pairs, to_query
 from dashboard.templating import TEMPLATES, template
 from dashboard.view import MAIN, capital, plural, words
+from dashboard.wording import INTERVAL_METHODS
 
 STATIC = Path(__file__).parent / "static"
 _RELEASES_OFFERED = 30
 _OPEN_UP_TO = 6
-_MODEL_NAMES = {
-    "knapp_hartung": "Knapp-Hartung", "knapp_hartung_floor": "Knapp-Hartung, never below t",
-    "kenward_roger": "Kenward-Roger",
-    "t": "t", "wald": "normal (Wald)",
-}  # fmt: skip
 
 
 @cache
@@ -215,8 +211,8 @@ def _models(page: Page) -> list[Choice]:
     registered, state = page.base.analysis, page.state
 
     def options(names: Any, own: str, chosen: str) -> tuple[tuple[str, str, bool], ...]:
-        first = ("", f"{_MODEL_NAMES.get(own, own)} (registered)", not chosen)
-        rest = ((n, _MODEL_NAMES.get(n, n), n == chosen) for n in names if n != own)
+        first = ("", f"{INTERVAL_METHODS.get(own, own)} (registered)", not chosen)
+        rest = ((n, INTERVAL_METHODS.get(n, n), n == chosen) for n in names if n != own)
         return (first, *rest)
 
     grid = registered.correlation_grid

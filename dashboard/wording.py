@@ -23,6 +23,11 @@ ESTIMANDS: dict[str, tuple[str, str, str]] = {
         "0%"),
 }  # fmt: skip
 """estimand -> (name, meaning, value that means `no gap`)."""
+INTERVAL_METHODS = {
+    "knapp_hartung": "Knapp-Hartung", "knapp_hartung_floor": "Knapp-Hartung, never below t",
+    "kenward_roger": "Kenward-Roger", "t": "t", "wald": "normal (Wald)",
+}  # fmt: skip
+"""Interval methods of pools, named for choices."""
 _OTHER_ESTIMANDS = {
     "trial_level_r2": "Trial-level R\u00b2", "trial_level_slope": "Trial-level slope",
 }  # fmt: skip

@@ -89,7 +89,7 @@ def make_blocks(
     trial's effects. cluster: k trial labels. outcome: k outcome names (one outcome when None).
     design: k x p; by default one indicator column per outcome.
     Raises `EstimationError` for effects that are not finite, labels of the wrong number or of an
-    unknown outcome, an outcome without effects, and a sampling covariance that is not symmetric
+    unknown outcome, and a sampling covariance that is not symmetric
     and positive definite, naming the trial.
     """
     effects = as_vector(yi, "yi")
@@ -102,9 +102,6 @@ def make_blocks(
     kinds = _outcome_codes(labels, names, effects.size)
     if design is None:
         matrix = (kinds[:, None] == np.arange(len(names))[None, :]).astype(float)
-        without = [name for name, some in zip(names, matrix.any(axis=0), strict=True) if not some]
-        if without:
-            raise EstimationError(f"no effect on {', '.join(without)}")
     else:
         matrix = check_design(design, effects.size)
     rows_of = _rows_by_cluster(codes)

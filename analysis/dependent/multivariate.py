@@ -387,13 +387,16 @@ def fit_multivariate(
     Steps: quasi-Newton on a Cholesky parametrization (so that Tau stays a covariance matrix)
     with the analytic gradient, on effects scaled to unit size, then Newton steps to a relative
     gradient below 1e-8. Harville (1977, JASA 72:320) for the restricted likelihood.
-    Raises `EstimationError` when there are no more effects than coefficients, and for a variance
-    between trials of a single trial.
+    Raises `EstimationError` when there are no more effects than coefficients, for an outcome
+    without effects, and for a variance between trials of a single trial.
     """
     named(structure, STRUCTURES, "structure")
     named(within, WITHIN, "variance within trials")
     if method not in ("REML", "ML"):
         raise EstimationError(f"unknown model: {method=}; known: REML, ML")
+    empty = np.flatnonzero(~blocks.design.any(axis=0))
+    if empty.size:
+        raise EstimationError(f"column {empty[0]} of the design is 0 for all effects")
     if structure != "NONE" and blocks.clusters < 2:
         raise EstimationError("a variance between trials needs at least 2 trials")
     q, restricted = len(blocks.outcome_names), method == "REML"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -61,6 +61,14 @@ def moderators_of(stack: Stack, declared: Iterable[Moderator]) -> list[Moderator
     return carried + list(declared)
 
 
+def gap_moderators(group: Stack, declared: Iterable[Moderator]) -> list[Moderator]:
+    """The moderators of the gap: who measured a trial's outcome is asked of its behavior effects,
+    whichever row comes first."""
+    topic, measured_by, *rest = moderators_of(group, declared)
+    asked = _first_value(group.select(having("construct", "behavior")), measured_by.name)
+    return [topic, replace(measured_by, values=asked), *rest]
+
+
 def moderator_effects(
     stack: Stack, declared: list[Moderator], settings: AnalysisSettings
 ) -> list[Record]:
@@ -79,10 +87,7 @@ def moderator_effects(
                 continue
             for one in moderators_of(part, declared):
                 rows += compare_levels(part, construct, name, one, settings)
-        # Who measured a trial's outcome is asked of the behavior, whichever row comes first.
-        measured = group.select(having("construct", "behavior"))
-        topics, _, *rest = moderators_of(group, declared)
-        for one in (topics, moderators_of(measured, ())[1], *rest):
+        for one in gap_moderators(group, declared):
             rows += compare_gap(group, name, one, settings)
     return rows
 

@@ -61,16 +61,23 @@ def _gap_by_level(page: Page, one: Moderator) -> list[Block]:
     rows = _own_rows(page, one.name, GAP)
     if not rows:
         return []
-    head = columns(f"{capital(words(one.name))} | Upstream less behavior | "
+    number_of = one.kind == "number"
+    upstream = capital(words(page.upstream))
+    head = columns(f"{capital(words(one.name))} | {upstream} less behavior | "
                    f"{ci_name(page.view.level)} | Trials")  # fmt: skip
-    table = Table("The gap by level", head, tuple(
+    title = "The gap along the moderator" if number_of else "The gap by level"
+    table = Table(title, head, tuple(
         (words(r["level_value"]), number(r["mu"]), interval(r["ci_lb"], r["ci_ub"]),
          whole(r["k_trials"])) for r in rows))  # fmt: skip
     if not math.isfinite(rows[0]["f"]):
         return [table]
-    text = (f"Test that the gap is the same at every level: {_test(rows[0])}. Joint model of both "
-            "outcomes, robust by trial; levels with fewer than 2 trials on one of the outcomes are "
-            "left out.")  # fmt: skip
+    asked, left_out = (
+        ("the slope of the gap is 0", "trials without a number") if number_of else
+        ("the gap is the same at every level",
+         "levels with fewer than 2 trials on one of the outcomes")
+    )  # fmt: skip
+    text = (f"Test that {asked}: {_test(rows[0])}. Joint model of both outcomes, robust by trial; "
+            f"{left_out} are left out.")  # fmt: skip
     return [table, Paragraph(text, "note")]
 
 

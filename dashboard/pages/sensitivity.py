@@ -7,13 +7,15 @@ import math
 from analysis.figures import draw_spec_curve
 from analysis.figures.model import SpecCurve, SpecPoint
 from analysis.figures.text import interval, number
+from analysis.univariate.meta_regression import CI_METHODS
+from analysis.univariate.tau2 import TAU2_METHODS
 from dashboard.blocks import Block, Details, Figure, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.pages.forest import with_downloads
 from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_gap import grid_blocks
 from dashboard.view import Row, plural
-from dashboard.wording import ci_name, is_ok
+from dashboard.wording import INTERVAL_METHODS, ci_name, is_ok
 
 CHOICES = {
     "trials": "Trials", "follow_up": "Follow-up of behavior", "measures": "Measure of behavior",
@@ -152,12 +154,12 @@ def _methods(page: Page) -> list[Block]:
     taus = tuple(
         (f"{m}{' (registered)' if m == registered.tau2_method else ''}",
          page.url(tau2_method="" if m == registered.tau2_method else m), m == now.tau2_method)
-        for m in ("REML", "ML", "PM", "DL", "HE", "SJ", "EE")
+        for m in TAU2_METHODS
     )  # fmt: skip
     intervals = tuple(
-        (f"{m.replace('_', '-')}{' (registered)' if m == registered.ci_method else ''}",
+        (f"{INTERVAL_METHODS[m]}{' (registered)' if m == registered.ci_method else ''}",
          page.url(ci_method="" if m == registered.ci_method else m), m == now.ci_method)
-        for m in ("knapp_hartung", "knapp_hartung_floor", "t", "wald")
+        for m in CI_METHODS
     )  # fmt: skip
     head = columns(f"Outcome | g | {ci_name(page.view.level)} | \u03c4\u00b2")
     rows = tuple(

@@ -236,3 +236,9 @@ def test_a_prefix_is_served_whether_the_proxy_took_it_off_or_not(site: Site, pat
     client = Client(site.folder, prefix="/ibgap")
     assert client.get(path).status_code == 200
     assert client.get("/ibgapforest").status_code == 404
+
+
+def test_the_bare_prefix_leads_to_its_folder(site: Site) -> None:
+    """Where relative addresses resolve."""
+    answer = Client(site.folder, prefix="/ibgap").get("/ibgap")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/ibgap/")

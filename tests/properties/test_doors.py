@@ -130,7 +130,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "an outcome nobody knows": (
         lambda: make_blocks(*PAIR, ["i", "b", "i", "k"], outcome_names=["i", "b"]), "outcome 'k'"),
     "an outcome without effects": (
-        lambda: make_blocks(*PAIR, ["i"] * 4, outcome_names=["i", "b"]), "no effect on b"),
+        lambda: fit_multivariate(make_blocks(*PAIR, ["i"] * 4, outcome_names=["i", "b"])),
+        "column 1 of the design is 0"),
     "outcomes of other effects": (lambda: make_blocks(*PAIR, ["i"]), "outcome has 1 values"),
     "an asymmetric covariance": (
         lambda: make_blocks(PAIR[0], [np.array([[0.1, 0.03], [0.0, 0.1]]), TWO], PAIR[2]),

@@ -101,6 +101,10 @@ _WHERE = {
     "univariate.location_scale": ("fit_location_scale",),
     "univariate.fixed_weights": ("weighted_mean",),
     "univariate.tau2": ("TAU2_METHODS",),
+    "univariate.tau2_intervals": (
+        "generalized_q_interval",
+        "profile_likelihood_interval",
+    ),
     "univariate.new_settings": (
         "bootstrap_prediction_interval",
         "calibrated_share_above",

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, as_vector, check_design, check_estimates, require
 from analysis.distributions import chi2_quantile
 from analysis.errors import EstimationError
 from analysis.quadratic_forms import weighted_chi2_cdf
@@ -73,52 +74,77 @@ def _first_root(falling: Callable[[float], float], at_zero: float, high: float) 
     return find_root(falling, 0.0, high)
 
 
+def _checked(
+    yi: ArrayLike, vi: ArrayLike, design: ArrayLike | None
+) -> tuple[Floats, Floats, Floats]:
+    effects, variances = check_estimates(yi, vi)
+    return effects, variances, check_design(design, effects.size)
+
+
 def generalized_q_interval(
-    yi: Floats, vi: Floats, design: Floats, weights: Floats, level: float = 0.95
+    yi: ArrayLike,
+    vi: ArrayLike,
+    design: ArrayLike | None,
+    weights: ArrayLike,
+    level: float = 0.95,
 ) -> Tau2Interval:
     """Interval of tau2 from a generalized Q statistic with fixed weights (Jackson 2013, Res Synth
     Methods 4:220).
 
-    weights: k, such as 1/vi (the interval of Biggerstaff and Jackson 2008) or its root, which
-    Jackson recommends. Q = y'Ay has the distribution of a weighted sum of chi-squared variables
-    with 1 df, the weights being the eigenvalues of S^{1/2} A S^{1/2}, S = V + tau2 I; the limits
-    are the tau2 at which its tail probabilities are (1 - level)/2. Cost cubic in k.
+    yi, vi, design: as in `fit_meta_regression` (None: a mean). weights: k, such as 1/vi (the
+    interval of Biggerstaff and Jackson 2008) or its root, which Jackson recommends. Q = y'Ay has
+    the distribution of a weighted sum of chi-squared variables with 1 df, the weights being the
+    eigenvalues of S^{1/2} A S^{1/2}, S = V + tau2 I; the limits are the tau2 at which its tail
+    probabilities are (1 - level)/2. Cost cubic in k.
+    Raises `EstimationError` for effects, variances or weights that cannot be used.
     """
-    if yi.size - design.shape[1] < 1:
+    effects, variances, x = _checked(yi, vi, design)
+    w = as_vector(weights, "weights")
+    if w.size != effects.size:
+        raise EstimationError(f"{w.size} weights for {effects.size} effects")
+    require(np.isfinite(w) & (w > 0), "weights must be finite and greater than 0")
+    keep = effects.size - x.shape[1]
+    if keep < 1:
         return Tau2Interval(math.nan, math.nan, level, False, "generalized_q")
-    fit = weighted_fit(yi, weights, design)
-    wx = design * weights[:, None]
-    a = np.diag(weights) - wx @ fit.vb @ wx.T
+    fit = weighted_fit(effects, w, x)
+    wx = x * w[:, None]
+    a = np.diag(w) - wx @ fit.vb @ wx.T
     tail = (1.0 - level) / 2.0
-    keep = yi.size - design.shape[1]
 
     def above(tau2: float) -> float:
-        root = np.sqrt(vi + tau2)
+        root = np.sqrt(variances + tau2)
         values = np.linalg.eigvalsh(root[:, None] * a * root[None, :])[-keep:]
         return 1.0 - weighted_chi2_cdf(fit.rss, np.asarray(values, dtype=np.float64))
 
-    high = float(vi.max()) + fit.rss / float(weights.sum())
+    high = float(variances.max()) + fit.rss / float(w.sum())
     lower = _first_root(lambda t: tail - above(t), tail - above(0.0), high)
     upper = _first_root(lambda t: 1.0 - tail - above(t), 1.0 - tail - above(0.0), high)
     return Tau2Interval(lower, upper, level, upper == 0.0, "generalized_q")
 
 
 def profile_likelihood_interval(
-    yi: Floats, vi: Floats, design: Floats, *, method: str = "REML", level: float = 0.95
+    yi: ArrayLike,
+    vi: ArrayLike,
+    design: ArrayLike | None = None,
+    *,
+    method: str = "REML",
+    level: float = 0.95,
 ) -> Tau2Interval:
     """Interval of tau2 from the profile (restricted) likelihood (Hardy and Thompson 1996, Stat Med
     15:619): the tau2 whose log-likelihood is within half a chi-squared quantile of the maximum.
 
-    With several maxima it is the outermost crossing on either side. Raises `EstimationError` for
-    methods other than `REML` and `ML`.
+    yi, vi, design: as in `fit_meta_regression`. With several maxima it is the outermost crossing
+    on either side. Raises `EstimationError` for methods other than `REML` and `ML`, and when there
+    are no more effects than coefficients.
     """
     if method not in ("REML", "ML"):
         raise EstimationError(f"a profile likelihood interval needs REML or ML, not {method}")
     restricted = method == "REML"
-    best = estimate_tau2(yi, vi, design, method)
+    effects, variances, x = _checked(yi, vi, design)
+    best = estimate_tau2(effects, variances, x, method)
 
     def value(tau2: float) -> float:
-        return log_likelihood(tau2, yi, vi, design, restricted=restricted)
+        return log_likelihood(tau2, effects, variances, x, restricted=restricted)
 
     floor = value(best) - 0.5 * chi2_quantile(level, 1.0)
 
@@ -126,8 +152,9 @@ def profile_likelihood_interval(
         return floor - value(tau2)
 
     # The likelihood can come back within the fall: look everywhere it may.
-    low = 0.01 * float(vi.min())
-    high = max(highest_root(yi, vi, design, restricted=restricted), 2.0 * best, 2.0 * low)
+    low = 0.01 * float(variances.min())
+    top = highest_root(effects, variances, x, restricted=restricted)
+    high = max(top, 2.0 * best, 2.0 * low)
     grid = np.unique(np.append(np.geomspace(low, high, _SCANNED), [0.0, best]))
     inside = np.flatnonzero(np.array([below(float(t)) for t in grid]) <= 0.0)
     first, last = int(inside[0]), int(inside[-1])

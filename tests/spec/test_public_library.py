@@ -15,6 +15,7 @@ from analysis.errors import EstimationError
 from analysis.results import Result
 
 ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
 PAGE = (ROOT / "docs" / "methods" / "library.md").read_text(encoding="utf-8")
 
 
@@ -39,6 +40,12 @@ def test_every_public_name_resolves_and_is_explained(name: str) -> None:
     assert len(own) > 20
     assert not own.startswith(f"{name}("), "the signature dataclasses write is no explanation"
     assert found.__name__ == name
+
+
+def test_every_public_name_is_in_the_handbook() -> None:
+    pages = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    named = set(re.findall(r"[`\s]([A-Za-z_0-9]+)[`(]", pages))
+    assert not [name for name in analysis.__all__ if name not in named]
 
 
 @pytest.mark.parametrize("name", analysis.__all__)

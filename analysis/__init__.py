@@ -145,6 +145,7 @@ _WHERE = {
         "smd_arms",
     ),
     "dependent.composites": ("make_composites",),
+    "dependent.diagnostics": ("multilevel_diagnostics",),
     "dependent.multivariate": ("fit_multivariate",),
     "dependent.multilevel": (
         "i2_by_level",

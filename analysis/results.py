@@ -151,8 +151,14 @@ def _combine(
             f"whole.{name}" if name in row and row[name] != one else name: one
             for name, one in outer.items()
         }
-        for row in several
+        for row in _alike(several)
     ]  # fmt: skip
+
+
+def _alike(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with the columns of all of them, nan where one has no such number."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, math.nan) for name in names} for row in rows]
 
 
 def _cell(value: Any) -> Any:

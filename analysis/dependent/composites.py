@@ -1,4 +1,4 @@
-"""One effect per trial and outcome: the precision-weighted mean of a trial's effects."""
+"""One effect per trial and outcome: a mean of the trial's effects."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ class Composites(Result):
     v: tuple[Floats, ...]
 
 
-def make_composites(blocks: EffectBlocks) -> Composites:
+def make_composites(blocks: EffectBlocks, *, weighted: bool = True) -> Composites:
     """Combine each trial's effects per outcome by generalized least squares within the trial.
 
-    With indicator columns X of the trial's outcomes the composites are
-    (X'V^-1X)^-1 X'V^-1 y and their covariance is (X'V^-1X)^-1. Pooling them equals pooling all
+    With indicator columns X of the trial's outcomes the composites are L y with
+    L = (X'V^-1X)^-1 X'V^-1 and covariance L V L' = (X'V^-1X)^-1. Pooling them equals pooling all
     effects under a model without variance between effects of one outcome in a trial.
+    weighted: False for simple means, L = (X'X)^-1 X', which do not lean on the sampling
+    correlations but lose precision.
     """
     trials, kinds, means, variances, counts = [], [], [], [], []
     matrices: dict[int, Floats] = {}
@@ -43,9 +45,15 @@ def make_composites(blocks: EffectBlocks) -> Composites:
             members = np.flatnonzero(which.ravel() == n)
             found = np.unique(pattern)
             x = (pattern[:, None] == found[None, :]).astype(float)
-            inverse = np.linalg.inv(group.v[members])
-            covariance = np.linalg.inv(x.T @ inverse @ x)
-            own = (covariance @ (x.T @ inverse @ group.y[members][:, :, None]))[:, :, 0]
+            v = group.v[members]
+            if weighted:
+                inverse = np.linalg.inv(v)
+                covariance = np.linalg.inv(x.T @ inverse @ x)
+                lift = covariance @ x.T @ inverse
+            else:
+                lift = np.broadcast_to(np.linalg.pinv(x), (members.size, *x.T.shape))
+                covariance = lift @ v @ np.swapaxes(lift, 1, 2)
+            own = (lift @ group.y[members][:, :, None])[:, :, 0]
             codes = blocks.cluster[group.rows[members, 0]]
             matrices.update(zip(codes.tolist(), covariance, strict=True))
             trials.append(np.repeat(codes, found.size))

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.dependent.blocks import EffectBlocks, make_blocks
 from analysis.dependent.composites import make_composites
+from analysis.dependent.diagnostics import multilevel_diagnostics
 from analysis.dependent.multilevel import i2_by_level, omnibus_test, predict_outcomes
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.dependent.profile_intervals import profile_interval
@@ -39,12 +40,7 @@ from .oracle_cases import (
     numbers,
 )
 
-CASES_NOT_OFFERED = {
-    "*/aggregate/mean": "simple averages within a trial: the precision-weighted one is offered",
-}
-EXTRA_NOT_OFFERED = {
-    "*/diagnostics": "leverages, deleted residuals and predicted random effects of multilevel fits",
-}
+CASES_NOT_OFFERED: dict[str, str] = {}
 QUANTITIES_NOT_OFFERED = NOT_OFFERED
 ONE_TRIAL_DECIDES = "assink2016/three_level/deltype_year/REML"
 NO_JACKKNIFE = {
@@ -164,9 +160,24 @@ def test_correlated_and_hierarchical(case: Case) -> None:
     compare(case, known(case, found), {}, rtol=ITERATIVE)
 
 
-@pytest.mark.parametrize("case", cases("multilevel", "*/aggregate/weighted"))
+@pytest.mark.parametrize("case", cases("multilevel", "*/diagnostics"))
+def test_diagnostics(case: Case) -> None:
+    """Trials of the reference are in sorted order."""
+    found = multilevel_diagnostics(_fit(case))
+    order = np.argsort(list(dict.fromkeys(_cluster(case))))
+    effects, trials = found.effects, found.trials
+    offered = {
+        "hat": effects.leverage, "rstandard_z": effects.standardized,
+        "rstudent_obs_z": effects.studentized, "rstudent_cluster_X2": trials.chi2[order],
+        "cooks_cluster": trials.cook[order], "dfbetas_cluster": trials.dfbetas[order, 0],
+        "ranef_between": trials.random[order, 0],
+    }  # fmt: skip
+    compare(case, offered, {}, rtol=ITERATIVE)
+
+
+@pytest.mark.parametrize("case", cases("multilevel", "*/aggregate/*"))
 def test_composites(case: Case) -> None:
-    composites = make_composites(_blocks(case))
+    composites = make_composites(_blocks(case), weighted=case["args"]["weighted"])
     assert composites.cluster.tolist() == list(range(len(case["expect"]["yi"])))
     offered = {"yi": composites.yi, "vi": composites.vi}
     pooled = fit_random_effects(composites.yi, composites.vi, ci_method="wald")
@@ -177,4 +188,4 @@ def test_composites(case: Case) -> None:
 
 def test_no_case_is_skipped_in_silence() -> None:
     check_grid("multilevel", CASES_NOT_OFFERED, QUANTITIES_NOT_OFFERED)
-    check_extra_grid("multilevel", EXTRA_NOT_OFFERED)
+    check_extra_grid("multilevel", CASES_NOT_OFFERED)

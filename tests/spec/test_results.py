@@ -126,6 +126,7 @@ MADE: dict[str, tuple[Callable[[], Any], int]] = {
     "table tests": (lambda: lib.table_tests(*TABLES), 1),
     "binomial-normal": (lambda: lib.binomial_normal(E1, N1), 1),
     "two groups": (lambda: lib.two_group_counts(*TABLES), 1),
+    "diagnostics of a multivariate fit": (lambda: lib.multilevel_diagnostics(joint().fit), 18),
     "homogeneity of counts": (lambda: lib.two_group_counts(*TABLES).homogeneity, 1),
     "arms": (lambda: lib.smd_arms("score", "a", "b", g=0.3, j=0.99, n1=30, n2=31), 1),
     "three levels": (levels, 1),
@@ -291,7 +292,10 @@ def test_some_results_have_matrices_to_leave_out() -> None:
 def test_most_kinds_of_results_are_covered() -> None:
     """What is not built here is a part of something that is."""
     known = {type(made(kind)).__name__ for kind in MADE}
-    apart = {"Composites", "TrimAndFill", "KenwardRoger", "ModeratedEffect"}
+    apart = {
+        "Composites", "TrimAndFill", "KenwardRoger", "ModeratedEffect", "EffectDiagnostics",
+        "TrialDiagnostics",
+    }  # fmt: skip
     rest = {c.__name__ for c in Result.__subclasses__() if c.__module__.startswith("analysis.")}
     assert rest - known <= apart
 

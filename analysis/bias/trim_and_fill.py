@@ -25,7 +25,8 @@ _MOST_STEPS = 100
 class TrimAndFill(Result):
     """Studies that symmetry asks for, and the pool with them.
 
-    k0: number of imputed studies, k0_se its standard error (nan where it is not defined). side:
+    k0: number of imputed studies, k0_se its standard error (nan where it is not defined), k0_pvalue
+    of the test that none is missing (for R0, else nan). side:
     where they lie. filled: their effects, each with the variance of the study it mirrors
     (filled_vi). pooled: the mean of all, imputed ones included. It is a sensitivity analysis: it
     assumes that only asymmetry from selection exists, and corrects too little or too much when
@@ -34,6 +35,7 @@ class TrimAndFill(Result):
 
     k0: int
     k0_se: float
+    k0_pvalue: float
     side: str
     filled: Floats
     filled_vi: Floats
@@ -72,7 +74,9 @@ def trim_and_fill(
         np.concatenate([effects, filled]), np.concatenate([variances, filled_vi]),
         method=method, ci_method=ci_method, level=level,
     )  # fmt: skip
-    return TrimAndFill(k0, k0_se, where, filled, filled_vi, pooled)
+    # Without missing studies R0 exceeds k0 - 1 with the probability of k0 + 1 heads in a row.
+    pvalue = 0.5 ** (k0 + 1) if estimator == "R0" else math.nan
+    return TrimAndFill(k0, k0_se, pvalue, where, filled, filled_vi, pooled)
 
 
 def _side(yi: Floats, vi: Floats, method: str) -> str:

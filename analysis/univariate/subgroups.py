@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import as_labels, check_estimates
+from analysis.arrays import Floats, as_labels, check_estimates
+from analysis.distributions import chi2_sf
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.meta_regression import fit_meta_regression
@@ -20,8 +21,10 @@ from analysis.univariate.pooling import PooledEffect, fit_random_effects
 class SubgroupTest(Result):
     """Pooled effect per level (own tau2 each) and the test of no difference between levels.
 
-    f, df_num, df_denom, pvalue: from the meta-regression with one common tau2 and
-    Knapp-Hartung inference; nan with the reason when it cannot be done.
+    f, df_num, df_denom, pvalue: from the meta-regression with one common tau2 by the interval
+    method; nan with the reason when it cannot be done. q_separate, q_separate_pvalue: chi-squared
+    of the pooled effects with their own tau2 each, df_num df; it takes these as known, which few
+    trials per level do not allow.
     """
 
     levels: tuple[str, ...]
@@ -31,6 +34,8 @@ class SubgroupTest(Result):
     df_denom: float
     pvalue: float
     tau2_common: float
+    q_separate: float
+    q_separate_pvalue: float
     reason: str
 
 
@@ -60,6 +65,8 @@ def fit_subgroups(
         for rows in member.T
     )
     k, p = member.shape
+    q = _between(pooled, variances, member)
+    separate = (q, chi2_sf(q, p - 1))
     if k - p < 1:
         return SubgroupTest(
             names,
@@ -69,6 +76,7 @@ def fit_subgroups(
             k - p,
             math.nan,
             math.nan,
+            *separate,
             f"{k} effects are too few to compare {p} groups",
         )
     design = np.column_stack([np.ones(k), member[:, 1:].astype(float)])
@@ -76,5 +84,15 @@ def fit_subgroups(
         effects, variances, design, method=method, ci_method=ci_method, level=level
     )
     return SubgroupTest(
-        names, pooled, fit.qm, fit.qm_df, fit.qm_df_denom, fit.qm_pvalue, fit.tau2, ""
+        names, pooled, fit.qm, fit.qm_df, fit.qm_df_denom, fit.qm_pvalue, fit.tau2, *separate, ""
     )  # fmt: skip
+
+
+def _between(pooled: Sequence[PooledEffect], vi: Floats, member: np.ndarray) -> float:
+    """Weighted squares of the levels' means about their mean, weights from their own tau2."""
+    mu = np.array([one.mu for one in pooled])
+    tau2 = np.nan_to_num([one.tau2 for one in pooled])
+    w = np.array([
+        float((1.0 / (vi[rows] + t)).sum()) for rows, t in zip(member.T, tau2, strict=True)
+    ])  # fmt: skip
+    return float(w @ (mu - float(w @ mu) / float(w.sum())) ** 2)

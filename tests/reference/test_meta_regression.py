@@ -56,10 +56,7 @@ NOT_OFFERED_FOR_CASE = {
     "bcg_rr/slope_only/EE": dict.fromkeys(("I2", "H2", "QE", "QE_p"), CENTERED_FIRST),
     "permute7/*": {"iterations": "distinct orders, 2520; all 5040 are refitted here"},
 }
-QUANTITIES_NOT_OFFERED = {
-    "Q_between": "a test with separate tau2: fit_subgroups tests with one common tau2",
-    "p": "a test with separate tau2: fit_subgroups tests with one common tau2",
-}
+QUANTITIES_NOT_OFFERED: dict[str, str] = {}
 
 
 def _columns(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -260,6 +257,8 @@ def test_subgroups_with_separate_tau2(case: Case) -> None:
         "tau2": [pool.tau2 for pool in test.pooled],
         "I2": [pool.heterogeneity.i2 for pool in test.pooled],
         "df": test.df_num,
+        "Q_between": test.q_separate,
+        "p": test.q_separate_pvalue,
     }
     compare(case, offered, QUANTITIES_NOT_OFFERED, rtol=_rtol(case))
 

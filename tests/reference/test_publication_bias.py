@@ -51,7 +51,6 @@ from .oracle_cases import (
 CASES_NOT_OFFERED: dict[str, str] = {}
 EXTRA_NOT_OFFERED: dict[str, str] = {}
 TRIMFILL_NOT_OFFERED = {
-    "p_k0": "test of R0 against no missing study: the number and its standard error are offered",
     "side": "a word, compared in test_automatic_side",
 }
 PET_NOT_OFFERED = {
@@ -179,6 +178,7 @@ def test_trim_and_fill(case: Case) -> None:
     offered = {
         "k0": found.k0,
         "se_k0": found.k0_se,
+        "p_k0": found.k0_pvalue,
         "beta": pooled.mu,
         "se": pooled.se,
         "stat": pooled.statistic,
@@ -192,7 +192,7 @@ def test_trim_and_fill(case: Case) -> None:
     }
     offered = {name: value for name, value in offered.items() if name in case["expect"]}
     rtol = STOPPED_EARLY if case["args"]["method"] == "REML" else CLOSED_FORM
-    exact = dict.fromkeys(("k0", "se_k0"), (CLOSED_FORM, 0.0))
+    exact = dict.fromkeys(("k0", "se_k0", "p_k0"), (CLOSED_FORM, 0.0))
     compare(case, offered, TRIMFILL_NOT_OFFERED, rtol=rtol, tolerances=exact)
     assert found.filled.size == found.filled_vi.size == found.k0
 

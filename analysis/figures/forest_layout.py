@@ -115,7 +115,8 @@ def _range(forest: Forest) -> tuple[float, float]:
 def make_layout(forest: Forest) -> Layout:
     interactive = is_interactive(forest)
     label_x = TARGET + 4.0 if any(r.toggle for r in trial_rows(forest)) else 0.0
-    labels = [row.label for row in trial_rows(forest)]
+    subtotals = [row for row in forest.rows if isinstance(row, ForestSubtotal)]
+    labels = [row.label for row in trial_rows(forest)] + [row.label for row in subtotals]
     if forest.prediction:
         labels.append(f"{forest.level:.0%} prediction interval")
     labels += [forest.pooled_label, forest.row_header]
@@ -124,6 +125,8 @@ def make_layout(forest: Forest) -> Layout:
     label_width = min(limit, max(text_width(text) for text in labels)) + 14.0
     texts = [numbers(e.estimate, e.ci_lb, e.ci_ub) for e in _effects(forest)]
     texts += [numbers(p.estimate, p.ci_lb, p.ci_ub) for p in _means(forest)]
+    if not forest.compact:
+        texts += [one for row in subtotals for one in row.pooled if isinstance(one, str)]
     texts.append(column_name(forest))
     column = max(text_width(text) for text in texts) + 4.0
     weight = _WEIGHT if forest.weights else 0.0

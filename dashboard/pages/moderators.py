@@ -146,7 +146,8 @@ def levels_figure(page: Page) -> Figure | None:
         ForestPanel(capital(words(c)), tone_of(c), _all(page.one.pooled.get(c))) for c in constructs
     )
     forest = Forest(f"Effects by {name}", summary, panels, rows, weights=False, prediction=False,
-                    level=page.view.level, pooled_label="All trials")  # fmt: skip
+                    level=page.view.level, pooled_label="All trials",
+                    row_header=capital(name))  # fmt: skip
     made = Figure(draw_forest, forest, "levels", summary)
     return with_downloads(page, made, "levels")
 

@@ -34,6 +34,9 @@ _FIELD_WORDS = {
     "n": ("n", "total", "n_analyzed"),
     "mean": ("mean", "m"),
     "sd": ("sd", "std"),
+    "median": ("median", "med"),
+    "q1": ("q1", "p25", "quartile1"),
+    "q3": ("q3", "p75", "quartile3"),
     "events": ("events", "event"),
     "study": ("study", "trial", "author"),
     "statistic": ("statistic", "measure"),
@@ -44,7 +47,7 @@ _FIELD_WORDS = {
     "n1": ("n1", "n_treatment", "n_intervention"),
     "n2": ("n2", "n_control", "n_comparator"),
 }
-_SUMMARY_FIELDS = ("arm", "outcome", "n", "mean", "sd", "events")
+_SUMMARY_FIELDS = ("arm", "outcome", "n", "mean", "sd", "median", "q1", "q3", "events")
 _EFFECT_FIELDS = ("study", "outcome", "statistic", "value", "se", "ci_lb", "ci_ub", "n1", "n2")
 _MOST_TEXTS = 12
 _NO_ARM = "# arm: CHECK no column of the arm was recognized; name it here and remove the #"
@@ -68,7 +71,7 @@ def guess_columns(raw: RawTable) -> Guess:
     person = _find(raw, _ID_WORDS)
     if person and raw.frame[person].nunique() == len(raw.frame):
         return _guess_participants(raw, person)
-    if _find(raw, ("sd", "std", "events", "event")) or _find(raw, ("mean",)):
+    if _find(raw, ("sd", "std", "events", "event")) or _find(raw, ("mean", "median")):
         return _guess_summaries(raw)
     return Guess(
         "reported_effects", _block_lines(raw, _EFFECT_FIELDS), _arm_lines([]), _two_outcomes()

@@ -118,6 +118,11 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 above=0,
                 fix="a standard error is greater than 0",
             ),
+            Column("median", "number", "median", "instrument"),
+            Column("q1", "number", "first quartile", "instrument"),
+            Column("q3", "number", "third quartile", "instrument"),
+            Column("minimum", "number", "lowest value", "instrument"),
+            Column("maximum", "number", "highest value", "instrument"),
             _count("events", "participants with the event"),
             Column(
                 "percent",
@@ -141,15 +146,30 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
             ),
             RowRule(
                 "one_kind_of_numbers",
-                "the row needs either a mean with its SD (or SE), or events",
-                "give mean and sd, or events (or percent)",
-                ("mean", "sd", "events"),
+                "the row needs a mean with its SD (or SE), a median with quartiles or with lowest "
+                "and highest value, or events",
+                "give mean and sd, median with q1 and q3 (or minimum and maximum), or events (or "
+                "percent)",
+                ("mean", "sd", "median", "events"),
+            ),
+            RowRule(
+                "quantiles_in_order",
+                "lowest value, quartiles and median are not in order",
+                "check these numbers",
+                ("median", "q1", "q3", "minimum", "maximum"),
+            ),
+            RowRule(
+                "quantiles_not_lopsided",
+                "the median lies too far from the middle of its quartiles or range for a normal "
+                "sample, so no mean and SD can be read off them",
+                "use an effect the source prints (such as its p-value), or leave the row out",
+                ("median",),
             ),
             RowRule(
                 "mean_within_scale",
-                "the mean lies outside the declared scale",
-                "check the mean and the declared scale",
-                ("mean",),
+                "the mean or median lies outside the declared scale",
+                "check it and the declared scale",
+                ("mean", "median"),
             ),
             RowRule(
                 "sd_possible_on_scale",
@@ -395,12 +415,26 @@ def _within_n(frame: pd.DataFrame) -> pd.Series:
 
 def _one_kind(frame: pd.DataFrame) -> pd.Series:
     has_mean = frame["mean"].notna() & (frame["sd"].notna() | frame["se"].notna())
+    quartiles = frame["q1"].notna() & frame["q3"].notna()
+    extremes = frame["minimum"].notna() & frame["maximum"].notna()
+    has_median = frame["median"].notna() & (quartiles | extremes)
     has_events = frame["events"].notna() | frame["percent"].notna()
-    return has_mean ^ has_events
+    return (has_mean | has_median) ^ has_events
+
+
+def _in_order(frame: pd.DataFrame) -> pd.Series:
+    # What is missing cannot be out of order: each number against the largest before it.
+    largest = frame["minimum"].astype(float)
+    good = pd.Series(True, index=frame.index)
+    for name in ("q1", "median", "q3", "maximum"):
+        good &= ~(frame[name] < largest)
+        largest = frame[name].where(frame[name].notna(), largest)
+    return good
 
 
 def _mean_within(frame: pd.DataFrame) -> pd.Series:
-    return ~((frame["mean"] < frame["scale_min"]) | (frame["mean"] > frame["scale_max"]))
+    middle = frame["mean"].fillna(frame["median"])
+    return ~((middle < frame["scale_min"]) | (middle > frame["scale_max"]))
 
 
 def _sd_possible(frame: pd.DataFrame) -> pd.Series:
@@ -444,6 +478,7 @@ def _not_all_zero(frame: pd.DataFrame) -> pd.Series:
 ROW_CHECKS: dict[str, _Check] = {
     "events_within_n": _within_n,
     "one_kind_of_numbers": _one_kind,
+    "quantiles_in_order": _in_order,
     "mean_within_scale": _mean_within,
     "sd_possible_on_scale": _sd_possible,
     "value_within_scale": _within_scale,

@@ -10,6 +10,7 @@ import pandas as pd
 from assets.sources.staging import IDENTITY, StagedTrial
 from assets.steps.staging import Staged, name_trial
 from assets.store import TableStore
+from assets.tables.arms import lopsided_quantiles
 from validations.findings import (
     Finding,
     findings_frame,
@@ -51,6 +52,8 @@ def _declared_flags(
         flags["arms_declared"] = free | (
             known("intervention", arms, empty=True) & known("comparator", arms, empty=True)
         )
+    if "quantiles_not_lopsided" in ids:
+        flags["quantiles_not_lopsided"] = ~lopsided_quantiles(records)
     if "variables_declared" in ids:
         flags["variables_declared"] = known("variable_1", outcomes) & known("variable_2", outcomes)
     return flags

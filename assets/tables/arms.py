@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from analysis.effect_sizes.quantiles import EstimatedMoments, moments_from_quantiles
 from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import ScaleType
 
@@ -29,6 +30,8 @@ ARM_STATISTICS = [
     "sd",
     "events",
 ]
+
+BASIS_OF_QUANTILES = "arm_quantiles"
 
 Manifests = Mapping[str, TrialManifest]
 
@@ -61,8 +64,33 @@ def _text(frame: pd.DataFrame, column: str) -> pd.Series:
     return frame[column].fillna("").astype(str)
 
 
+QUANTILES = ("median", "n", "q1", "q3", "minimum", "maximum")
+
+
+def lopsided_quantiles(records: pd.DataFrame) -> pd.Series:
+    """Rows of arm summaries without a mean whose quantiles are no normal sample's; records may
+    still hold text, and what is no number or out of order is the business of other rules."""
+    numbers = records.reindex(columns=["mean", *QUANTILES]).apply(pd.to_numeric, errors="coerce")
+    found = pd.Series(False, index=records.index)
+    used = numbers["mean"].isna() & numbers["median"].notna() & (numbers["n"] > 1)
+    order = numbers.loc[used, ["minimum", "q1", "median", "q3", "maximum"]]
+    filled = order.ffill(axis=1)
+    sorted_ = ~(filled.diff(axis=1) < 0).any(axis=1)
+    own = numbers[used][sorted_]
+    if len(own):
+        found.loc[own.index] = _moments(own).skewed
+    return found
+
+
+def _moments(records: pd.DataFrame) -> EstimatedMoments:
+    median, n, q1, q3, low, high = (records[name].to_numpy(float) for name in QUANTILES)
+    return moments_from_quantiles(median, n, q1=q1, q3=q3, minimum=low, maximum=high)
+
+
 def arms_from_summaries(records: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
-    """Accepted arm summaries in the common shape; SD from SE, events from percent."""
+    """Accepted arm summaries in the common shape; SD from SE, events from percent, and mean and SD
+    from a median with quartiles or range where there is no mean (`basis` says so for both arms of
+    a comparison)."""
     if records.empty:
         return pd.DataFrame(columns=ARM_STATISTICS)
     out = pd.DataFrame(
@@ -72,13 +100,19 @@ def arms_from_summaries(records: pd.DataFrame, manifests: Manifests) -> pd.DataF
         }
     )
     out["rows"] = records["row"].astype(int).astype(str)
-    out["basis"] = "arm_summaries"
     for name in ("comparison", "instrument", "arm", "outcome", "timepoint"):
         out[name] = _text(records, name)
     out["weeks"] = _weeks(records, manifests)
     out["n"] = records["n"]
     out["mean"] = records["mean"]
     out["sd"] = records["sd"].fillna(records["se"] * np.sqrt(records["n"]))
+    made = (out["mean"].isna() | out["sd"].isna()) & records["median"].notna()
+    if made.any():
+        moments = _moments(records[made])
+        out.loc[made, "mean"], out.loc[made, "sd"] = moments.mean, moments.sd
+    keys = ["trial_id", "comparison", "instrument", "outcome", "weeks", "timepoint"]
+    together = made.groupby([out[key] for key in keys], dropna=False).transform("any")
+    out["basis"] = np.where(together, BASIS_OF_QUANTILES, "arm_summaries")
     out["events"] = records["events"].fillna(records["percent"] / 100.0 * records["n"])
     return out[ARM_STATISTICS]
 

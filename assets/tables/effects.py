@@ -32,6 +32,7 @@ from analysis.effect_sizes.reported import (
 )
 from analysis.errors import ConversionError, EstimationError
 from analysis.synthesis.settings import AnalysisSettings
+from assets.tables.arms import BASIS_OF_QUANTILES
 from validations.findings import Finding
 from validations.tables import made_columns
 
@@ -111,7 +112,8 @@ def _rows(outcomes: pd.DataFrame, effects: EffectSizes) -> pd.DataFrame:
     out["measure"] = effects.measure
     out["yi"] = np.where(turned, -effects.yi, effects.yi)
     out["vi"] = effects.vi
-    out["formula"] = effects.formula
+    quantiles = outcomes["basis"].to_numpy() == BASIS_OF_QUANTILES
+    out["formula"] = np.where(quantiles, f"{effects.formula}/from_quantiles", effects.formula)
     out["turned"] = turned
     out["reason"] = np.where(np.isfinite(effects.yi), "", "the cells do not determine an effect")
     return out

@@ -77,6 +77,11 @@ class ArmColumns(_ComparisonColumns):
     mean: str | None = None
     sd: str | None = None
     se: str | None = Field(default=None, description="standard error of the mean, if no SD")
+    median: str | None = Field(default=None, description="median, if no mean")
+    q1: str | None = Field(default=None, description="first quartile, with a median")
+    q3: str | None = Field(default=None, description="third quartile, with a median")
+    minimum: str | None = Field(default=None, description="lowest value, with a median")
+    maximum: str | None = Field(default=None, description="highest value, with a median")
     events: str | None = Field(default=None, description="persons with the event")
     percent: str | None = Field(default=None, description="percent with the event, if no count")
 

@@ -488,4 +488,5 @@ ROW_CHECKS: dict[str, _Check] = {
     "ratio_above_zero": _ratio_above_zero,
     "counts_not_all_zero": _not_all_zero,
 }
-"""Rules that the numbers of one row decide; the rules about declared names come as columns."""
+"""Rules that the numbers of one row decide; those about declared names and about the shape of
+quantiles come as columns."""

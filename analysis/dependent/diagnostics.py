@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.dependent.multivariate import MultivariateFit, marginal_covariances
+from analysis.dependent.likelihood import marginal_covariances
+from analysis.dependent.multivariate import MultivariateFit
 from analysis.distributions import chi2_sf
 from analysis.errors import EstimationError
 from analysis.results import Result

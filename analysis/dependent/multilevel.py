@@ -31,9 +31,12 @@ def i2_by_level(fit: MultivariateFit) -> I2ByLevel:
     """I2 of a three-level model (Higgins and Thompson 2002 with P = W - WX(X'WX)^-1X'W of the
     sampling covariances; Nakagawa and Santos 2012, Evol Ecol 26:1253).
 
-    Raises `EstimationError` for a model of several outcomes.
+    Raises `EstimationError` for a model of several outcomes, and when there are no more effects
+    than coefficients.
     """
     blocks = fit.blocks
+    if blocks.k <= blocks.p:
+        raise EstimationError(f"I2 needs more effects than the {blocks.p} coefficients")
     if len(blocks.outcome_names) != 1:
         raise EstimationError("I2 by level is defined for one outcome")
     trace, information, crossed = 0.0, np.zeros((blocks.p,) * 2), np.zeros((blocks.p,) * 2)
@@ -54,13 +57,18 @@ def i2_by_level(fit: MultivariateFit) -> I2ByLevel:
 
 def omnibus_test(fit: MultivariateFit, coefficients: ArrayLike | None = None) -> WaldTest:
     """Model-based chi-squared test that coefficients (positions; all that are not a constant
-    column by default) are 0. Prefer `wald_test` of a cluster-robust covariance."""
+    column by default) are 0. Prefer `wald_test` of a cluster-robust covariance. Raises
+    `EstimationError` for positions that are not there or stand twice."""
     x = fit.blocks.design
     if coefficients is None:
         tested = np.flatnonzero(np.ptp(x, axis=0) > 0.0)
         tested = tested if tested.size else np.arange(x.shape[1])
     else:
         tested = np.atleast_1d(np.asarray(coefficients, dtype=int))
+        if not np.isin(tested, np.arange(x.shape[1])).all() or np.unique(tested).size < tested.size:
+            raise EstimationError(
+                f"coefficients are positions from 0 to {x.shape[1] - 1}, once each"
+            )
     beta, part = fit.beta[tested], fit.vb[np.ix_(tested, tested)]
     statistic = float(beta @ np.linalg.solve(part, beta))
     return WaldTest(

@@ -18,6 +18,14 @@ import numpy as np
 
 from analysis.arrays import Floats, named
 from analysis.dependent.blocks import EffectBlocks
+from analysis.dependent.likelihood import (
+    Pieces,
+    element_derivatives,
+    solve,
+    variance_basis,
+    variance_score,
+)
+from analysis.dependent.parametrization import Parametrization, directions, within_index
 from analysis.dependent.three_level import maximize_three_level
 from analysis.errors import EstimationError
 from analysis.results import Result
@@ -30,6 +38,8 @@ STRUCTURES = {
     "ID": "one variance, no correlation",
     "NONE": "no variance between trials",
 }
+
+
 WITHIN = {
     "none": "no variance between effects within a trial",
     "common": "one variance",
@@ -37,19 +47,11 @@ WITHIN = {
     "replicated": "one per outcome of which some trial has several effects",
 }
 
+
 _BOUNDARY = 1e-6
+
+
 _ZERO = 1e-12
-_STARTS = (
-    (0.5, 0.0),
-    (0.5, 0.8),
-    (1.5, 0.5),
-    (0.1, 0.0),
-    (0.5, -0.5),
-    (0.01, 0.0),
-    (0.001, 0.0),
-)
-"""Sizes of the variances (of the typical effect) and correlations to start from; all are
-followed, since the likelihood of few trials can have several maxima."""
 
 
 @dataclass(frozen=True)
@@ -89,286 +91,7 @@ class MultivariateFit(Result):
     @property
     def within_index(self) -> list[int]:
         """For each outcome the number of its within-trial variance, or -1 for none."""
-        return _within_index(self.blocks, self.within)
-
-
-@dataclass(frozen=True)
-class _Pieces:
-    """Marginal inverses per group, GLS solution and log-likelihood at one parameter value."""
-
-    inverses: list[Floats]
-    weighted_x: list[Floats]
-    residuals: list[Floats]
-    m: Floats
-    beta: Floats
-    loglik: float
-
-
-def marginal_covariances(blocks: EffectBlocks, tau: Floats, omega: Floats) -> list[Floats]:
-    """V_i + Tau + omega for each group of trials (m x d x d)."""
-    out = []
-    for group in blocks.groups:
-        o = group.outcome
-        sigma = group.v + tau[o[:, :, None], o[:, None, :]]
-        d = o.shape[1]
-        sigma[:, np.arange(d), np.arange(d)] += omega[o]
-        out.append(sigma)
-    return out
-
-
-def _solve(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -> _Pieces:
-    p = blocks.p
-    information, xwy = np.zeros((p, p)), np.zeros(p)
-    logdet = 0.0
-    inverses, weighted_x = [], []
-    for group, sigma in zip(blocks.groups, marginal_covariances(blocks, tau, omega), strict=True):
-        inverse, own = _inverse_and_logdet(sigma)
-        logdet += own
-        wx = inverse @ group.x
-        flat = wx.reshape(-1, p)
-        information += group.x.reshape(-1, p).T @ flat
-        xwy += flat.T @ group.y.ravel()
-        inverses.append(inverse)
-        weighted_x.append(wx)
-    m = np.asarray(np.linalg.inv(information), dtype=np.float64)
-    beta = m @ xwy
-    residuals, rss = [], 0.0
-    for group, inverse in zip(blocks.groups, inverses, strict=True):
-        e = group.y - group.x @ beta
-        r = (inverse @ e[:, :, None])[:, :, 0]
-        rss += float(e.ravel() @ r.ravel())
-        residuals.append(r)
-    value = -0.5 * (logdet + rss)
-    k = blocks.k
-    if restricted:
-        value += 0.5 * blocks.design_logdet
-        value -= 0.5 * float(np.linalg.slogdet(information)[1])
-        k -= p
-    value -= 0.5 * k * math.log(2.0 * math.pi)
-    return _Pieces(inverses, weighted_x, residuals, m, beta, value)
-
-
-def log_likelihood_at(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -> float:
-    """Log-likelihood at given variances, the coefficients at their GLS values."""
-    return _solve(blocks, tau, omega, restricted).loglik
-
-
-def _inverse_and_logdet(sigma: Floats) -> tuple[Floats, float]:
-    """Inverses of m covariance matrices (m x d x d) and the sum of their log determinants."""
-    d = sigma.shape[1]
-    if d == 1:
-        return 1.0 / sigma, float(np.log(sigma).sum())
-    if d == 2:
-        a, b, c = sigma[:, 0, 0], sigma[:, 0, 1], sigma[:, 1, 1]
-        # As a (c - b^2 / a), which keeps its digits when the correlation is high.
-        rest = c - b * b / a
-        inverse = np.empty_like(sigma)
-        inverse[:, 0, 1] = inverse[:, 1, 0] = -b / (a * rest)
-        inverse[:, 1, 1] = 1.0 / rest
-        inverse[:, 0, 0] = (1.0 + b * b / (a * rest)) / a
-        return inverse, float(np.log(a * rest).sum())
-    inverse = np.asarray(np.linalg.inv(sigma), dtype=np.float64)
-    return inverse, float(np.linalg.slogdet(sigma)[1].sum())
-
-
-def _within_index(blocks: EffectBlocks, within: str) -> list[int]:
-    """For each outcome the number of its within-trial variance, or -1 for none."""
-    q = len(blocks.outcome_names)
-    if within == "replicated":
-        replicated = blocks.effects_per_outcome > blocks.trials_per_outcome
-        numbers = np.cumsum(replicated) - 1
-        return [int(n) if r else -1 for n, r in zip(numbers, replicated, strict=True)]
-    return {"none": [-1] * q, "common": [0] * q, "per_outcome": list(range(q))}[within]
-
-
-def _directions(
-    q: int, structure: str, within: list[int]
-) -> tuple[list[Floats], list[Floats], list[str]]:
-    """Unit matrices of the elements of Tau and omega in which the covariance is linear."""
-    taus, omegas, names = [], [], []
-    if structure != "NONE":
-        for i in range(q):
-            for j in range(i + 1):
-                e = np.zeros((q, q))
-                e[i, j] = e[j, i] = 1.0
-                taus.append(e)
-                omegas.append(np.zeros(q))
-                names.append(f"tau2[{i}]" if i == j else f"tau_cov[{j},{i}]")
-    for number in range(max(within) + 1):
-        taus.append(np.zeros((q, q)))
-        omegas.append(np.array([float(index == number) for index in within]))
-        names.append(f"omega2[{within.index(number)}]")
-    return taus, omegas, names
-
-
-def _basis(blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats]) -> list[Floats]:
-    """Per group the derivatives of the marginal covariances with respect to every element of Tau
-    and omega, flattened (elements x m d d). They do not depend on the parameters."""
-    out = []
-    for group in blocks.groups:
-        o = group.outcome
-        d = o.shape[1]
-        e = np.array([tau[o[:, :, None], o[:, None, :]] for tau in taus])
-        e[:, :, np.arange(d), np.arange(d)] += np.array([omega[o] for omega in omegas])
-        out.append(e.reshape(len(taus), -1))
-    return out
-
-
-def _score(pieces: _Pieces, basis: list[Floats], restricted: bool) -> Floats:
-    """Derivative of the log-likelihood for the elements of Tau and omega.
-
-    Every element acts through the covariances alone, so it is half the inner product of its
-    derivative with r r' - Sigma^-1, to which REML adds W X (X'WX)^-1 X'W.
-    """
-    score = np.zeros(basis[0].shape[0])
-    for flat, inverse, wx, r in zip(
-        basis, pieces.inverses, pieces.weighted_x, pieces.residuals, strict=True
-    ):
-        pull = r[:, :, None] * r[:, None, :] - inverse
-        if restricted:
-            pull = pull + (wx @ pieces.m) @ wx.transpose(0, 2, 1)
-        score += 0.5 * (flat @ pull.ravel())
-    return score
-
-
-def _element_derivatives(
-    blocks: EffectBlocks,
-    pieces: _Pieces,
-    taus: list[Floats],
-    omegas: list[Floats],
-    restricted: bool,
-) -> tuple[Floats, Floats]:
-    """Observed and expected information for the elements of Tau and omega."""
-    count, p = len(taus), blocks.p
-    basis = _basis(blocks, taus, omegas)
-    first = np.zeros((count, p, p))
-    wewe, xwu, uwu = np.zeros((count, count)), np.zeros((count, p)), np.zeros((count, count))
-    xwewex = np.zeros((count, count, p, p))
-    for g, group in enumerate(blocks.groups):
-        inverse, wx, r = pieces.inverses[g], pieces.weighted_x[g], pieces.residuals[g]
-        e = basis[g].reshape(count, *group.v.shape)
-        u = np.einsum("amde,me->amd", e, r)
-        ewx = e @ wx
-        first += np.einsum("mdp,amdq->apq", wx, ewx)
-        we = inverse @ e
-        wewe += np.einsum("amde,bmed->ab", we, we)
-        xwu += np.einsum("mdp,amd->ap", wx, u)
-        uwu += np.einsum("amd,bmd->ab", u, np.einsum("mde,bme->bmd", inverse, u))
-        xwewex += np.einsum("amdp,bmdq->abpq", ewx, inverse @ ewx)
-    quadratic = uwu - xwu @ pieces.m @ xwu.T
-    trace = wewe.copy()
-    if restricted:
-        trace -= 2.0 * np.einsum("pq,abqp->ab", pieces.m, xwewex)
-        ma = np.einsum("pq,aqr->apr", pieces.m, first)
-        trace += np.einsum("apq,bqp->ab", ma, ma)
-    expected = 0.5 * trace
-    observed = quadratic - expected
-    return (observed + observed.T) / 2.0, (expected + expected.T) / 2.0
-
-
-class _Parametrization:
-    """Maps unconstrained parameters to (Tau, omega): Cholesky factor and signed square roots."""
-
-    def __init__(self, q: int, structure: str, within: list[int]) -> None:
-        self.q, self.structure = q, structure
-        self.within = np.array(within)
-        rows, columns = np.tril_indices(q)
-        self.lower = (rows, columns)
-        self.n_tau = {
-            "UN": rows.size,
-            "CS": 2 if q > 1 else 1,
-            "HCS": q + 1 if q > 1 else q,
-            "DIAG": q,
-            "ID": 1,
-            "NONE": 0,
-        }[structure]
-        self.n_omega = int(self.within.max()) + 1
-
-    def expand(self, theta: Floats) -> tuple[Floats, Floats]:
-        q = self.q
-        t = theta[: self.n_tau]
-        tau = np.zeros((q, q))
-        if self.structure == "UN":
-            factor = np.zeros((q, q))
-            factor[self.lower] = t
-            tau = factor @ factor.T
-        elif self.structure in ("CS", "HCS") and q > 1:
-            s = np.full(q, t[0]) if self.structure == "CS" else np.abs(t[:q])
-            low = -1.0 / (q - 1.0)
-            rho = low + (1.0 - low) * 0.5 * (1.0 + math.sin(t[-1]))
-            tau = np.outer(s, s) * (rho + (1.0 - rho) * np.eye(q))
-        elif self.structure != "NONE":
-            tau = np.diag(np.broadcast_to(t, (q,)) ** 2)
-        squared = np.append(theta[self.n_tau :] ** 2, 0.0)  # index -1 finds the 0
-        return tau, squared[self.within]
-
-    def jacobian(self, theta: Floats) -> Floats:
-        """d(elements of Tau, omega)/d(theta), elements ordered as in `_directions`."""
-        if self.structure in ("UN", "DIAG", "ID", "NONE"):
-            return self._exact_jacobian(theta)
-        step = 1e-6 * np.maximum(1.0, np.abs(theta))
-
-        def elements(point: Floats) -> Floats:
-            tau, omega = self.expand(point)
-            parts = [tau[self.lower]] if self.structure != "NONE" else []
-            within = [omega[np.argmax(self.within == n)] for n in range(self.n_omega)]
-            return np.concatenate([*parts, within])
-
-        # Elements are at most quadratic in theta (but for one sine), so central differences
-        # are exact to rounding.
-        columns = []
-        for i in range(theta.size):
-            shift = np.zeros_like(theta)
-            shift[i] = step[i]
-            columns.append((elements(theta + shift) - elements(theta - shift)) / (2 * step[i]))
-        return np.array(columns).T
-
-    def _exact_jacobian(self, theta: Floats) -> Floats:
-        """The same in closed form, where the elements are products of two parameters."""
-        rows, columns = self.lower
-        elements = rows.size if self.structure != "NONE" else 0
-        out = np.zeros((elements + self.n_omega, theta.size))
-        t = theta[: self.n_tau]
-        if self.structure == "UN":
-            factor = np.zeros((self.q, self.q))
-            factor[self.lower] = t
-            for n in range(self.n_tau):
-                a, b = rows[n], columns[n]
-                out[:elements, n] = (rows == a) * factor[columns, b] + (columns == a) * factor[
-                    rows, b
-                ]
-        elif elements:
-            diagonal = np.flatnonzero(rows == columns)
-            out[diagonal, np.arange(self.q) % self.n_tau] = 2.0 * np.broadcast_to(t, (self.q,))
-        omega = np.arange(self.n_omega)
-        out[elements + omega, self.n_tau + omega] = 2.0 * theta[self.n_tau :]
-        return out
-
-    def locate(self, tau: Floats, omega: Floats) -> Floats:
-        """Parameters of (about) this point, for UN and simpler diagonal structures."""
-        if self.structure == "UN":
-            lifted = tau + 1e-4 * (np.trace(tau) / self.q + 1e-3) * np.eye(self.q)
-            t = np.linalg.cholesky(lifted)[self.lower]
-        else:
-            t = np.sqrt(np.diag(tau))[: self.n_tau]
-        firsts = [int(np.argmax(self.within == n)) for n in range(self.n_omega)]
-        return np.concatenate([t, np.sqrt(omega[firsts]) + 1e-3])
-
-    def starts(self, scale: float) -> list[Floats]:
-        out = []
-        for size, share in _STARTS:
-            spread = math.sqrt(size * scale)
-            if self.structure == "UN":
-                factor = np.eye(self.q) * math.sqrt(max(1e-3, 1.0 - share**2))
-                factor[0, 0] = 1.0
-                factor[1:, 0] = share
-                t = (factor * spread)[self.lower]
-            else:
-                t = np.full(self.n_tau, spread)
-                if self.structure in ("CS", "HCS") and self.q > 1:
-                    t[-1] = share
-            out.append(np.concatenate([t, np.full(self.n_omega, 0.7 * spread)]))
-        return out
+        return within_index(self.blocks, self.within)
 
 
 def fit_multivariate(
@@ -400,9 +123,9 @@ def fit_multivariate(
     if structure != "NONE" and blocks.clusters < 2:
         raise EstimationError("a variance between trials needs at least 2 trials")
     q, restricted = len(blocks.outcome_names), method == "REML"
-    index = _within_index(blocks, within)
-    parametrization = _Parametrization(q, structure, index)
-    taus, omegas, names = _directions(q, structure, index)
+    index = within_index(blocks, within)
+    parametrization = Parametrization(q, structure, index)
+    taus, omegas, names = directions(q, structure, index)
     if blocks.k < blocks.p + bool(names):
         raise EstimationError(f"{blocks.p} coefficients need more effects than {blocks.k}")
     unit = _typical_size(blocks)
@@ -416,7 +139,7 @@ def fit_multivariate(
             _rescale(blocks, unit), taus, omegas, parametrization, restricted, near, unit
         )
     tau, omega = _clear_zeros(tau) * unit, np.where(omega < _ZERO, 0.0, omega) * unit
-    pieces = _solve(blocks, tau, omega, restricted)
+    pieces = solve(blocks, tau, omega, restricted)
     free = [i for i, name in enumerate(names) if _is_free(name, structure)]
     vcov, vcov_expected = _psi_covariance(blocks, pieces, taus, omegas, restricted, free)
     status, notes = _state(tau, omega, unit, structure, index)
@@ -448,7 +171,7 @@ def _search(
     scaled: EffectBlocks,
     taus: list[Floats],
     omegas: list[Floats],
-    parametrization: _Parametrization,
+    parametrization: Parametrization,
     restricted: bool,
     near: MultivariateFit | None,
     unit: float,
@@ -457,12 +180,12 @@ def _search(
     left there."""
     if not taus:
         return (*parametrization.expand(np.zeros(0)), 0.0)
-    basis = _basis(scaled, taus, omegas)
+    basis = variance_basis(scaled, taus, omegas)
 
     def objective(theta: Floats) -> tuple[float, Floats]:
         tau, omega = parametrization.expand(theta)
-        pieces = _solve(scaled, tau, omega, restricted)
-        score = _score(pieces, basis, restricted)
+        pieces = solve(scaled, tau, omega, restricted)
+        score = variance_score(pieces, basis, restricted)
         return -pieces.loglik, -(parametrization.jacobian(theta).T @ score)
 
     starts = parametrization.starts(1.0)
@@ -545,7 +268,7 @@ def _polish(objective: _Objective, theta: Floats) -> Floats:
 
 def _psi_covariance(
     blocks: EffectBlocks,
-    pieces: _Pieces,
+    pieces: Pieces,
     taus: list[Floats],
     omegas: list[Floats],
     restricted: bool,
@@ -553,7 +276,7 @@ def _psi_covariance(
 ) -> tuple[Floats, Floats]:
     if not free:
         return np.zeros((0, 0)), np.zeros((0, 0))
-    observed, expected = _element_derivatives(blocks, pieces, taus, omegas, restricted)
+    observed, expected = element_derivatives(blocks, pieces, taus, omegas, restricted)
     out = []
     for information in (observed, expected):
         part = information[np.ix_(free, free)]

@@ -12,7 +12,8 @@ from scipy import optimize
 
 from analysis.arrays import Floats
 from analysis.dependent.blocks import EffectBlocks
-from analysis.dependent.multivariate import MultivariateFit, log_likelihood_at
+from analysis.dependent.likelihood import log_likelihood_at
+from analysis.dependent.multivariate import MultivariateFit
 from analysis.distributions import chi2_quantile
 from analysis.errors import EstimationError
 from analysis.results import Result

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, named
-from analysis.dependent.multivariate import MultivariateFit, marginal_covariances
+from analysis.dependent.likelihood import marginal_covariances
+from analysis.dependent.multivariate import MultivariateFit
 from analysis.distributions import f_sf
 from analysis.errors import EstimationError
 from analysis.results import Result

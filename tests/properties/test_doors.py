@@ -161,6 +161,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: wild_bootstrap_test(fitted(), [[0, 1]], [0, 0]), "per constraint"),
     "an interval of two contrasts": (
         lambda: wild_bootstrap_interval(fitted(), np.eye(2)), "one contrast, found 2"),
+    "positions twice": (lambda: lib.omnibus_test(fitted(), [0, 0]), "once each"),
+    "positions that are not there": (lambda: lib.omnibus_test(fitted(), [5]), "from 0 to 1"),
+    "I2 of as many coefficients as effects": (
+        lambda: lib.i2_by_level(fit_multivariate(
+            make_blocks([0.1, 0.2], [0.1, 0.1], [1, 2], design=np.eye(2)), structure="NONE")),
+        "more effects"),
     "a correlation of 5": (
         lambda: lib.robust_regression(*six()[:2], six()[2], rho=5.0), "between 0 and 1"),
     "one study": (

@@ -10,13 +10,9 @@ import pytest
 
 from analysis.dependent.blocks import EffectBlocks, make_blocks
 from analysis.dependent.crossed import fit_crossed
+from analysis.dependent.likelihood import log_likelihood_at
 from analysis.dependent.multilevel import predict_outcomes
-from analysis.dependent.multivariate import (
-    STRUCTURES,
-    MultivariateFit,
-    fit_multivariate,
-    log_likelihood_at,
-)
+from analysis.dependent.multivariate import STRUCTURES, MultivariateFit, fit_multivariate
 from analysis.dependent.profile_intervals import profile_interval
 from analysis.distributions import chi2_quantile
 

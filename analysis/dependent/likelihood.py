@@ -37,6 +37,7 @@ def marginal_covariances(blocks: EffectBlocks, tau: Floats, omega: Floats) -> li
 
 
 def solve(blocks: EffectBlocks, tau: Floats, omega: Floats, restricted: bool) -> Pieces:
+    """Generalized least squares and the log-likelihood at these variances."""
     p = blocks.p
     information, xwy = np.zeros((p, p)), np.zeros(p)
     logdet = 0.0

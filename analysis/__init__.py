@@ -167,6 +167,7 @@ _WHERE = {
         "difference",
         "fit_joint",
         "gap_estimates",
+        "log_transmission_ratio",
         "mediation_shortfall",
         "predictive_gap",
         "probability_rises_without_behavior",

@@ -163,13 +163,25 @@ def check_constraints(constraints: ArrayLike, p: int) -> Floats:
     return c
 
 
-def wald_test(robust: RobustCovariance, constraints: ArrayLike) -> WaldTest:
+REFERENCES = {
+    "HTZ": "approximate Hotelling's T-squared, for CR2",
+    "F": "F with m - p df",
+    "naive_F": "F with m - 1 df",
+    "chi_squared": "as if there were endless trials",
+}
+"""Distributions that the robust Wald statistic is compared with."""
+
+
+def wald_test(
+    robust: RobustCovariance, constraints: ArrayLike, *, reference: str | None = None
+) -> WaldTest:
     """Test C beta = 0 with a cluster-robust covariance.
 
-    constraints: C, q x p of full row rank. For CR2 the approximate Hotelling's T-squared test of
-    Pustejovsky and Tipton (2018, section 4; HTZ): with eta from the variance of the standardized
-    covariance under the working model, F = (eta - q + 1) / (eta q) Q on q and eta - q + 1 df.
-    Other corrections take F = Q / q on m - p df.
+    constraints: C, q x p of full row rank. reference: one of `REFERENCES`; `HTZ` for CR2 and `F`
+    for other corrections unless given, the last two for comparison with published analyses.
+    HTZ is the approximate Hotelling's T-squared test of Pustejovsky and Tipton (2018, section 4):
+    with eta from the variance of the standardized covariance under the working model,
+    F = (eta - q + 1) / (eta q) Q on q and eta - q + 1 df. The others take F = Q / q.
     Raises `EstimationError` for constraints of the wrong size or that depend on each other, and
     when one of them rests on a single trial.
     """
@@ -181,9 +193,14 @@ def wald_test(robust: RobustCovariance, constraints: ArrayLike) -> WaldTest:
     if not np.linalg.eigvalsh(root @ covariance @ root.T)[0] > _NOTHING:
         raise EstimationError("a hypothesis rests on a single trial: its robust variance is 0")
     statistic = float(estimate @ np.linalg.solve(covariance, estimate))
-    if robust.correction != "CR2":
-        df = float(robust.clusters - p)
-        return WaldTest(statistic / q, q, df, _f_p(statistic / q, q, df), robust.correction)
+    chosen = reference or ("HTZ" if robust.correction == "CR2" else "F")
+    named(chosen, REFERENCES, "reference distribution")
+    if chosen == "HTZ" and robust.correction != "CR2":
+        raise EstimationError(f"HTZ is a test for CR2, not for {robust.correction}")
+    if chosen != "HTZ":
+        df = {"F": robust.clusters - p, "naive_F": robust.clusters - 1.0}.get(chosen, math.inf)
+        method = robust.correction if reference is None else f"{robust.correction}/{chosen}"
+        return WaldTest(statistic / q, q, df, _f_p(statistic / q, q, df), method)
     eta = _hotelling_df(robust, c)
     df = eta - q + 1.0
     f = df / (eta * q) * statistic

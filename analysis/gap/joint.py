@@ -258,6 +258,22 @@ def ratio_of(means: Floats, v: Floats, df: float, level: float, method: str) -> 
     )
 
 
+def log_transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
+    """log(mu_behavior / mu_upstream) with its delta-method standard error and symmetric limits; for
+    comparisons on the log scale only, where both means are well away from 0. Fieller's set of
+    `transmission_ratio` holds always. Undefined where the means differ in sign."""
+    upstream, behavior = (float(one) for one in model.means)
+    if not upstream * behavior > 0.0:
+        return missing_estimate(
+            "log_transmission_ratio", method, "undefined", "the two means differ in sign"
+        )
+    contrast = np.array([-1.0 / upstream, 1.0 / behavior])
+    se = _standard_error(model.covariance(method), contrast)
+    df = model.df(method, contrast)
+    value = math.log(behavior / upstream)
+    return _estimate("log_transmission_ratio", value, se, df, model.level, method)
+
+
 def mediation_shortfall(
     model: JointModel, slope: float, slope_variance: float, method: str = "CR2"
 ) -> GapEstimate:

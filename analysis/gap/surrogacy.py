@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.arrays import named
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel
@@ -26,10 +27,11 @@ class Surrogacy(Result):
     """The trial-level line and how well it predicts, unrounded.
 
     slope, intercept, residual_variance: theta_behavior = intercept + slope theta_upstream +
-    N(0, residual_variance). slope_se, r2_se: delta method from the observed information of the
-    between-trial covariance; nan on its boundary. r2: share of the between-trial variance of
-    behavior effects explained. threshold_effect: smallest upstream effect whose prediction
-    interval for behavior lies above `target`; nan when there is none in range.
+    N(0, residual_variance). slope_se, r2_se, rho_se: delta method from the information of the
+    between-trial covariance; nan on its boundary. rho: correlation of true effects; r2, its square:
+    share of the between-trial variance of behavior effects explained. threshold_effect: smallest
+    upstream effect whose prediction interval for behavior lies above `target`; nan when there is
+    none in range.
     status: `ok`, `boundary`, `few_pairs` or `not_estimable`, with the reason.
     """
 
@@ -42,6 +44,8 @@ class Surrogacy(Result):
     residual_variance: float
     r2: float
     r2_se: float
+    rho: float
+    rho_se: float
     threshold_effect: float
     threshold_target: float
     status: str
@@ -50,7 +54,7 @@ class Surrogacy(Result):
 
 def _none(k: int, target: float, status: str, reason: str) -> Surrogacy:
     nan = math.nan
-    return Surrogacy(k, nan, nan, nan, nan, nan, nan, nan, nan, nan, target, status, reason)
+    return Surrogacy(k, *(nan,) * 11, target, status, reason)
 
 
 def _delta_se(gradient: list[float], covariance: np.ndarray) -> float:
@@ -60,7 +64,11 @@ def _delta_se(gradient: list[float], covariance: np.ndarray) -> float:
 
 
 def trial_level_surrogacy(
-    model: JointModel, *, target: float = 0.0, largest_effect: float = 5.0
+    model: JointModel,
+    *,
+    target: float = 0.0,
+    largest_effect: float = 5.0,
+    information: str = "observed",
 ) -> Surrogacy:
     """Slope, intercept, R2 and surrogate threshold effect from the joint model's Tau.
 
@@ -68,6 +76,7 @@ def trial_level_surrogacy(
     R2 = tauIB^2 / (tauI^2 tauB^2) (product-normal form; van Houwelingen et al. 2002, Stat Med
     21:589). Threshold effect after Burzykowski and Buyse (2006), searched up to
     `largest_effect`, with t (pairs - 2 df) and Var(alpha + beta x) treating Tau as known.
+    information: `observed` or `expected`, for the standard errors.
     """
     fit, k = model.fit, model.k_paired
     if fit.structure != "UN":
@@ -87,13 +96,21 @@ def trial_level_surrogacy(
     boundary = fit.status == "boundary"
     # psi is ordered tau2[0], tau_cov[0,1], tau2[1] (then omegas).
     order = [fit.psi_names.index(n) for n in ("tau2[0]", "tau_cov[0,1]", "tau2[1]")]
-    v = fit.psi_vcov[np.ix_(order, order)]
+    vcov = {"observed": fit.psi_vcov, "expected": fit.psi_vcov_expected}
+    v = named(information, vcov, "information")[np.ix_(order, order)]
     slope_se = math.nan if boundary else _delta_se([-cov / tau_i**2, 1.0 / tau_i, 0.0], v)
     r2 = cov**2 / (tau_i * tau_b) if tau_b > 0 else math.nan
     r2_se = (
         math.nan
         if boundary or not tau_b > 0
         else _delta_se([-r2 / tau_i, 2.0 * cov / (tau_i * tau_b), -r2 / tau_b], v)
+    )
+    scale = math.sqrt(tau_i * tau_b)
+    rho = cov / scale if tau_b > 0 else math.nan
+    rho_se = (
+        math.nan
+        if boundary or not tau_b > 0
+        else _delta_se([-rho / (2.0 * tau_i), 1.0 / scale, -rho / (2.0 * tau_b)], v)
     )
     half = critical_value(model.level, math.inf) * slope_se
     threshold = _threshold(model, slope, residual, target, largest_effect)
@@ -108,6 +125,8 @@ def trial_level_surrogacy(
         residual,
         r2,
         r2_se,
+        rho,
+        rho_se,
         threshold,
         target,
         status,

@@ -212,4 +212,5 @@ def gap_and_surrogacy(
 
 def surrogacy_row(model: JointModel, identity: Record, settings: AnalysisSettings) -> Record:
     """The trial-level line of one fitted model."""
-    return identity | asdict(trial_level_surrogacy(model, target=settings.smallest_worthwhile))
+    found = asdict(trial_level_surrogacy(model, target=settings.smallest_worthwhile))
+    return identity | {name: one for name, one in found.items() if not name.startswith("rho")}

@@ -145,7 +145,10 @@ def _line(pairs: PairedEffects, settings: AnalysisSettings) -> list[Record]:
 
 
 def _line_row(value: str, estimand: str, estimate: float, reason: str = "") -> Record:
-    return {
+    row: Record = {
         "analysis": "trial_level_line", "value": value, "estimand": estimand,
         "estimate": estimate, "interval_kind": "none", "method": "", "reason": reason,
     }  # fmt: skip
+    if math.isnan(estimate):
+        row |= {"status": "not_estimable", "reason": "the upstream effects do not vary"}
+    return row

@@ -12,14 +12,20 @@ from analysis.arrays import as_vector, check_estimates, require
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
 from analysis.results import Result
-from analysis.univariate.tau2 import estimate_tau2, generalized_moments
+from analysis.univariate.tau2 import (
+    estimate_tau2,
+    generalized_moments,
+    generalized_moments_error,
+    tau2_standard_error,
+)
 
 TAU2_BY_WEIGHTS = "GENQ"
 
 
 @dataclass(frozen=True)
 class WeightedMean(Result):
-    """Mean of k effects with given weights: normal test and interval, tau2 by `method`."""
+    """Mean of k effects with given weights: normal test and interval, tau2 by `method` with its
+    large-sample standard error."""
 
     k: int
     mu: float
@@ -29,6 +35,7 @@ class WeightedMean(Result):
     ci_lb: float
     ci_ub: float
     tau2: float
+    se_tau2: float
     method: str
 
 
@@ -56,13 +63,24 @@ def weighted_mean(
     ones = np.ones((effects.size, 1))
     if method == TAU2_BY_WEIGHTS and effects.size > 1:
         tau2 = generalized_moments(effects, variances, ones, a)
+        error = generalized_moments_error(tau2, variances, ones, a)
     else:
         chosen = "REML" if method == TAU2_BY_WEIGHTS else method
         tau2 = estimate_tau2(effects, variances, ones, chosen)
+        error = tau2_standard_error(tau2, effects, variances, ones, chosen)
     total = float(a.sum())
     mu = float(a @ effects) / total
     se = math.sqrt(float(a**2 @ (variances + tau2))) / total
     half = critical_value(level, math.inf) * se
     return WeightedMean(
-        effects.size, mu, se, mu / se, two_sided_p(mu / se), mu - half, mu + half, tau2, method
+        effects.size,
+        mu,
+        se,
+        mu / se,
+        two_sided_p(mu / se),
+        mu - half,
+        mu + half,
+        tau2,
+        error,
+        method,
     )

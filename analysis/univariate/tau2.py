@@ -220,6 +220,12 @@ TAU2_METHODS: dict[str, Callable[[Floats, Floats, Floats], float]] = {
 """Estimators of tau2 by metafor's names; `EE` is the equal-effects model with tau2 = 0."""
 
 
+def generalized_moments_error(tau2: float, vi: Floats, design: Floats, weights: Floats) -> float:
+    """Large-sample standard error of `generalized_moments`, from the variance of its quadratic
+    form: sqrt(2 tr(P S P S)) / tr(P) with S = V + tau2 I."""
+    return math.sqrt(2.0 * _trace_psps(weights, vi + tau2, design)) / trace_p(weights, design)
+
+
 def estimate_tau2(yi: Floats, vi: Floats, design: Floats, method: str) -> float:
     """tau2 by one of `TAU2_METHODS`. Raises `EstimationError` for an unknown one, and when there
     are no more effects than coefficients."""

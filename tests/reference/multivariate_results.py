@@ -15,11 +15,6 @@ from analysis.univariate.meta_regression import describe_coefficients
 
 LEVEL = 0.95
 
-NOT_OFFERED = {
-    "chi_sq_*": "robust test that takes the number of trials as endless: HTZ is offered",
-    "Naive_F_*": "robust test with m - 1 df: HTZ is offered",
-}
-
 
 def wald_table(prefix: str, beta: ArrayLike, vcov: ArrayLike, df: ArrayLike) -> dict[str, Any]:
     """Estimates with standard errors, tests and limits as `prefix.beta`, `prefix.se`, ..."""
@@ -83,6 +78,17 @@ def hotelling(fit: MultivariateFit, constraints: ArrayLike) -> dict[str, Any]:
     return {
         "HTZ_F": test.statistic, "HTZ_df_num": test.df_num, "HTZ_df_denom": test.df_denom,
         "HTZ_p": test.pvalue,
+    } | {
+        f"{prefix}_{name}": value
+        for prefix, reference in (("chi_sq", "chi_squared"), ("Naive_F", "naive_F"))
+        for name, value in _wald(fit, constraints, reference).items()
+    }  # fmt: skip
+
+
+def _wald(fit: MultivariateFit, constraints: ArrayLike, reference: str) -> dict[str, float]:
+    test = wald_test(robust_covariance(fit, "CR2"), constraints, reference=reference)
+    return {
+        "F": test.statistic, "df_num": test.df_num, "df_denom": test.df_denom, "p": test.pvalue
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from analysis.gap.joint import (
     JointModel,
     difference,
     fit_joint,
+    log_transmission_ratio,
     transmission_ratio,
 )
 from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps, paired_effects
@@ -47,17 +48,12 @@ CASES_NOT_OFFERED: dict[str, str] = {}
 EXTRA_NOT_OFFERED: dict[str, str] = {}
 JOINT_NOT_OFFERED = {
     "ratio_ci_delta": "symmetric interval of a ratio: refused, Fieller's set is offered",
-    "log_ratio*": "log of the ratio: not offered, the means can have either sign",
-    "rho_se_observed": "standard error of the between-trial correlation: the bootstrap interval "
-    "of its square is offered, which also holds at the boundary",
-    "slope_se_expected": "from the expected information: the observed one is offered",
-    "R2_se_expected": "from the expected information: the observed one is offered",
-    "predict_behaviour_?b": "normal limits with Tau known: the threshold effect uses t instead",
 }
 CORRELATION_NOT_OFFERED = {
     "hs_var_r": "variance of correlations after Hunter and Schmidt: not offered",
 }
 ALL_NOT_OFFERED = JOINT_NOT_OFFERED | CORRELATION_NOT_OFFERED
+NORMAL = critical_value(0.95, math.inf)
 _NAMES = {"upstream": "intention", "behavior": "behaviour"}
 
 
@@ -84,7 +80,7 @@ def _joint(case: Case) -> JointModel:
 
 def _gap(model: JointModel) -> dict[str, Any]:
     gap, robust = difference(model, "model"), difference(model, "CR2")
-    ratio = transmission_ratio(model, "model")
+    ratio, log_ratio = transmission_ratio(model, "model"), log_transmission_ratio(model, "model")
     assert ratio.interval_kind == "interval"
     v = model.fit.vb
     fieller = fieller_set(
@@ -105,11 +101,14 @@ def _gap(model: JointModel) -> dict[str, Any]:
         "ratio_se_delta": ratio.se,
         "ratio_ci_fieller": [ratio.ci_lb, ratio.ci_ub],
         "fieller_g": fieller.g,
+        "log_ratio": log_ratio.estimate,
+        "log_ratio_se": log_ratio.se,
     }
 
 
 def _line(case: Case, model: JointModel) -> dict[str, Any]:
     line = trial_level_surrogacy(model)
+    expected = trial_level_surrogacy(model, information="expected")
     predicted = [
         predict_behavior(model, line.slope, line.residual_variance, x)
         for x in case["expect"]["predict_at_intention"]
@@ -121,9 +120,14 @@ def _line(case: Case, model: JointModel) -> dict[str, Any]:
         "R2_trial": line.r2,
         "slope_se_observed": line.slope_se,
         "R2_se_observed": line.r2_se,
+        "rho_se_observed": line.rho_se,
+        "slope_se_expected": expected.slope_se,
+        "R2_se_expected": expected.r2_se,
         "predict_at_intention": case["expect"]["predict_at_intention"],
         "predict_behaviour_mean": [mean for mean, _ in predicted],
         "predict_behaviour_sd": [math.sqrt(variance) for _, variance in predicted],
+        "predict_behaviour_lb": [mean - NORMAL * math.sqrt(v) for mean, v in predicted],
+        "predict_behaviour_ub": [mean + NORMAL * math.sqrt(v) for mean, v in predicted],
     }
 
 

@@ -19,7 +19,6 @@ from analysis.univariate.least_squares import generalized_q
 from analysis.univariate.pooling import fit_random_effects
 
 from .multivariate_results import (
-    NOT_OFFERED,
     cluster_robust,
     criteria,
     hotelling,
@@ -41,7 +40,7 @@ from .oracle_cases import (
 )
 
 CASES_NOT_OFFERED: dict[str, str] = {}
-QUANTITIES_NOT_OFFERED = NOT_OFFERED
+QUANTITIES_NOT_OFFERED: dict[str, str] = {}
 ONE_TRIAL_DECIDES = "assink2016/three_level/deltype_year/REML"
 NO_JACKKNIFE = {
     "CR3_se": "one trial alone decides two coefficients: "

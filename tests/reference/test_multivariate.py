@@ -17,7 +17,6 @@ from analysis.dependent.profile_intervals import profile_interval
 from analysis.distributions import chi2_quantile
 
 from .multivariate_results import (
-    NOT_OFFERED,
     cluster_robust,
     contrast_of_two,
     criteria,
@@ -39,7 +38,7 @@ from .oracle_cases import (
 )
 
 CASES_NOT_OFFERED: dict[str, str] = {}
-QUANTITIES_NOT_OFFERED = NOT_OFFERED
+QUANTITIES_NOT_OFFERED: dict[str, str] = {}
 VARIANCE_PARAMETERS = {"UN": 3, "HCS": 3, "CS": 2, "DIAG": 2, "ID": 1}
 """Of two outcomes."""
 

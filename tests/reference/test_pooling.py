@@ -55,7 +55,6 @@ NO_ITERATED_DL = (
 DEPEND_ON_TAU2 = ("beta", "tau2", "se_tau2", "I2", "H2", "z.*", "t.*", "knha.*", "adhoc.*")
 ITERATED_DL_NOT_OFFERED = dict.fromkeys(DEPEND_ON_TAU2, NO_ITERATED_DL)
 WEIGHTED_NOT_OFFERED = {
-    "se_tau2": "standard error of the moment estimator with given weights: not offered",
     "weights_used": "the weights as text; they are an argument here",
 }
 
@@ -173,6 +172,7 @@ def test_given_weights(case: Case) -> None:
     mean = weighted_mean(yi, vi, 1.0 / (vi + vi.mean()), method="GENQ")
     between = describe_heterogeneity(yi, vi, np.ones((yi.size, 1)), mean.tau2, "GENQ")
     offered = _mean(mean) | {
+        "se_tau2": mean.se_tau2,
         "k": mean.k, "I2": between.i2, "H2": between.h2, "vt": between.typical_v,
         "QE": between.q, "QE_df": between.q_df, "QE_p": between.q_pvalue,
     }  # fmt: skip

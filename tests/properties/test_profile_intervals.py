@@ -288,9 +288,43 @@ def test_what_a_model_does_not_have_is_refused() -> None:
         EstimationError, match=r"no parameter 'rho'; there are tau2\[0\], tau2\[1\]"
     ):
         profile_interval(fit, "rho")
-    rng = np.random.default_rng(1)
-    blocks = make_blocks(
-        rng.normal(size=18), np.full(18, 0.05), np.repeat(range(6), 3).tolist(), ["a", "b", "c"] * 6
-    )
-    with pytest.raises(EstimationError, match="need two outcomes"):
-        profile_interval(fit_multivariate(blocks, structure="UN"), "tau2[0]")
+    three = _three_outcomes(1)
+    for name in ("rho", "rho[0,3]", "rho[1,1]", "rho angle 2"):
+        with pytest.raises(EstimationError, match=r"no (parameter|pair)"):
+            profile_interval(three, name)
+
+
+def _three_outcomes(seed: int) -> MultivariateFit:
+    """Two outcomes of the same trials, and a third of trials of its own."""
+    rng = np.random.default_rng([9, seed])
+    y, v, trial, outcome = [], [], [], []
+    for i in range(24):
+        se = rng.uniform(0.1, 0.25, 2)
+        block = np.outer(se, se) * np.array([[1.0, 0.5], [0.5, 1.0]])
+        names = ["a", "b"] if i % 4 else ["c"]
+        size = len(names)
+        truth = rng.multivariate_normal([0.4, 0.2], [[0.08, 0.04], [0.04, 0.07]])[:size]
+        y += (truth + rng.multivariate_normal(np.zeros(2), block)[:size]).tolist()
+        v.append(block[:size, :size])
+        trial += [i] * size
+        outcome += names
+    return fit_multivariate(make_blocks(y, v, trial, outcome), structure="UN")
+
+
+@pytest.mark.parametrize(("of_three", "of_two"), [("tau2[1]", "tau2[1]"), ("rho[0,1]", "rho")])
+def test_an_outcome_of_other_trials_says_nothing(of_three: str, of_two: str) -> None:
+    """The likelihood is a product: the interval is that of the two outcomes alone."""
+    three = _three_outcomes(2)
+    groups = [g for g in three.blocks.groups if g.y.shape[1] == 2]
+    (pairs,) = groups
+    two = fit_multivariate(
+        make_blocks(
+            pairs.y.ravel(), list(pairs.v), np.repeat(range(len(pairs.y)), 2).tolist(),
+            ["a", "b"] * len(pairs.y),
+        ),
+        structure="UN",
+    )  # fmt: skip
+    one, other = profile_interval(three, of_three), profile_interval(two, of_two)
+    assert one.estimate == pytest.approx(other.estimate, rel=1e-5)
+    assert (one.lower, one.upper) == pytest.approx((other.lower, other.upper), rel=1e-6)
+    assert one.edge == other.edge

@@ -61,13 +61,12 @@ def weighted_mean(
         raise EstimationError(f"{a.size} weights for {effects.size} effects")
     require(np.isfinite(a) & (a > 0), "weights must be finite and greater than 0")
     ones = np.ones((effects.size, 1))
-    if method == TAU2_BY_WEIGHTS and effects.size > 1:
+    if method == TAU2_BY_WEIGHTS:
         tau2 = generalized_moments(effects, variances, ones, a)
         error = generalized_moments_error(tau2, variances, ones, a)
     else:
-        chosen = "REML" if method == TAU2_BY_WEIGHTS else method
-        tau2 = estimate_tau2(effects, variances, ones, chosen)
-        error = tau2_standard_error(tau2, effects, variances, ones, chosen)
+        tau2 = estimate_tau2(effects, variances, ones, method)
+        error = tau2_standard_error(tau2, effects, variances, ones, method)
     total = float(a.sum())
     mu = float(a @ effects) / total
     se = math.sqrt(float(a**2 @ (variances + tau2))) / total

@@ -30,9 +30,17 @@ def _degrees(yi: Floats, design: Floats) -> int:
     return int(yi.size - design.shape[1])
 
 
+def _require_degrees(design: Floats) -> None:
+    k, p = design.shape
+    if k <= p:
+        raise EstimationError(f"{p} coefficients need more than {p} effects, found {k}")
+
+
 def generalized_moments(yi: Floats, vi: Floats, design: Floats, weights: Floats) -> float:
     """Method of moments with fixed weights (DerSimonian and Kacker 2007; Jackson 2013): the tau2
-    at which the weighted residual sum of squares has its expectation, truncated at 0."""
+    at which the weighted residual sum of squares has its expectation, truncated at 0. Raises
+    `EstimationError` when there are no more effects than coefficients."""
+    _require_degrees(design)
     fit = weighted_fit(yi, weights, design)
     leverage = np.einsum("kp,pq,kq->k", design, fit.vb, design)
     inside = weights - weights**2 * leverage
@@ -171,12 +179,8 @@ def _tau2_likelihood(yi: Floats, vi: Floats, design: Floats, restricted: bool) -
     """Global maximum: every fall of the score through 0 on a grid is refined and compared."""
     design = _orthonormal(design)
     bottom = _LOWEST * float(vi.min())
-    points = (
-        math.ceil(
-            math.log(highest_root(yi, vi, design, restricted=restricted) / bottom) / _GRID_STEP
-        )
-        + 2
-    )
+    top = highest_root(yi, vi, design, restricted=restricted)
+    points = math.ceil(math.log(top / bottom) / _GRID_STEP) + 2
     grid = np.append(0.0, bottom * np.exp(_GRID_STEP * np.arange(points)))
     scores = _scores(grid, yi, vi, design, restricted)
 
@@ -230,9 +234,7 @@ def estimate_tau2(yi: Floats, vi: Floats, design: Floats, method: str) -> float:
     """tau2 by one of `TAU2_METHODS`. Raises `EstimationError` for an unknown one, and when there
     are no more effects than coefficients."""
     estimator = named(method, TAU2_METHODS, "estimator of tau2")
-    k, p = design.shape
-    if k <= p:
-        raise EstimationError(f"{p} coefficients need more than {p} effects, found {k}")
+    _require_degrees(design)
     return float(estimator(yi, vi, design))
 
 

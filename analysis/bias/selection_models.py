@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from analysis.arrays import Floats, Integers, check_estimates
+from analysis.derivatives import difference_hessian, relative_steps
 from analysis.distributions import chi2_sf, critical_value, normal_pdf, two_sided_p
 from analysis.errors import EstimationError
 from analysis.results import Result
@@ -204,15 +205,14 @@ def _maximize(p: _Problem, start: Floats, free_tau2: bool) -> tuple[Floats, floa
 
 
 def _hessian(p: _Problem, theta: Floats, keep: np.ndarray) -> Floats:
-    """Second derivatives from central differences of the gradient."""
-    rows = []
-    for i in np.flatnonzero(keep):
-        step = np.zeros(theta.size)
-        step[i] = 1e-5 * max(1.0, abs(theta[i]))
-        up, down = (_value_and_slope(p, theta + s)[1][keep] for s in (step, -step))
-        rows.append((up - down) / (2.0 * step[i]))
-    matrix = np.array(rows)
-    return np.asarray(0.5 * (matrix + matrix.T))
+    """Second derivatives along the parameters that are kept, from their gradient."""
+
+    def slope(free: Floats) -> Floats:
+        whole = theta.copy()
+        whole[keep] = free
+        return np.asarray(_value_and_slope(p, whole)[1][keep])
+
+    return difference_hessian(slope, theta[keep], relative_steps(theta[keep]))
 
 
 def _polish(p: _Problem, theta: Floats, keep: np.ndarray) -> Floats:

@@ -27,6 +27,7 @@ from analysis.dependent.likelihood import (
 )
 from analysis.dependent.parametrization import Parametrization, directions, within_index
 from analysis.dependent.three_level import maximize_three_level
+from analysis.derivatives import difference_hessian, relative_steps
 from analysis.errors import EstimationError
 from analysis.results import Result
 
@@ -38,8 +39,6 @@ STRUCTURES = {
     "ID": "one variance, no correlation",
     "NONE": "no variance between trials",
 }
-
-
 WITHIN = {
     "none": "no variance between effects within a trial",
     "common": "one variance",
@@ -47,10 +46,7 @@ WITHIN = {
     "replicated": "one per outcome of which some trial has several effects",
 }
 
-
 _BOUNDARY = 1e-6
-
-
 _ZERO = 1e-12
 
 
@@ -246,15 +242,7 @@ def _polish(objective: _Objective, theta: Floats) -> Floats:
         value, gradient = objective(theta)
         if np.abs(gradient).max() < 1e-10:
             break
-        size = theta.size
-        hessian = np.empty((size, size))
-        for i in range(size):
-            step = np.zeros(size)
-            step[i] = 1e-5 * max(1.0, abs(theta[i]))
-            hessian[:, i] = (objective(theta + step)[1] - objective(theta - step)[1]) / (
-                2 * step[i]
-            )
-        hessian = (hessian + hessian.T) / 2.0
+        hessian = difference_hessian(lambda t: objective(t)[1], theta, relative_steps(theta))
         values, vectors = np.linalg.eigh(hessian)
         move = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-8))
         candidate = theta - move

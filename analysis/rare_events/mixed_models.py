@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize
 
 from analysis.arrays import Floats, as_vectors, require
+from analysis.derivatives import difference_hessian
 from analysis.distributions import chi2_sf, critical_value, two_sided_p
 from analysis.effect_sizes.binary import complete_cells
 from analysis.errors import EstimationError
@@ -30,8 +31,8 @@ _LARGEST = 50.0
 """Above this the likelihood rises without end: groups of nobody and of everybody."""
 _FARTHEST, _LARGEST_ERROR = 25.0, 100.0
 """A log odds ratio or log rate that is further away, or known this badly, is infinite."""
-_STEP = 1e-4
-"""Of central differences."""
+DIFFERENCE = 1e-4
+"""Step of central differences, wide enough for gradients that are differences themselves."""
 _NO_ESTIMATE = "the events of one group are all or none: no finite estimate"
 
 Objective = Callable[[Floats], tuple[float, Floats]]
@@ -187,11 +188,7 @@ def informative_rates(
 def _fit_terms(terms: Terms, k: int, start: float, level: float, method: str) -> MixedModel:
     def objective(parameters: Floats) -> tuple[float, Floats]:
         mu, tau2 = float(parameters[0]), math.exp(2.0 * float(parameters[1]))
-        found = integrate(terms, k, mu, tau2)
-        slope = float((found.posterior * found.slopes).sum())
-        away = (found.nodes - mu) ** 2
-        spread = float((found.posterior * away).sum()) / tau2 - k if tau2 > 0.0 else 0.0
-        return float(found.log.sum()), np.array([slope, spread])
+        return integrate(terms, k, mu, tau2).likelihood(mu, tau2)
 
     def test(common: float, loglik: float) -> Homogeneity:
         own, value, information = own_estimates(terms, np.full(k, common))
@@ -283,12 +280,8 @@ def _maximum(objective: Objective, start: Floats) -> Floats:
 def _standard_error(objective: Objective, at: Floats) -> float:
     """Of the first parameter, from central differences of the gradient; nan where the information
     is not positive."""
-    information = np.empty((at.size, at.size))
-    for i in range(at.size):
-        shift = np.zeros_like(at)
-        shift[i] = _STEP
-        information[:, i] = (objective(at - shift)[1] - objective(at + shift)[1]) / (2.0 * _STEP)
-    information = (information + information.T) / 2.0
+    steps = np.full(at.size, DIFFERENCE)
+    information = -difference_hessian(lambda where: objective(where)[1], at, steps)
     if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 1e-8:
         return math.nan
     return math.sqrt(float(np.linalg.inv(information)[0, 0]))

@@ -32,6 +32,13 @@ class Integrals:
     posterior: Floats
     slopes: Floats
 
+    def likelihood(self, mu: float, tau2: float) -> tuple[float, Floats]:
+        """Sum of the logarithms, and its gradient in (mu, log tau)."""
+        slope = float((self.posterior * self.slopes).sum())
+        away = float((self.posterior * (self.nodes - mu) ** 2).sum())
+        spread = away / tau2 - self.log.size if tau2 > 0.0 else 0.0
+        return float(self.log.sum()), np.array([slope, spread])
+
     def mean(self, values: Floats) -> Floats:
         """Posterior means (k) of values at the nodes (k x m)."""
         return np.asarray((self.posterior * values).sum(axis=1))

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, named
+from analysis.derivatives import difference_gradient
 from analysis.errors import EstimationError
 from analysis.rare_events.counts import Terms, binomial, poisson
 from analysis.rare_events.mixed_models import (
+    DIFFERENCE,
     Homogeneity,
     MixedModel,
     fit_model,
@@ -36,8 +38,6 @@ COUNTS = {
 NODES_OF_PAIRS = 15
 """In each of two dimensions."""
 _BOUND = 12.0
-_STEP = 1e-4
-"""Of central differences."""
 
 
 @dataclass(frozen=True)
@@ -138,11 +138,7 @@ def _fit_fixed(
 
     def objective(parameters: Floats) -> tuple[float, Floats]:
         mu, tau2 = float(parameters[0]), math.exp(2.0 * float(parameters[1]))
-        found = _at_best_levels(groups, last, mu, tau2)
-        slope = float((found.posterior * found.slopes).sum())
-        away = (found.nodes - mu) ** 2
-        spread = float((found.posterior * away).sum()) / tau2 - groups.k if tau2 > 0.0 else 0.0
-        return float(found.log.sum()), np.array([slope, spread])
+        return _at_best_levels(groups, last, mu, tau2).likelihood(mu, tau2)
 
     def test(_: float, loglik: float) -> Homogeneity:
         log1, value1, info1 = own_estimates(groups.first, logs[0])
@@ -163,10 +159,10 @@ def _at_best_levels(groups: _Groups, last: list[Floats], mu: float, tau2: float)
         mean = found.mean(slope)
         second = found.mean(curvature + slope**2) - mean**2
         step = np.clip(mean / np.maximum(-second, 1e-10), -2.0, 2.0)
-        last[0] = last[0] + step[:, None]
         if float(np.abs(step).max()) < 1e-11:
             break
-    return integrate(groups.given_level(last[0]), groups.k, mu, tau2)
+        last[0] = last[0] + step[:, None]
+    return found
 
 
 def _fit_random(
@@ -188,7 +184,8 @@ def _fit_random(
     def objective(parameters: Floats) -> tuple[float, Floats]:
         # Beyond these bounds a search has left every finite estimate behind.
         bounded = np.append(np.clip(parameters[:-1], -_BOUND, _BOUND), parameters[-1])
-        return value(bounded), _slopes(value, bounded)
+        # Differences also hold for Laplace's approximation.
+        return value(bounded), difference_gradient(value, bounded, DIFFERENCE)
 
     def described(parameters: Floats) -> tuple[float, float]:
         has = correlated and parameters.size == 5
@@ -199,13 +196,3 @@ def _fit_random(
 
     more = (0.0,) if correlated else ()
     return fit_model(objective, start, groups.k, level, method, untested, described, more)
-
-
-def _slopes(value: Callable[[Floats], float], at: Floats) -> Floats:
-    """Gradient by central differences, which also holds for Laplace's approximation."""
-    out = np.zeros_like(at)
-    for i in np.flatnonzero(np.isfinite(at)):
-        shift = np.zeros_like(at)
-        shift[i] = _STEP
-        out[i] = (value(at + shift) - value(at - shift)) / (2.0 * _STEP)
-    return out

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize
 
 from analysis.arrays import Floats, check_design, check_estimates, coefficient_names
+from analysis.derivatives import difference_hessian, relative_steps
 from analysis.errors import EstimationError
 from analysis.results import Result
 from analysis.univariate.least_squares import weighted_fit
@@ -86,7 +87,7 @@ def fit_location_scale(
         if best is None or found.fun < best.fun - 1e-10:
             best = found
     assert best is not None
-    hessian = _hessian(objective, best.x)
+    hessian = difference_hessian(lambda a: objective(a)[1], best.x, relative_steps(best.x))
     alpha = np.linalg.solve(r_matrix, best.x)
     # Back to the units of tau2: a constant is among what the columns span.
     alpha += np.linalg.solve(r_matrix, q_matrix.sum(axis=0) * math.log(unit))
@@ -155,14 +156,3 @@ def _loglik(
         k -= p
     value -= 0.5 * k * math.log(2.0 * math.pi)
     return value, 0.5 * (z.T @ (pull * tau2))
-
-
-def _hessian(objective: object, at: Floats) -> Floats:
-    """Second derivatives by central differences of the gradient."""
-    out = np.empty((at.size, at.size))
-    for i in range(at.size):
-        shift = np.zeros_like(at)
-        shift[i] = 1e-5 * max(1.0, abs(float(at[i])))
-        high, low = objective(at + shift)[1], objective(at - shift)[1]  # type: ignore[operator]
-        out[:, i] = (high - low) / (2.0 * shift[i])
-    return (out + out.T) / 2.0

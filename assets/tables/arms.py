@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.effect_sizes.quantiles import EstimatedMoments, moments_from_quantiles
 from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import ScaleType
+from validations.records import ROW_CHECKS
 
 ARM_STATISTICS = [
     "trial_id",
@@ -68,18 +69,22 @@ QUANTILES = ("median", "n", "q1", "q3", "minimum", "maximum")
 
 
 def lopsided_quantiles(records: pd.DataFrame) -> pd.Series:
-    """Rows of arm summaries without a mean whose quantiles are no normal sample's; records may
-    still hold text, and what is no number or out of order is the business of other rules."""
-    numbers = records.reindex(columns=["mean", *QUANTILES]).apply(pd.to_numeric, errors="coerce")
+    """Rows of arm summaries that rest on quantiles which are no normal sample's; records may still
+    hold text, and what is no number or out of order is the business of other rules."""
+    columns = ["mean", "sd", "se", *QUANTILES]
+    numbers = records.reindex(columns=columns).apply(pd.to_numeric, errors="coerce")
+    usable = (numbers["n"] > 1) & ROW_CHECKS["quantiles_in_order"](numbers)
+    own = numbers[_rests_on_quantiles(numbers) & usable]
     found = pd.Series(False, index=records.index)
-    used = numbers["mean"].isna() & numbers["median"].notna() & (numbers["n"] > 1)
-    order = numbers.loc[used, ["minimum", "q1", "median", "q3", "maximum"]]
-    filled = order.ffill(axis=1)
-    sorted_ = ~(filled.diff(axis=1) < 0).any(axis=1)
-    own = numbers[used][sorted_]
     if len(own):
         found.loc[own.index] = _moments(own).skewed
     return found
+
+
+def _rests_on_quantiles(numbers: pd.DataFrame) -> pd.Series:
+    """Rows with a median and without a mean that has its SD or SE."""
+    without = numbers["mean"].isna() | (numbers["sd"].isna() & numbers["se"].isna())
+    return without & numbers["median"].notna()
 
 
 def _moments(records: pd.DataFrame) -> EstimatedMoments:
@@ -106,7 +111,7 @@ def arms_from_summaries(records: pd.DataFrame, manifests: Manifests) -> pd.DataF
     out["n"] = records["n"]
     out["mean"] = records["mean"]
     out["sd"] = records["sd"].fillna(records["se"] * np.sqrt(records["n"]))
-    made = (out["mean"].isna() | out["sd"].isna()) & records["median"].notna()
+    made = _rests_on_quantiles(records)
     if made.any():
         moments = _moments(records[made])
         out.loc[made, "mean"], out.loc[made, "sd"] = moments.mean, moments.sd

@@ -76,12 +76,20 @@ def test_a_mean_stands_before_a_median(tmp_path: Path) -> None:
     ("cells", "rule", "said"),
     [
         (",,,6.9,1.2,7,,", "quantiles_not_lopsided", "no mean and SD can be read off"),
+        ("5.1,,,6.9,1.2,7,,", "quantiles_not_lopsided", "no mean and SD can be read off"),
         (",,,4.4,5.3,3.5,,", "quantiles_in_order", "not in order"),
         (",,,4.4,3.5,,,", "one_kind_of_numbers", "a median with quartiles"),
         (",,,4.4,,,,", "one_kind_of_numbers", "a median with quartiles"),
         (",,,9.4,8.5,10.3,,", "mean_within_scale", "mean or median lies outside"),
     ],
-    ids=["lopsided", "out of order", "one quartile", "alone", "off the scale"],
+    ids=[
+        "lopsided",
+        "lopsided beside a mean without SD",
+        "out of order",
+        "one quartile",
+        "alone",
+        "off the scale",
+    ],
 )
 def test_medians_that_cannot_be_used(tmp_path: Path, cells: str, rule: str, said: str) -> None:
     """The row is named with the rule; the others go on."""

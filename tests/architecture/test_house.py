@@ -9,18 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.loading import loaded_after
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipelines", "assets", "validations", "analysis", "dashboard")
-
-
-def _modules_after(statement: str) -> set[str]:
-    """Top-level modules loaded by a statement in a fresh interpreter."""
-    code = f"import sys\n{statement}\nprint(' '.join(sorted(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
-    return set(done.stdout.split())
 
 
 def test_imports_point_one_way() -> None:
@@ -31,12 +23,12 @@ def test_imports_point_one_way() -> None:
 
 
 def test_help_is_instant_because_it_imports_nothing_heavy() -> None:
-    loaded = _modules_after("import pipelines.command_line")
+    loaded = loaded_after("import pipelines.command_line")
     assert not loaded & {"pandas", "numpy", "dagster", "great_expectations", "pydantic", "scipy"}
 
 
 def test_definitions_load_without_the_slow_packages() -> None:
-    loaded = _modules_after("import pipelines.definitions")
+    loaded = loaded_after("import pipelines.definitions")
     assert "dagster" in loaded
     assert not loaded & {"great_expectations", "pingouin", "matplotlib", "openpyxl", "pyreadstat"}
 
@@ -50,7 +42,7 @@ def test_analysis_stands_alone() -> None:
         "bias.small_study",
     )
     statement = "; ".join(f"import analysis.{name}" for name in modules)
-    loaded = _modules_after(statement)
+    loaded = loaded_after(statement)
     assert not loaded & {"pandas", "dagster", "duckdb", "great_expectations", "pingouin"}
     assert "scipy.stats" not in loaded
     assert not loaded & (set(PACKAGES) - {"analysis"})

@@ -14,6 +14,7 @@ from analysis.dependent.robust import CORRECTIONS, robust_covariance, wald_test
 from analysis.errors import EstimationError
 
 from . import textbook
+from .mixed_rows import mixed_rows
 
 FACTORS = {
     "CR0": lambda m, k, p: 1.0,
@@ -27,14 +28,7 @@ FACTORS = {
 def _data(number: int, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """y, V, X and trials: 6 to 19 trials of 1 to 4 effects, rows mixed."""
     rng = np.random.default_rng([81, number])
-    m = int(rng.integers(6, 20))
-    trial = rng.permutation(np.repeat(np.arange(m), rng.integers(1, 5, m)))
-    vi = rng.uniform(0.02, 0.2, trial.size)
-    v = 0.5 * np.sqrt(np.outer(vi, vi)) * (trial[:, None] == trial[None, :])
-    np.fill_diagonal(v, vi)
-    x = np.column_stack([np.ones(trial.size), rng.normal(size=(trial.size, p - 1))])
-    y = np.linalg.cholesky(v) @ rng.normal(size=trial.size) + 0.3 * rng.normal(size=m)[trial]
-    return y, v, x, trial
+    return mixed_rows(rng, int(rng.integers(6, 20)), p, 0.3)
 
 
 def _fitted(y: np.ndarray, v: np.ndarray, x: np.ndarray, trial: np.ndarray) -> MultivariateFit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ from analysis.bias.regression_tests import harbord_test, peters_test
 from analysis.effect_sizes import log_odds_ratio
 from analysis.errors import EstimationError
 from analysis.rare_events.mixed_models import (
-    MixedModel,
     conditional_binomial,
     hypergeometric_normal,
     poisson_normal,
 )
 from analysis.rare_events.stratified import mantel_haenszel, peto, table_tests
 from analysis.rare_events.two_groups import two_group_counts
+
+from .test_rare_events import _same
 
 Tables = tuple[Floats, Floats, Floats, Floats]
 
@@ -122,12 +124,7 @@ def test_random_levels(correlated: bool) -> None:
         assert max(moved, wider) < fit.loglik
 
 
-def _agree(one: MixedModel, other: MixedModel, sign: float = 1.0) -> None:
-    assert other.mu == pytest.approx(sign * one.mu, abs=2e-5)
-    assert other.se == pytest.approx(one.se, rel=2e-4)
-    assert other.tau2 == pytest.approx(one.tau2, rel=2e-4, abs=1e-6)
-    assert other.loglik == pytest.approx(one.loglik, rel=1e-7)
-    assert other.status == one.status
+_agree = partial(_same, room=2.0)
 
 
 @pytest.mark.parametrize("levels", ["fixed", "random"])

@@ -20,18 +20,15 @@ from analysis.dependent.wild_bootstrap import (
 )
 from analysis.errors import EstimationError
 
+from .mixed_rows import mixed_rows
+
 
 @cache
 def _fit(number: int, p: int, trials: int = 0) -> MultivariateFit:
     """A three-level fit with p coefficients of 5 to 19 trials of 1 to 4 effects, rows mixed."""
     rng = np.random.default_rng([61, number])
     m = trials or int(rng.integers(5, 20))
-    trial = rng.permutation(np.repeat(np.arange(m), rng.integers(1, 5, m)))
-    vi = rng.uniform(0.02, 0.2, trial.size)
-    v = 0.5 * np.sqrt(np.outer(vi, vi)) * (trial[:, None] == trial[None, :])
-    np.fill_diagonal(v, vi)
-    x = np.column_stack([np.ones(trial.size), rng.normal(size=(trial.size, p - 1))])
-    y = np.linalg.cholesky(v) @ rng.normal(size=trial.size) + 0.2 * rng.normal(size=m)[trial]
+    y, v, x, trial = mixed_rows(rng, m, p, 0.2)
     blocks = make_blocks(y, v, trial.tolist(), design=x)
     return fit_multivariate(blocks, structure="ID", within="common")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,20 +11,11 @@ import pytest
 import analysis
 from analysis.errors import EstimationError
 from analysis.results import Result
+from tests.loading import loaded_after
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
 PAGE = (ROOT / "docs" / "methods" / "library.md").read_text(encoding="utf-8")
-
-
-def loaded_after(statement: str) -> set[str]:
-    """Modules loaded by a statement in a fresh interpreter."""
-    code = f"import sys\n{statement}\nprint(' '.join(sorted(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
-    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", analysis.__all__)

@@ -12,7 +12,7 @@ import pytest
 from tests.loading import loaded_after
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("pipelines", "assets", "validations", "analysis", "dashboard")
+PACKAGES = ("pipelines", "assets", "validations", "analysis", "dashboard", "ibgap")
 
 
 def test_imports_point_one_way() -> None:
@@ -45,7 +45,7 @@ def test_analysis_stands_alone() -> None:
     loaded = loaded_after(statement)
     assert not loaded & {"pandas", "dagster", "duckdb", "great_expectations", "pingouin"}
     assert "scipy.stats" not in loaded
-    assert not loaded & (set(PACKAGES) - {"analysis"})
+    assert not loaded & (set(PACKAGES) - {"analysis", "ibgap"})
 
 
 def test_every_row_rule_has_a_check_or_is_made_by_the_steps() -> None:

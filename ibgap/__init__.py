@@ -1,0 +1,1 @@
+"""Rooms that every part of the project may use."""

@@ -1,0 +1,1 @@
+"""What everybody may use: labels and printable text. Standard library only."""

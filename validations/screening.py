@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from validations.expectations import CheckOutcome, Failure, validate
 from validations.findings import Finding, Severity, name_rows
+from validations.judge import CheckOutcome, Failure, judge
 from validations.records import ROW_CHECKS
 from validations.schema import Column, TableSchema
 
@@ -36,11 +37,15 @@ class Screened:
 
 
 def screen(
-    records: pd.DataFrame, schema: TableSchema, declared: dict[str, pd.Series] | None = None
+    records: pd.DataFrame,
+    schema: TableSchema,
+    declared: dict[str, pd.Series] | None = None,
+    blank: dict[str, pd.Series] | None = None,
 ) -> Screened:
     """Apply a record schema to text records of one kind, stacked over trials.
 
-    declared: rule id -> boolean per record, for rules about names in the manifest. A row that
+    declared: rule id -> boolean per record, for rules about names in the manifest. blank: label
+    -> per record, whether the manifest names its column and the cell is empty. A row that
     breaks any rule is rejected once per rule; the others are accepted. Nothing raises.
     """
     records = records.reset_index(drop=True)
@@ -53,7 +58,13 @@ def screen(
             frame[rule.flag] = ["yes" if ok else "no" for ok in passed]
     for name in schema.key:
         frame[f"key:{name}"] = records[name].astype(str) if name in records else ""
-    failures, outcomes = validate(frame, schema)
+    failures, outcomes = judge(frame, schema)
+    for name, empty in (blank or {}).items():
+        positions = tuple(int(i) for i in np.flatnonzero(empty.to_numpy()))
+        failures += [Failure("value_required", name, positions)] if positions else []
+        outcomes.append(
+            CheckOutcome("value_required", name, not positions, len(frame), len(positions))
+        )
     rejected = _rejected_rows(records, schema, leading_failures(failures, schema))
     bad = sorted({position for failure in failures for position in failure.positions})
     accepted = frame.drop(index=bad)
@@ -80,6 +91,12 @@ def _cast(records: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
     return frame
 
 
+_FILL = (
+    "fill the cell; where empty cells repeat the one above, as merged cells do, list the column "
+    "under `fill_down:`"
+)
+
+
 def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
     """What does not hold, and what to do."""
     for rule in schema.rules:
@@ -93,7 +110,7 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
             "correct the cell, or list its text under `missing_codes:`",
         )
     if rule_id == "value_required":
-        return f"{column} is empty", fix or "fill the cell"
+        return f"{column} is empty", fix or _FILL
     if rule_id == "row_unique":
         return schema.duplicate, "keep one of the rows, or tell them apart"
     if rule_id == "value_allowed":

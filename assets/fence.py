@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,8 +51,7 @@ def doing(step: str = "", *, file: str = "", outcome: str = "") -> Iterator[None
         yield
     except Exception as error:
         here = getattr(error, _PLACE, Place()).within(Place(step, file, outcome))
-        with suppress(AttributeError):  # an error that takes no attributes keeps its class alone
-            setattr(error, _PLACE, here)
+        setattr(error, _PLACE, here)
         raise
 
 

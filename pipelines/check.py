@@ -28,9 +28,10 @@ class FolderCheck:
         return any(finding.blocks for finding in self.findings)
 
 
-def check_folder(folder: Path, settings: Settings) -> FolderCheck:
+def check_folder(folder: Path, settings: Settings | None = None) -> FolderCheck:
     """The journey of one trial folder (which exists), as a refresh makes it; only traces of
     unforeseen errors are kept, in the restricted store."""
+    settings = settings or Settings()
     made = trial_journey(folder.resolve(), b"check", settings.analysis)
     (journey,) = second_look([made])
     if journey.traces:

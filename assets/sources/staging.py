@@ -156,8 +156,8 @@ def _moderators_of_persons(manifest: TrialManifest, source: ParticipantSource) -
             manifest.id,
             "moderator_of_participants",
             Severity.WARNING,
-            f"the moderator {m.name!r} names a column of participant rows, whose cells are never "
-            "published; the trial has no value of it",
+            f"the moderator {m.name!r} names the column {m.column!r} of participant rows, whose cells "
+            "are never published; the trial has no value of it",
             "give the trial's value as `value:`",
             "trial.yaml",
         )

@@ -153,7 +153,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     from assets import steps
 
     def fail(store: TableStore, *arguments: object) -> None:
-        rows = store.read("screened/participant_rows")
+        rows = store.read("journeys/canary_trial/accepted_participant_rows")
         try:
             raise KeyError(f"CANARYNUMBER {IDS[0]} {rows.to_string()}")
         except KeyError:

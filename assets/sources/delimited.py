@@ -37,7 +37,7 @@ def read_delimited(path: Path, data: bytes, file_format: FileFormat) -> Cells:
             )
     text = _decode(data, file_format.encoding)
     delimiter = file_format.delimiter
-    if path.suffix.lower() == ".tsv" and delimiter == ",":
+    if path.suffix.lower() == ".tsv" and "delimiter" not in file_format.model_fields_set:
         delimiter = "\t"
     rows, numbers, last = [], [], 0
     for last, row in enumerate(_parsed(text, delimiter), start=1):

@@ -62,6 +62,10 @@ def with_header(cells: Cells, file_format: FileFormat, declared: Declared) -> Co
     Raises `UnreadableError`: no such row, another row looks like the header, the row holds no
     names, a wrong delimiter, a name twice, rows of another width.
     """
+    if not cells.rows:
+        raise UnreadableError(
+            "file_empty", "the file is empty but for blank cells", "export it again from its source"
+        )
     at = _header_at(cells, file_format, declared)
     names = list(cells.rows[at])
     body, numbers = cells.rows[at + 1 :], cells.numbers[at + 1 :]

@@ -23,11 +23,13 @@ from validations.manifest.model import FileFormat
 
 MOST_UNPACKED = 100_000_000
 """Bytes that the parts of a spreadsheet may have together, unpacked."""
+MOST_CELLS = 3_000_000
 _MOST_ROWS = 1_048_576
+_MOST_BLANK = 10_000
 _WIDEST_GAP = 100
 _WHAT, _FIX = "the spreadsheet", "save it again as xlsx or CSV"
-_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-_OVERLAP = 16
+_FORMULA = re.compile(rb"[<:]f[\s/>]")
+_CELL = re.compile(rb"[<:]c[\s/>]")
 
 
 def read_spreadsheet(
@@ -61,31 +63,38 @@ def _checked_archive(data: bytes) -> bool:
 
     A part cannot be larger than the archive says: what lies beyond is not unpacked.
     """
-    found = False
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         unpacked = sum(part.file_size for part in archive.infolist())
         if unpacked > MOST_UNPACKED:
-            raise UnreadableError(
-                "file_too_large",
-                f"the spreadsheet has {unpacked / 1e6:,.0f} MB unpacked; at most "
-                f"{MOST_UNPACKED / 1e6:,.0f} MB are read",
-                "delete formatted cells that are empty and sheets that are not needed, or save "
-                "the sheet as CSV",
-            )
-        for part in archive.infolist():
-            if not found and "worksheets/" in part.filename:
-                with archive.open(part) as opened:
-                    found = _holds_formula(opened)
-    return found
+            raise _too_large(f"{unpacked / 1e6:,.0f} MB unpacked", f"{MOST_UNPACKED / 1e6:,.0f} MB")
+        sheets = [part for part in archive.infolist() if "worksheets/" in part.filename]
+        cells, has_formulas = 0, False
+        for chunk in (chunk for part in sheets for chunk in _chunks(archive, part)):
+            cells += len(_CELL.findall(chunk))
+            has_formulas = has_formulas or _FORMULA.search(chunk) is not None
+            if cells > MOST_CELLS:
+                raise _too_large(f"more than {MOST_CELLS:,} cells", "as many")
+    return has_formulas
 
 
-def _holds_formula(opened: Any) -> bool:
-    before = b""
-    while chunk := opened.read(1 << 20):
-        if _FORMULA.search(before + chunk):
-            return True
-        before = chunk[-_OVERLAP:]
-    return False
+def _too_large(found: str, most: str) -> UnreadableError:
+    return UnreadableError(
+        "file_too_large",
+        f"the spreadsheet has {found}; at most {most} are read",
+        "delete formatted cells that are empty and sheets that are not needed, or save the sheet "
+        "as CSV",
+    )
+
+
+def _chunks(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
+    """A part of an archive in pieces that end where a tag ends."""
+    with archive.open(part) as opened:
+        rest = b""
+        while chunk := opened.read(1 << 20):
+            whole, end, begun = (rest + chunk).rpartition(b">")
+            yield whole + end
+            rest = begun
+        yield rest
 
 
 def _sheet(book: Any, wanted: str | None, participants: bool) -> Any:
@@ -108,9 +117,12 @@ def _sheet(book: Any, wanted: str | None, participants: bool) -> Any:
     return sheet
 
 
-def _rows(sheet: Any, width: int | None = None) -> Iterator[tuple[int, list[str]]]:
-    """Number and texts of the rows that hold something in their first `width` cells."""
-    for number, row in enumerate(sheet.iter_rows(values_only=True, max_col=width), start=1):
+def _rows(
+    sheet: Any, width: int | None = None, last: int | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Number and texts of the rows, to the last, that hold something in `width` cells."""
+    every = sheet.iter_rows(values_only=True, max_col=width, max_row=last)
+    for number, row in enumerate(every, start=1):
         if number > _MOST_ROWS:
             raise UnreadableError(
                 "file_too_large", f"the sheet has rows beyond {_MOST_ROWS:,}", "save it as CSV"
@@ -129,7 +141,7 @@ def _cells(sheet: Any, asked: int) -> tuple[Cells, int, int]:
     for, is read as wide as it is; the rows below as wide as the header.
     """
     top: dict[int, list[str]] = {}
-    for number, texts in _rows(sheet):
+    for number, texts in _rows(sheet, last=max(asked, _MOST_BLANK)):
         if number <= SEARCHED_ROWS or number == asked or not top:
             top[number] = texts
         if number >= max(asked, SEARCHED_ROWS):

@@ -171,7 +171,7 @@ def _read(path: Path, data: bytes, file_format: FileFormat, declared: Declared) 
             f"files ending in {printable(path.suffix) or 'nothing'} are not known",
             f"use one of {', '.join(_KNOWN)}",
         )
-    found = read_parquet(data) if kind == _PARQUET else read_statistics_file(path)
+    found = read_parquet(data) if kind == _PARQUET else read_statistics_file(path, len(data))
     head = found.frame.head(1000).to_numpy().tolist()
     judge_names([str(name) for name in found.frame.columns], head, declared)
     return found

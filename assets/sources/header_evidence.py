@@ -166,5 +166,7 @@ def is_nameable(name: str, own_values: set[str]) -> bool:
 
 def nameable(names: Sequence[str], body: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """The names of columns that messages may list, in the order of the file."""
-    below = columns_below(len(names), body)
-    return tuple(name for name, own in zip(names, below, strict=True) if is_nameable(name, own))
+    values: dict[str, set[str]] = {}
+    for name, own in zip(names, columns_below(len(names), body), strict=True):
+        values.setdefault(name, set()).update(own)
+    return tuple(name for name in names if is_nameable(name, values[name]))

@@ -109,7 +109,7 @@ def _read(file: Path, sheet: str | None, header_row: int | None) -> tuple[FileFo
     if kind in _SPREADSHEETS:
         found, raw = _read_spreadsheet(file, sheet, header_row)
     else:
-        found, raw = _read_text(file, header_row or 1)
+        found, raw = _read_text(file, header_row)
     if kind in _SPREADSHEETS + _TEXT_FILES:
         body = raw.frame.head(_LOOKED_AT).to_numpy().tolist()
         # Values of persons must not come into the draft as if they were names of columns.
@@ -136,12 +136,12 @@ def _reason(file: Path, error: TrialFileError, advice: str = "") -> DraftError:
     return DraftError(f"{file.name}: {finding.message}; {finding.fix}{advice}")
 
 
-def _read_text(file: Path, header_row: int) -> tuple[FileFormat, RawTable]:
+def _read_text(file: Path, header_row: int | None) -> tuple[FileFormat, RawTable]:
     """The file with the first delimiter and encoding that fit."""
     tried: dict[str, DraftError] = {}
     for delimiter in (",", ";", "|"):
         for encoding in ("utf-8", "cp1252"):
-            chosen = FileFormat(delimiter=delimiter, encoding=encoding, header_row=header_row)
+            chosen = FileFormat(delimiter=delimiter, encoding=encoding, **_given(header_row))
             try:
                 raw = _read_as(file, chosen)
                 if raw.frame.shape[1] > 1 or "file_ragged" not in tried:
@@ -158,6 +158,11 @@ def _read_text(file: Path, header_row: int) -> tuple[FileFormat, RawTable]:
     raise tried.get("file_ragged") or next(iter(tried.values()))
 
 
+def _given(header_row: int | None) -> dict[str, int]:
+    """The row of the header, where one is named; else the first row that is not blank is it."""
+    return {} if header_row is None else {"header_row": header_row}
+
+
 _Rows = list[list[object]]
 
 
@@ -165,7 +170,7 @@ def _read_spreadsheet(
     file: Path, sheet: str | None, header_row: int | None
 ) -> tuple[FileFormat, RawTable]:
     """The first (or named) sheet with its names in row 1, else the first table of the sheets."""
-    chosen = FileFormat(sheet=sheet, header_row=header_row or 1)
+    chosen = FileFormat(sheet=sheet, **_given(header_row))
     sheets = {n: rows for n, rows in _sheets(file).items() if sheet in (None, n)}
     first = next(iter(sheets.values()), [])
     if sheets and header_row is None and not (first and _names_table(first[0], first[1:])):

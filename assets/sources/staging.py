@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import hmac
 import json
@@ -16,7 +15,7 @@ import pandas as pd
 from assets.fence import doing
 from assets.sources.declared_texts import translated
 from assets.sources.labels import Persons, compare_persons, labels_alike
-from assets.sources.reading import RawTable, read_table
+from assets.sources.reading import RawTable, declared_columns, read_table, require_columns
 from ibgap.base.labels import clean_label, clean_labels
 from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
@@ -113,13 +112,14 @@ def _read_source(
     persons: dict[str, Persons],
 ) -> None:
     """Add what one source gives."""
-    raw = read_table(folder.name, folder, source.file, source.format)
+    declared = declared_columns(manifest, source)
+    raw = read_table(folder.name, folder, source.file, source.format, declared)
     staged.findings += raw.findings
     staged.files.append(
         {"file": source.file, "sha256": raw.sha256, "bytes": raw.size, "rows": len(raw.frame)}
     )
     named = {"fill_down": source.fill_down, "may_be_empty": source.may_be_empty}
-    _require_columns(raw, source, {"recode": list(source.recode), **named})
+    require_columns(raw, {"recode": list(source.recode), **named})
     raw = _filled_down(raw, source)
     raw, excluded = _keep_declared_rows(raw, source)
     staged.findings += _note_excluded(folder.name, source, excluded)
@@ -156,8 +156,8 @@ def _moderators_of_persons(manifest: TrialManifest, source: ParticipantSource) -
             manifest.id,
             "moderator_of_participants",
             Severity.WARNING,
-            f"the moderator {m.name!r} names the column {m.column!r} of participant rows, whose cells "
-            "are never published; the trial has no value of it",
+            f"the moderator {m.name!r} names the column {m.column!r} of participant rows, whose "
+            "cells are never published; the trial has no value of it",
             "give the trial's value as `value:`",
             "trial.yaml",
         )
@@ -209,7 +209,7 @@ def slug(text: str) -> str:
 def _keep_declared_rows(raw: RawTable, source: Source) -> tuple[RawTable, int]:
     if not source.where:
         return raw, 0
-    _require_columns(raw, source, {column: [column] for column in source.where})
+    require_columns(raw, {column: [column] for column in source.where})
     keep = pd.Series(True, index=raw.frame.index)
     for column, texts in source.where.items():
         declared = {text: text for text in texts}
@@ -234,31 +234,6 @@ def _note_excluded(trial: str, source: Source, excluded: int) -> list[Finding]:
             count=excluded,
         )
     ]
-
-
-def _require_columns(raw: RawTable, source: Source, wanted: dict[str, list[str]]) -> None:
-    """Raise one finding per column that the manifest names and the file does not have."""
-    available = [str(name) for name in raw.frame.columns]
-    missing = []
-    for purpose, columns in wanted.items():
-        for column in columns:
-            if column in available:
-                continue
-            near = difflib.get_close_matches(column, available, n=1)
-            fix = f"did you mean {near[0]!r}? " if near else ""
-            missing.append(
-                Finding(
-                    "",
-                    "column_missing",
-                    Severity.ERROR,
-                    f"the column {column!r} (for {purpose}) is not in the file",
-                    f"{fix}columns: {', '.join(available[:20])}",
-                    source.file,
-                    column=column,
-                )
-            )
-    if missing:
-        raise TrialFileError(missing)
 
 
 def _cells(raw: RawTable, source: Source, columns: list[str], *, label: bool = True) -> pd.Series:
@@ -312,7 +287,7 @@ def _fields(
     values: dict[str, str],
     all_fields: list[str],
 ) -> pd.DataFrame:
-    _require_columns(raw, source, mapping)
+    require_columns(raw, mapping)
     out = pd.DataFrame(index=raw.frame.index)
     for name in all_fields:
         if name in mapping:
@@ -367,7 +342,7 @@ def _extract(
             ]
             filled = (frame[numbers] != "").any(axis=1)
             frame, kept = frame[filled], [r for r, f in zip(raw.rows, filled, strict=True) if f]
-            part = RawTable(raw.file, frame, kept, raw.sha256, raw.size)
+            part = replace(raw, frame=frame, rows=kept)
             frames.append(_identify(frame.copy(), manifest, source, part, number, block.mapping()))
         else:
             frames.append(_identify(frame, manifest, source, raw, number, block.mapping()))
@@ -398,7 +373,7 @@ def _participants(
             *outcome.item_columns,
         ]
         wanted[f"outcome {outcome.id}"] = [column for column in columns if column]
-    _require_columns(raw, source, wanted)
+    require_columns(raw, wanted)
     ids = clean_labels(list(raw.frame[source.columns.participant]))
     person = _pseudonyms(ids, manifest.id, key)
     frames, items = [], []
@@ -479,7 +454,7 @@ def _study_values(manifest: TrialManifest, source: Source, raw: RawTable) -> pd.
     only = len(manifest.sources) == 1
     here = [(why, c) for why, c, where in wanted if c and where in ("", source.id)]
     must = [(why, c) for why, c, where in wanted if c and (where == source.id or only)]
-    _require_columns(raw, source, {why: [column] for why, column in must})
+    require_columns(raw, {why: [column] for why, column in must})
     columns = [c for c in dict.fromkeys(c for _, c in here) if c in raw.frame.columns]
     block = source.blocks[0] if isinstance(source, (ArmSource, EffectSource)) else source.columns
     study = block.mapping().get("study") if hasattr(block, "study") else None

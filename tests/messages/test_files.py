@@ -97,7 +97,7 @@ FILES = [
     (
         "no such sheet",
         _named("people.xlsx", _spreadsheet(), "{sheet: Data}"),
-        ["no sheet called 'Data'", "sheets: Sheet1"],
+        ["no sheet called 'Data'", "the spreadsheet has 1 sheet; set format.sheet"],
     ),
     ("text named sav", _named("people.sav", CSV.encode()), ["cannot be opened", "damaged"]),
     ("cut parquet", _named("people.parquet", b"PAR1 and no more"), ["cannot be opened"]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
+from ibgap.base.files import path_is_inside
 from validations.findings import Finding, Severity
 from validations.manifest.model import (
     ArmSource,
@@ -20,12 +20,19 @@ from validations.manifest.yaml_reader import Path, YamlDocument
 COMPARATORS = frozenset(ArmRole) - {ArmRole.EXPERIMENTAL, ArmRole.ACTIVE_COMPARATOR}
 
 
+_MOST_FOUND = 60
+"""Faults beyond which no further ones are looked for: the first ones are told."""
+_MOST_COMPARED = 500
+
+
 class _Faults:
     def __init__(self, trial: str, document: YamlDocument | None) -> None:
         self.trial, self.document = trial, document
         self.found: list[Finding] = []
 
     def add(self, rule: str, path: Path, message: str, fix: str) -> None:
+        if len(self.found) > _MOST_FOUND:
+            return
         line = self.document.line(path) if self.document else None
         self.found.append(
             Finding(self.trial, rule, Severity.ERROR, message, fix, "trial.yaml", line)
@@ -33,10 +40,10 @@ class _Faults:
 
     def must_exist(self, what: str, name: str, known: Iterable[str], path: Path) -> None:
         names = list(known)
-        if name in names:
+        if name in names or len(self.found) > _MOST_FOUND:
             return
-        near = difflib.get_close_matches(name, names, n=1)
-        listed = ", ".join(names) or "none"
+        near = difflib.get_close_matches(name, names[:_MOST_COMPARED], n=1)
+        listed = ", ".join(names[:_MOST_COMPARED]) or "none"
         fix = f"did you mean {near[0]!r}?" if near else f"declared: {listed}"
         self.add(f"manifest_unknown_{what}", path, f"the {what} {name!r} is not declared", fix)
 
@@ -73,21 +80,16 @@ def crosscheck(
 
 
 def _unique(faults: _Faults, part: str, ids: list[str]) -> None:
+    seen: set[str] = set()
     for i, name in enumerate(ids):
-        if name in ids[:i]:
+        if name in seen:
             faults.add(
                 "manifest_duplicate_id",
                 (part, i),
                 f"the id {name!r} stands twice in {part}",
                 "give every part its own id",
             )
-
-
-def path_is_inside(file: str) -> bool:
-    """Whether a manifest path stays below the trial folder."""
-    path = PurePosixPath(file.replace("\\", "/"))
-    has_drive = len(file) > 1 and file[1] == ":"
-    return not (path.is_absolute() or ".." in path.parts or has_drive or not file.strip())
+        seen.add(name)
 
 
 def _check_sources(faults: _Faults, manifest: TrialManifest) -> None:

@@ -32,11 +32,14 @@ SOURCES: dict[str, type[BaseModel]] = {
 
 
 def describe_faults(
-    trial: str, file: str, error: ValidationError, document: YamlDocument
+    trial: str, file: str, error: ValidationError, document: YamlDocument, most: int
 ) -> list[Finding]:
-    """One finding per fault that pydantic found, with line, words and what would be right."""
+    """One finding per fault that pydantic found, with line, words and what would be right.
+
+    most: faults that are told; one more is described when there are more.
+    """
     findings = []
-    for fault in error.errors(include_url=False):
+    for fault in error.errors(include_url=False, include_input=False)[: most + 1]:
         path = _path_in_file(fault["loc"])
         rule, message, fix = _sentence(fault, path, document)
         line = document.line(path)

@@ -1,0 +1,263 @@
+"""The header of a file: found, judged, and the one place that words messages about columns.
+
+A message names columns that the manifest declares. Columns of the file it names only when their
+row is plausible as a header and only those that are plausible as names; all others are counted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from assets.sources.header_evidence import (
+    Declared,
+    evidence,
+    holds_names,
+    likelier_row,
+    nameable,
+)
+from assets.sources.unreadable import UnreadableError
+from ibgap.base.printable import printable
+from validations.findings import Finding, Severity, name_rows
+from validations.manifest.model import FileFormat
+
+_MOST_NAMED = 20
+DELIMITERS = {";": "semicolon", ",": "comma", "\t": "tab", "|": "vertical bar"}
+
+Notes = list[tuple[str, str, str]]
+"""Rule, message and fix of what is doubtful about a file."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The rows of a file that are not blank, as text, before one of them is its header.
+
+    numbers: of each row, as a person counts in the file. last: number of the last row, blank
+    ones included. delimiter: empty for a spreadsheet, whose rows may be shorter than the header.
+    """
+
+    rows: Sequence[list[str]]
+    numbers: Sequence[int]
+    last: int
+    delimiter: str = ""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A file with its columns: text, the row number of each row, value labels by column."""
+
+    frame: pd.DataFrame
+    rows: list[int]
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    notes: Notes = field(default_factory=list)
+
+
+def with_header(cells: Cells, file_format: FileFormat, declared: Declared) -> Columns:
+    """The rows below the header, under its names.
+
+    The header is the row that `header_row` names, else the first row that is not blank.
+    Raises `UnreadableError`: no such row, another row looks like the header, the row holds no
+    names, a wrong delimiter, a name twice, rows of another width.
+    """
+    if not cells.rows:
+        raise UnreadableError(
+            "file_empty", "the file is empty but for blank cells", "export it again from its source"
+        )
+    at = _header_at(cells, file_format, declared)
+    names = list(cells.rows[at])
+    body, numbers = cells.rows[at + 1 :], cells.numbers[at + 1 :]
+    if not declared.columns or not set(declared.columns) <= set(names):
+        _refuse_other_header(cells, at, declared)
+        if cells.delimiter:
+            _refuse_delimiter(names, body, cells.delimiter, declared)
+    judge_names(names, body, declared, cells.numbers[at])
+    width = len(names)
+    if cells.delimiter:
+        _refuse_ragged(body, numbers, width, cells.last)
+    else:
+        width = max((i + 1 for i, name in enumerate(names) if name), default=0)
+    filled = [(row + [""] * width)[:width] for row in body]
+    kept = [i for i, row in enumerate(filled) if any(row)]
+    frame = pd.DataFrame([filled[i] for i in kept], columns=names[:width], dtype=object)
+    return Columns(frame, [numbers[i] for i in kept])
+
+
+def _header_at(cells: Cells, file_format: FileFormat, declared: Declared) -> int:
+    asked = file_format.header_row
+    if "header_row" not in file_format.model_fields_set:
+        return 0
+    if asked in cells.numbers:
+        return list(cells.numbers).index(asked)
+    better = likelier_row(cells.rows, -1, declared)
+    known = f"set format.header_row: {cells.numbers[better]}" if better is not None else ""
+    found = (
+        f"row {asked}, which format.header_row names, is blank"
+        if asked <= cells.last
+        else f"there is no header in row {asked}, which format.header_row names: the file has "
+        f"{_counted(cells.last, 'row')}"
+    )
+    raise UnreadableError(
+        "header_row_wrong",
+        found,
+        known or "correct format.header_row: the row with the names of the columns",
+        asked,
+    )
+
+
+def _refuse_other_header(cells: Cells, at: int, declared: Declared) -> None:
+    better = likelier_row(cells.rows, at, declared)
+    if better is None:
+        return
+    here, there = cells.numbers[at], cells.numbers[better]
+    found = evidence(cells.rows[at], [], declared).found
+    raise UnreadableError(
+        "header_row_wrong",
+        f"row {there} looks like the header, not row {here}: {_of_declared(found, declared)} "
+        f"in row {here}, more in row {there}",
+        f"set format.header_row: {there}",
+        here,
+    )
+
+
+def judge_names(
+    names: Sequence[str],
+    body: Sequence[Sequence[str]],
+    declared: Declared,
+    row: int | None = None,
+) -> None:
+    """Raise `header_missing` when a row of names (row: its number, where the file has one) is
+    not plausible as the header, and `column_duplicated` when a name stands twice in it."""
+    if not holds_names(names, body, declared):
+        seen = evidence(names, body, declared)
+        raise UnreadableError(
+            "header_missing",
+            f"{f'row {row} is' if row else 'the names of the columns are'} not plausible as the "
+            f"header of the file: {_of_declared(seen.found, declared)} in it, and {seen.values} "
+            f"of its {_counted(seen.cells, 'cell')} look like values",
+            f"add a header row with the names of the columns ({_listed(declared.columns)})"
+            ", set format.header_row: N where row N holds them, or correct the names in the "
+            "manifest"
+            if row
+            else "write the file again with the names of its columns "
+            f"({_listed(declared.columns)}), or correct the names in the manifest",
+            row,
+        )
+    twice = {name for name in names if name and list(names).count(name) > 1}
+    if twice:
+        known = set(declared.columns) | set(nameable(names, body))
+        places = [i + 1 for i, name in enumerate(names) if name in twice]
+        named = sorted(printable(name) for name in twice & known)
+        raise UnreadableError(
+            "column_duplicated",
+            f"the column {', '.join(map(repr, named))} stands twice"
+            if len(named) == len(twice)
+            else f"{_counted(len(twice), 'name')} of columns stand twice in the header "
+            f"({name_rows(places).replace('row', 'column')} of the file)",
+            "rename one of them in the file",
+            row,
+        )
+
+
+def missing_columns(
+    wanted: Mapping[str, Iterable[str]],
+    available: Sequence[str],
+    named: Sequence[str],
+    file: str,
+) -> list[Finding]:
+    """One finding per column that the manifest names and the file does not have.
+
+    wanted: purpose -> columns. available: columns of the file. named: those of them that
+    messages may name.
+    """
+    have = set(available)
+    findings = []
+    for purpose, columns in wanted.items():
+        for column in columns:
+            if column in have:
+                continue
+            near = difflib.get_close_matches(column, named, n=1)
+            fix = f"did you mean {near[0]!r}? " if near else ""
+            findings.append(
+                Finding(
+                    "",
+                    "column_missing",
+                    Severity.ERROR,
+                    f"the column {column!r} (for {purpose}) is not in the file",
+                    fix + _columns_of_file(available, named),
+                    file,
+                    column=column,
+                )
+            )
+    return findings
+
+
+def _columns_of_file(available: Sequence[str], named: Sequence[str]) -> str:
+    if not named:
+        return f"the file has {_counted(len(available), 'column')}"
+    more = len(available) - min(len(named), _MOST_NAMED)
+    return f"columns: {', '.join(named[:_MOST_NAMED])}" + (f" and {more} more" if more else "")
+
+
+def _refuse_delimiter(
+    header: Sequence[str], body: Sequence[Sequence[str]], delimiter: str, declared: Declared
+) -> None:
+    """Raise `delimiter_wrong` when another delimiter splits the header into declared columns, or
+    one cell into several in the header and in the rows below it."""
+    line = delimiter.join(header)
+    expected = set(declared.telling)
+    for other, name in DELIMITERS.items():
+        if other == delimiter or other not in line:
+            continue
+        split = [cell.strip(" \"'") for cell in line.split(other)]
+        fits = len(expected & set(split)) > len(expected & set(header))
+        if fits or (len(header) == 1 and all(other in delimiter.join(row) for row in body[:5])):
+            columns = _counted(len(header), "column")
+            found = f"the header has {columns} with {line.count(other)} {name}s in it"
+            raise wrong_delimiter(found, delimiter, other)
+
+
+def wrong_delimiter(found: str, delimiter: str, better: str) -> UnreadableError:
+    """What to say when another delimiter than the declared one separates the columns."""
+    return UnreadableError(
+        "delimiter_wrong",
+        f"{found}: the file is separated by {DELIMITERS[better]}s, not by "
+        f"{DELIMITERS.get(delimiter, repr(delimiter))}s",
+        'set format.delimiter: "'
+        + better.replace("\t", "\\t")
+        + '"'
+        + (' (and format.decimal: "," if numbers use it)' if better == ";" else ""),
+    )
+
+
+def _refuse_ragged(
+    body: Sequence[Sequence[str]], numbers: Sequence[int], width: int, last: int
+) -> None:
+    ragged = [n for n, row in zip(numbers, body, strict=True) if len(row) != width]
+    if not ragged:
+        return
+    cut = " (the last one: the file may be truncated)" if ragged == [numbers[-1]] else ""
+    raise UnreadableError(
+        "file_ragged",
+        f"{name_rows(ragged)} of the file {'does' if len(ragged) == 1 else 'do'} not have "
+        f"{width} cells{cut}",
+        "quote cells that hold the delimiter, or export the file again",
+    )
+
+
+def _of_declared(found: int, declared: Declared) -> str:
+    of = len(declared.telling)
+    stand = "stands" if found == 1 or of == 1 else "stand"
+    return f"{found or 'none'} of the {_counted(of, 'column')} that the manifest names {stand}"
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:_MOST_NAMED])
+    more = len(columns) - _MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count:,} {word}s"

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from validations.expectations import CheckOutcome, Failure, validate
+from validations.expectations import NUMBER_PATTERN, CheckOutcome, Failure, validate
 from validations.findings import Finding, Severity, name_rows
-from validations.records import ROW_CHECKS
+from validations.numbers import (
+    LARGEST_COUNT,
+    LARGEST_MEASUREMENT,
+    SMALLEST_MEASUREMENT,
+    decimals_of,
+    is_plausible,
+)
+from validations.records import EFFECTIVE_SIZES, ROW_CHECKS
 from validations.schema import Column, TableSchema
 
 REJECTED_COLUMNS = [
@@ -40,11 +49,14 @@ def screen(
 ) -> Screened:
     """Apply a record schema to text records of one kind, stacked over trials.
 
-    declared: rule id -> boolean per record, for rules about names in the manifest. A row that
-    breaks any rule is rejected once per rule; the others are accepted. Nothing raises.
+    declared: rule id -> boolean per record, for rules about names in the manifest; and
+    `effective_sizes`, whether the row's numbers of persons are effective sample sizes (else they
+    must be whole). A row that breaks any rule is rejected once per rule; the others are accepted.
+    Nothing raises.
     """
     records = records.reset_index(drop=True)
-    frame = _cast(records, schema)
+    effective = (declared or {}).get("effective_sizes", pd.Series(False, index=records.index))
+    frame = _cast(records, schema, effective.to_numpy(dtype=bool))
     for rule in schema.rules:
         passed = (declared or {}).get(rule.id)
         if passed is None and rule.id in ROW_CHECKS:
@@ -57,13 +69,16 @@ def screen(
     rejected = _rejected_rows(records, schema, leading_failures(failures, schema))
     bad = sorted({position for failure in failures for position in failure.positions})
     accepted = frame.drop(index=bad)
+    findings = _summaries(rejected, schema) + _sizes_told(accepted, schema)
     accepted = accepted[[c for c in accepted.columns if ":" not in c]].reset_index(drop=True)
-    return Screened(accepted, rejected, _summaries(rejected, schema), outcomes)
+    return Screened(accepted, rejected, findings, outcomes)
 
 
-def _cast(records: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
-    """Numbers as floats beside their text; empty text as missing."""
+def _cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> pd.DataFrame:
+    """Numbers as floats beside their text; empty text as missing, and so is what no measurement
+    can be (a flag beside it says so)."""
     frame = records.copy()
+    frame[EFFECTIVE_SIZES] = effective
     for column in schema.columns:
         if column.name not in frame:
             continue
@@ -71,13 +86,85 @@ def _cast(records: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
         text = pd.Series([cell or None for cell in found], index=frame.index, dtype=object)
         if column.is_number:
             frame[f"text:{column.name}"] = text
-            frame[column.name] = pd.to_numeric(text, errors="coerce").astype(float)
+            _cast_numbers(frame, column, text)
         else:
             frame[column.name] = text
     for name in ("scale_min", "scale_max"):
         if name in frame:
             frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
     return frame
+
+
+def _cast_numbers(frame: pd.DataFrame, column: Column, text: pd.Series) -> None:
+    """The numbers of a column with the flags of `CELL_FLAGS` (missing where no number stands)."""
+    name = column.name
+    readable = text.map(lambda one: one is not None and bool(_NUMBER.match(one)))
+    tiny = _may_be_tiny(frame, column)
+    good = pd.Series(
+        [
+            not ok or is_plausible(one, count=column.whole, tiny=small)
+            for one, ok, small in zip(text, readable, tiny, strict=True)
+        ],
+        index=frame.index,
+    )
+    numbers = pd.to_numeric(text, errors="coerce").astype(float).where(good & readable)
+    frame[name] = numbers
+    if not good.all():
+        frame[f"number_plausible:{name}"] = ["yes" if ok else "no" for ok in good]
+    if column.whole:
+        excused = frame[EFFECTIVE_SIZES] | _has_error_of_its_own(frame)
+        whole = numbers.isna() | (numbers % 1 == 0) | excused
+        frame[f"count_whole:{name}"] = ["yes" if ok else "no" for ok in whole]
+    if name == "percent":
+        frame["percent_decimals"] = [
+            float(decimals_of(one)) if ok else np.nan
+            for one, ok in zip(text, readable, strict=True)
+        ]
+
+
+def _has_error_of_its_own(frame: pd.DataFrame) -> pd.Series:
+    """Printed effects with their standard error, variance or interval: their group sizes do not
+    make the variance (reviews give means of comparisons there)."""
+    given = pd.Series(False, index=frame.index)
+    if "statistic" in frame:
+        for names in (("se",), ("variance",), ("ci_lb", "ci_ub")):
+            if all(name in frame for name in names):
+                filled = [frame[name].notna() & (frame[name].astype(str) != "") for name in names]
+                given |= np.logical_and.reduce(filled)
+    return given
+
+
+def _sizes_told(accepted: pd.DataFrame, schema: TableSchema) -> list[Finding]:
+    """Group sizes that are not whole in accepted rows whose variance does not rest on them."""
+    sizes = [name for name in ("n1", "n2") if name in accepted and "statistic" in accepted]
+    if not sizes or accepted.empty:
+        return []
+    broken = (accepted[sizes] % 1 > 0).any(axis=1) & ~accepted[EFFECTIVE_SIZES].astype(bool)
+    findings = []
+    for (trial, file), rows in accepted[broken].groupby(["collection_id", "file"], sort=True):
+        numbers = sorted({int(row) for row in rows["row"]})
+        findings.append(
+            Finding(
+                str(trial),
+                "sizes_not_whole",
+                Severity.WARNING,
+                f"{name_rows(numbers)}: a group size is not a whole number of persons; the "
+                "printed error or interval is used, the size only to correct for small samples",
+                "give the persons of this comparison, if the report has them",
+                str(file),
+                numbers[0],
+                ", ".join(sizes),
+                count=len(numbers),
+            )
+        )
+    return findings
+
+
+def _may_be_tiny(frame: pd.DataFrame, column: Column) -> pd.Series:
+    """Cells of p-values; a printed p stands in the column `value` too."""
+    if column.name == "value" and "statistic" in frame:
+        return frame["statistic"].astype(str) == "p"
+    return pd.Series(column.tiny, index=frame.index)
 
 
 def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
@@ -91,6 +178,22 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
         return (
             f"{column} is not a number",
             "correct the cell, or list its text under `missing_codes:`",
+        )
+    if rule_id == "number_plausible":
+        counted = declared is not None and declared.whole
+        return (
+            f"{column} is more than can be counted (above {LARGEST_COUNT:g})"
+            if counted
+            else f"{column} is no number of a measurement: infinite, above "
+            f"{LARGEST_MEASUREMENT:g}, or not 0 and nearer to it than {SMALLEST_MEASUREMENT:g}",
+            "correct the cell, or list its text under `missing_codes:`",
+        )
+    if rule_id == "count_whole":
+        return (
+            f"{column} is not a whole number",
+            "give the number that was counted (the whole comparator group, also where several "
+            "comparisons share it); effective sample sizes of a cluster trial need "
+            "`clustering_already_adjusted: true` under `design:`",
         )
     if rule_id == "value_required":
         return f"{column} is empty", fix or "fill the cell"
@@ -118,7 +221,8 @@ def _range_text(column: Column) -> str:
 _OF_ONE_OUTCOME = ("value", "baseline")
 """Cells of participant rows that belong to one outcome; others concern the whole row."""
 _KEY_LENGTH = 4
-_UNREADABLE = ("number_readable", "value_required")
+_UNREADABLE = ("number_readable", "number_plausible", "value_required")
+_NUMBER = re.compile(NUMBER_PATTERN)
 
 
 def leading_failures(failures: list[Failure], schema: TableSchema) -> list[Failure]:
@@ -134,7 +238,7 @@ def leading_failures(failures: list[Failure], schema: TableSchema) -> list[Failu
     out = []
     for failure in failures:
         gone: set[int] = set()
-        if failure.rule_id == "number_readable" and failure.column == "value":
+        if failure.rule_id in _UNREADABLE[:2] and failure.column == "value":
             gone = at.get("value_yes_or_no", set())
         elif failure.rule_id in rules and failure.rule_id != "value_yes_or_no":
             gone = set().union(*(cells.get(c, set()) for c in rules[failure.rule_id].columns))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from scipy import special
 
@@ -70,7 +71,9 @@ _LEAST_SHARE = 1e-9
 def _checked(report: Reported) -> Reported:
     """The report with nan read as not printed; refused for numbers that nothing measured has."""
     given = {name: getattr(report, name) for name in _NUMBERS}
-    kept = {n: None if x is None or math.isnan(x) else float(x) for n, x in given.items()}
+    kept: dict[str, Any] = {
+        n: None if x is None or math.isnan(x) else float(x) for n, x in given.items()
+    }
     for name, x in kept.items():
         if x is not None and abs(x) > (LARGEST_GROUP if name in ("n1", "n2") else LARGEST):
             raise ConversionError(f"{name} must be finite and of the size of a measurement")

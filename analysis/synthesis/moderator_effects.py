@@ -178,6 +178,14 @@ def _left_out(given: list[str], numeric: bool, kept: set[str] | None = None) -> 
     return {"k_left_out": text + silent + alone, "notes": notes}
 
 
+def _told(row: Record, outside: bool) -> Record:
+    """The row, with a word in its notes where a composite lies outside its effects."""
+    if not outside:
+        return row
+    word = "the combined effect of a trial lies outside the range of its effects"
+    return row | {"notes": "; ".join(n for n in (row["notes"], word) if n)}
+
+
 def _usable_values(part: Stack, upstream: str, moderator: Moderator, numeric: bool) -> set[str]:
     """Values of a moderator that can be compared between outcomes."""
     trials: dict[tuple[str, str], set[str]] = {}
@@ -245,7 +253,7 @@ def _levels(
             "status": fit.status,
             "reason": test.reason,
         }
-        | _left_out(levels, numeric=False)
+        | _told(_left_out(levels, numeric=False), bool(composites.outside[known].any()))
         for level, fit in zip(test.levels, test.pooled, strict=True)
     ]
 
@@ -288,7 +296,7 @@ def _slope(
     )
     found = fit.coefficients
     return [
-        identity
+        _told(identity, bool(composites.outside[known].any()))
         | {
             "mu": float(found.estimate[1]),
             "se": float(found.se[1]),

@@ -120,7 +120,7 @@ def _moderator_table(caption: str, rows: list[Row], level: float) -> Table:
     for row in rows:
         key = (row["construct"], row["moderator"])
         test = ""
-        told = f"; {row['notes']}" if key != before and row.get("notes") else ""
+        told = f"; left out: {row['left_out']}" if key != before and row.get("left_out") else ""
         if key != before and math.isfinite(row["f"]):
             test = _test_words(row)
         before = key

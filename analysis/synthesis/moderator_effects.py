@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analysis.dependent.composites import make_composites
+from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
 from analysis.errors import EstimationError
 from analysis.gap.moderation import fit_moderated_gap
 from analysis.synthesis.settings import AnalysisSettings
@@ -105,7 +106,7 @@ def compare_gap(
     """The gap by level of one moderator, or its slope on it, from the joint meta-regression of both
     outcomes with CR2; none when there are too few trials. Levels with fewer than 2 trials on one of
     the outcomes are left out, since a robust variance cannot rest on one trial, and trials whose
-    value of a numeric moderator is no number; `notes` counts them."""
+    value of a numeric moderator is no number; `left_out` counts them."""
     if not group.trials:
         return []
     upstream, numeric = upstream_of(group), moderator.kind == "number"
@@ -142,7 +143,7 @@ def compare_gap(
             "df_num": test.df_num if test else math.nan,
             "df_denom": test.df_denom if test else math.nan,
             "pvalue": test.pvalue if test else math.nan, "status": "ok", "reason": "",
-        } | left_out
+        } | left_out | {"notes": ""}
         for one in fit.effects
     ]  # fmt: skip
 
@@ -172,18 +173,14 @@ def _left_out(given: list[str], numeric: bool, kept: set[str] | None = None) -> 
         (silent, "without a value"),
         (alone, "at a level with fewer than 2 trials on one of the outcomes"),
     )
-    notes = "; ".join(
-        f"{n} {'trial' if n == 1 else 'trials'} {why} left out" for n, why in counts if n
-    )
-    return {"k_left_out": text + silent + alone, "notes": notes}
+    words = "; ".join(f"{n} {'trial' if n == 1 else 'trials'} {why}" for n, why in counts if n)
+    return {"k_left_out": text + silent + alone, "left_out": words}
 
 
-def _told(row: Record, outside: bool) -> Record:
-    """The row, with a word in its notes where a composite lies outside its effects."""
-    if not outside:
-        return row
-    word = "the combined effect of a trial lies outside the range of its effects"
-    return row | {"notes": "; ".join(n for n in (row["notes"], word) if n)}
+def _noted(row: Record, outside: NDArray[np.bool_]) -> Record:
+    """The row, with its note where a composite lies outside its effects."""
+    notes = (row.get("notes", ""), OUTSIDE_ITS_EFFECTS if outside.any() else "")
+    return row | {"notes": "; ".join(note for note in notes if note)}
 
 
 def _usable_values(part: Stack, upstream: str, moderator: Moderator, numeric: bool) -> set[str]:
@@ -253,7 +250,7 @@ def _levels(
             "status": fit.status,
             "reason": test.reason,
         }
-        | _told(_left_out(levels, numeric=False), bool(composites.outside[known].any()))
+        | _noted(_left_out(levels, numeric=False), composites.outside[known])
         for level, fit in zip(test.levels, test.pooled, strict=True)
     ]
 
@@ -296,7 +293,7 @@ def _slope(
     )
     found = fit.coefficients
     return [
-        _told(identity, bool(composites.outside[known].any()))
+        _noted(identity, composites.outside[known])
         | {
             "mu": float(found.estimate[1]),
             "se": float(found.se[1]),
@@ -319,5 +316,5 @@ _NUMBERS_OF_A_ROW = ("mu", "se", "ci_lb", "ci_ub", "tau2", "f", "df_num", "df_de
 def _no_slope(identity: Record) -> Record:
     reason = "fewer than 3 trials with different numbers of this moderator"
     return identity | dict.fromkeys(_NUMBERS_OF_A_ROW, math.nan) | {
-        "status": "not_estimable", "reason": reason
+        "status": "not_estimable", "reason": reason, "notes": "",
     }  # fmt: skip

@@ -78,7 +78,7 @@ def _gap_by_level(page: Page, one: Moderator) -> list[Block]:
     )  # fmt: skip
     text = (f"Test that {asked}: {_test(rows[0])}. Joint model of both outcomes, robust by trial; "
             f"{left_out} are left out.")  # fmt: skip
-    if counted := str(rows[0].get("notes") or ""):
+    if counted := str(rows[0].get("left_out") or ""):
         text += f" Here: {counted}."
     return [table, Paragraph(text, "note")]
 

@@ -77,7 +77,7 @@ def fitted(
 
 def same_numbers(one: pd.DataFrame, other: pd.DataFrame) -> None:
     """Equal but for what is said of trials left out."""
-    told = ["k_left_out", "notes"]
+    told = ["k_left_out", "left_out"]
     pd.testing.assert_frame_equal(one.drop(columns=told), other.drop(columns=told))
 
 
@@ -263,7 +263,7 @@ def test_a_trial_whose_value_is_no_number_is_left_out() -> None:
     table = rows(trials, number(LAGS.values | {"t03": "a month"}))
     assert list(table["k_trials"]) == [11]
     assert list(table["k_left_out"]) == [1]
-    assert list(table["notes"]) == ["1 trial with text in place of a number left out"]
+    assert list(table["left_out"]) == ["1 trial with text in place of a number"]
     rest = rows([t for t in trials if t.records[0]["trial_id"] != "t03"], LAGS)
     same_numbers(table, rest)
 
@@ -348,12 +348,12 @@ def test_trials_without_a_value_and_levels_of_one_trial_are_counted() -> None:
     values = {t: v for t, v in ALTERNATING.values.items() if t not in ("t02", "t04")}
     table = rows(pairs(), category(values | {"t05": "home"}))
     assert set(table["k_left_out"]) == {3}
-    assert set(table["notes"]) == {
-        "2 trials without a value left out; "
-        "1 trial at a level with fewer than 2 trials on one of the outcomes left out"
+    assert set(table["left_out"]) == {
+        "2 trials without a value; "
+        "1 trial at a level with fewer than 2 trials on one of the outcomes"
     }
     whole = rows(pairs(), ALTERNATING)
-    assert set(whole["k_left_out"]) == {0} and set(whole["notes"]) == {""}
+    assert set(whole["k_left_out"]) == {0} and set(whole["left_out"]) == {""}
 
 
 def test_number_codes_of_a_category_are_levels_of_the_gap() -> None:

@@ -90,22 +90,20 @@ def test_trials_with_text_for_a_number_or_without_a_value_are_counted_and_told()
     )
     assert row["mu"] == pytest.approx(fit.coefficients.estimate[1], rel=1e-12)
     assert (row["k_trials"], row["k_left_out"]) == (3, 2)
-    assert row["notes"] == (
-        "1 trial with text in place of a number left out; 1 trial without a value left out"
-    )
-    assert slope_row()["k_left_out"] == 0 and slope_row()["notes"] == ""
+    assert row["left_out"] == ("1 trial with text in place of a number; 1 trial without a value")
+    assert slope_row()["k_left_out"] == 0 and slope_row()["left_out"] == ""
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, "", " "])
 def test_a_missing_value_is_no_value(missing: object) -> None:
-    assert slope_row(t3=missing)["notes"] == "1 trial without a value left out"
+    assert slope_row(t3=missing)["left_out"] == "1 trial without a value"
 
 
 def test_texts_that_leave_too_few_numbers_are_told_in_a_row_without_a_slope() -> None:
     row = slope_row(t0="short", t1="short", t2="3 weeks")
     assert np.isnan(row["mu"]) and row["status"] == "not_estimable"
     assert (row["k_trials"], row["k_left_out"]) == (2, 3)
-    assert row["notes"] == "3 trials with text in place of a number left out"
+    assert row["left_out"] == "3 trials with text in place of a number"
     assert "fewer than 3 trials" in row["reason"]
 
 
@@ -116,4 +114,4 @@ def test_levels_count_the_trials_without_a_value() -> None:
     assert sorted(own.index) == ["1", "10", "2"]
     assert own.loc["1", "mu"] == pytest.approx(np.average(YI[:2], weights=1 / np.array(VI[:2])))
     assert set(own["k_left_out"]) == {1}
-    assert set(own["notes"]) == {"1 trial without a value left out"}
+    assert set(own["left_out"]) == {"1 trial without a value"}

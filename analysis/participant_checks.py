@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.arrays import Floats, as_vector, require
+from analysis.arrays import Floats, as_vector, is_constant, require
 from analysis.errors import EstimationError
 
 _MOST_FOR_SHAPIRO = 5000
@@ -42,17 +42,23 @@ def _two_groups(values: ArrayLike, treated: ArrayLike) -> tuple[Floats, Floats]:
     one, two = x[mask], x[~mask]
     if min(one.size, two.size) < 3:
         raise EstimationError("each group needs at least 3 participants")
-    if np.ptp(one) == 0.0 and np.ptp(two) == 0.0:
+    if is_constant(one) and is_constant(two):
         raise EstimationError("the values do not vary within the groups")
     return one, two
 
 
-def _pingouin() -> Any:
+def _pingouin(function: str, *arguments: Any, **options: Any) -> Any:
+    """The result of a function of pingouin; `EstimationError` where it refuses, since a check that
+    cannot be made says nothing about the data. Memory errors pass."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pingouin
 
-    return pingouin
+        try:
+            return getattr(pingouin, function)(*arguments, **options)
+        except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+            name = type(error).__name__
+    raise EstimationError(f"pingouin cannot make this check of such values ({name})")
 
 
 def cross_check_g(values: ArrayLike, treated: ArrayLike, g: float) -> ParticipantCheck:
@@ -61,7 +67,7 @@ def cross_check_g(values: ArrayLike, treated: ArrayLike, g: float) -> Participan
     values: n scores; treated: n booleans; g: our effect. The estimate is the difference.
     """
     one, two = _two_groups(values, treated)
-    theirs = float(_pingouin().compute_effsize(one, two, paired=False, eftype="hedges"))
+    theirs = float(_pingouin("compute_effsize", one, two, paired=False, eftype="hedges"))
     return ParticipantCheck(
         "g_pingouin_minus_ours", theirs - g, theirs, float("nan"), one.size + two.size
     )
@@ -70,7 +76,7 @@ def cross_check_g(values: ArrayLike, treated: ArrayLike, g: float) -> Participan
 def equal_variances(values: ArrayLike, treated: ArrayLike) -> ParticipantCheck:
     """Levene's test (Brown-Forsythe, median-centered); the estimate is the ratio of the SDs."""
     one, two = _two_groups(values, treated)
-    result = _pingouin().homoscedasticity([one, two], method="levene")
+    result = _pingouin("homoscedasticity", [one, two], method="levene")
     ratio = float(one.std(ddof=1) / two.std(ddof=1)) if two.std() > 0 else float("inf")
     return ParticipantCheck(
         "sd_ratio_levene",
@@ -85,7 +91,7 @@ def normal_residuals(values: ArrayLike, treated: ArrayLike) -> ParticipantCheck:
     """Shapiro-Wilk test of the values about their group means (first 5,000); W is the estimate."""
     one, two = _two_groups(values, treated)
     residuals = np.concatenate([one - one.mean(), two - two.mean()])[:_MOST_FOR_SHAPIRO]
-    result = _pingouin().normality(residuals)
+    result = _pingouin("normality", residuals)
     w = float(result["W"].iloc[0])
     return ParticipantCheck(
         "normality_shapiro", w, w, float(result[_p_column(result)].iloc[0]), residuals.size
@@ -108,9 +114,7 @@ def adjusted_difference_p(
             "x": baseline,
         }
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = _pingouin().ancova(data=data, dv="y", covar="x", between="arm")
+    result = _pingouin("ancova", data=data, dv="y", covar="x", between="arm")
     row = result[result["Source"] == "arm"].iloc[0]
     f = float(row["F"])
     return ParticipantCheck("ancova_group", f, f, float(row[_p_column(result)]), len(data))
@@ -124,9 +128,9 @@ def cronbach_alpha(items: ArrayLike) -> ParticipantCheck:
     if matrix.ndim != 2 or matrix.shape[1] < 2:
         raise EstimationError("reliability needs at least two items per participant")
     complete = matrix[np.isfinite(matrix).all(axis=1)]
-    if complete.shape[0] < 3 or not (np.ptp(complete, axis=0) > 0).all():
+    if complete.shape[0] < 3 or any(is_constant(item) for item in complete.T):
         raise EstimationError("reliability needs 3 complete participants and items that vary")
-    alpha, _ = _pingouin().cronbach_alpha(data=pd.DataFrame(complete))
+    alpha, _ = _pingouin("cronbach_alpha", data=pd.DataFrame(complete))
     return ParticipantCheck(
         "cronbach_alpha", float(alpha), float("nan"), float("nan"), complete.shape[0]
     )
@@ -141,17 +145,16 @@ def correlation_check(first: ArrayLike, second: ArrayLike, arm: NDArray[Any]) ->
     both = np.isfinite(x) & np.isfinite(y)
     labels = np.asarray(arm)[both]
     names = np.unique(labels)
-    if both.sum() < len(names) + 4 or np.ptp(x[both]) == 0 or np.ptp(y[both]) == 0:
-        raise EstimationError("too few participants with both outcomes varying")
+    if both.sum() < len(names) + 4 or not (_varies(x[both], labels) and _varies(y[both], labels)):
+        raise EstimationError("too few participants with both outcomes varying within arms")
     data = pd.DataFrame({"x": x[both], "y": y[both]})
     for i, name in enumerate(names[1:]):
         data[f"arm{i}"] = (labels == name).astype(float)
     covariates = [c for c in data.columns if c.startswith("arm")]
-    pingouin = _pingouin()
     result = (
-        pingouin.partial_corr(data=data, x="x", y="y", covar=covariates)
+        _pingouin("partial_corr", data=data, x="x", y="y", covar=covariates)
         if covariates
-        else pingouin.corr(data["x"], data["y"])
+        else _pingouin("corr", data["x"], data["y"])
     )
     r = float(result["r"].iloc[0])
     return ParticipantCheck(
@@ -161,6 +164,11 @@ def correlation_check(first: ArrayLike, second: ArrayLike, arm: NDArray[Any]) ->
         float(result[_p_column(result)].iloc[0]),
         int(both.sum()),
     )
+
+
+def _varies(values: Floats, labels: NDArray[Any]) -> bool:
+    """Whether values vary within at least one group beyond rounding."""
+    return any(not is_constant(values[labels == name]) for name in np.unique(labels))
 
 
 def _p_column(result: Any) -> str:

@@ -7,7 +7,7 @@ separate assets with separate checks, so that neither stops the other.
 import dagster as dg
 
 from assets.guard import guarded
-from assets.raw import staged_trials
+from assets.raw import trial_journeys
 from validations.records import RECORD_SCHEMAS
 
 _NEEDS = {"store", "project"}
@@ -16,7 +16,7 @@ _NEEDS = {"store", "project"}
 def _settle(context: dg.AssetExecutionContext, step: str) -> tuple:  # type: ignore[type-arg]
     project = context.resources.project
     project.report(step, context)
-    return context.resources.store, project.trial_names(), project.analysis
+    return context.resources.store, project.trial_names()
 
 
 def _screened(kind: str) -> dg.AssetsDefinition:
@@ -24,7 +24,7 @@ def _screened(kind: str) -> dg.AssetsDefinition:
         name=f"screened_{kind}",
         key_prefix="core",
         group_name="core",
-        deps=[staged_trials],
+        deps=[trial_journeys],
         kinds={"greatexpectations", "parquet"},
         required_resource_keys=_NEEDS,
         description=f"Accepted records: {RECORD_SCHEMAS[kind].description}. Rejected rows are kept "
@@ -34,7 +34,7 @@ def _screened(kind: str) -> dg.AssetsDefinition:
     def screened(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from assets.steps import screen_records
 
-        store, trials, _ = _settle(context, f"screening {kind.replace('_', ' ')}")
+        store, trials = _settle(context, f"screening {kind.replace('_', ' ')}")
         report = screen_records(store, trials, kind)
         return dg.MaterializeResult(
             metadata={"accepted": report["accepted"], "rejected": report["rejected"]}
@@ -44,13 +44,12 @@ def _screened(kind: str) -> dg.AssetsDefinition:
 
 
 screened_records = [_screened(kind) for kind in RECORD_SCHEMAS]
-_by_kind = dict(zip(RECORD_SCHEMAS, screened_records, strict=True))
 
 
 @dg.asset(
     key_prefix="core",
     group_name="core",
-    deps=[_by_kind["participant_rows"], _by_kind["intention_by_action"]],
+    deps=[trial_journeys],
     kinds={"pandas"},
     required_resource_keys=_NEEDS,
     description="Aggregates of participant rows: numbers per arm, joint correlations, adjusted "
@@ -60,14 +59,14 @@ _by_kind = dict(zip(RECORD_SCHEMAS, screened_records, strict=True))
 def participant_summaries(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import summarize_participants
 
-    store, trials, settings = _settle(context, "summarizing participants")
-    return dg.MaterializeResult(metadata=summarize_participants(store, trials, settings))
+    store, trials = _settle(context, "summarizing participants")
+    return dg.MaterializeResult(metadata=summarize_participants(store, trials))
 
 
 @dg.asset(
     key_prefix="core",
     group_name="core",
-    deps=[_by_kind["participant_rows"]],
+    deps=[trial_journeys],
     kinds={"pingouin"},
     required_resource_keys=_NEEDS,
     description="Independent checks on participant rows: cross-check of g, assumptions, scale "
@@ -77,7 +76,7 @@ def participant_summaries(context: dg.AssetExecutionContext) -> dg.MaterializeRe
 def participant_checks(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import check_participants
 
-    store, trials, _ = _settle(context, "checking participant rows")
+    store, trials = _settle(context, "checking participant rows")
     return dg.MaterializeResult(metadata={"checks": len(check_participants(store, trials))})
 
 
@@ -94,7 +93,7 @@ def participant_checks(context: dg.AssetExecutionContext) -> dg.MaterializeResul
 def outcome_rows(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import assemble_outcomes
 
-    store, trials, _ = _settle(context, "assembling outcomes")
+    store, trials = _settle(context, "assembling outcomes")
     return dg.MaterializeResult(metadata={"rows": len(assemble_outcomes(store, trials))})
 
 
@@ -112,7 +111,7 @@ def _outcomes(construct: str, description: str) -> dg.AssetsDefinition:
     def outcomes(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from assets.steps import write_outcome_table
 
-        store, _, _ = _settle(context, f"{construct} outcomes")
+        store, _ = _settle(context, f"{construct} outcomes")
         table = write_outcome_table(store, construct)
         return dg.MaterializeResult(
             metadata={"rows": len(table), "trials": int(table["trial_id"].nunique())}
@@ -138,8 +137,8 @@ upstream_outcomes = _outcomes("upstream", "Every other construct, under its own 
 def effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import compute_effects
 
-    store, trials, settings = _settle(context, "computing effects")
-    table = compute_effects(store, trials, settings)
+    store, trials = _settle(context, "computing effects")
+    table = compute_effects(store, trials)
     return dg.MaterializeResult(
         metadata={"effects": len(table), "in_pools": int(table["in_pool"].sum())}
     )
@@ -158,8 +157,8 @@ def effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 def paired_effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from assets.steps import pair_effects
 
-    store, trials, settings = _settle(context, "pairing effects")
-    return dg.MaterializeResult(metadata={"pairs": len(pair_effects(store, trials, settings))})
+    store, trials = _settle(context, "pairing effects")
+    return dg.MaterializeResult(metadata={"pairs": len(pair_effects(store, trials))})
 
 
 ASSETS = [

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from ibgap.base.machine import machine_fault_in_words
+
 Body = TypeVar("Body", bound=Callable[..., Any])
 
 
@@ -13,7 +15,7 @@ class StepFailedError(Exception):
     """A step failed; only the class of the cause is told."""
 
 
-SPEAKS_FOR_ITSELF = ("ReleaseAuditError",)
+SPEAKS_FOR_ITSELF = ("ReleaseAuditError", "MachineFaultError")
 """Errors whose text is made for people and holds counts only."""
 
 
@@ -30,7 +32,10 @@ def guarded(body: Body) -> Body:
             return body(*arguments, **options)
         except Exception as error:
             name = type(error).__name__
-            failed = f"{name}: {error}" if name in SPEAKS_FOR_ITSELF else name
+            if name in SPEAKS_FOR_ITSELF:
+                failed = f"{name}: {error}"
+            else:
+                failed = machine_fault_in_words(error) or name
         raise StepFailedError(failed)
 
     return wrapped  # type: ignore[return-value]

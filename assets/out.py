@@ -57,18 +57,18 @@ synthesis_tables = [_table(name) for name in _DESCRIPTIONS]
 @dg.asset(
     key_prefix="out",
     group_name="out",
-    deps=[effects, paired_effects, participant_checks, *screened_records],
+    deps=[effects, paired_effects, participant_checks, *screened_records, *synthesis_tables],
     required_resource_keys=_NEEDS,
     description="Trials, arms, instruments, findings and rejected rows.",
 )
 @guarded
 def trial_tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    from assets.steps import collect_findings, describe_trials
+    from assets.steps import SYNTHESIS_TABLES, collect_findings, describe_trials
 
     project, store = context.resources.project, context.resources.store
     project.report("trials and findings", context)
     trials = describe_trials(store, project.trial_names())
-    findings = collect_findings(store, project.trial_names())
+    findings = collect_findings(store, project.trial_names(), SYNTHESIS_TABLES)
     return dg.MaterializeResult(metadata={"trials": len(trials), "findings": len(findings)})
 
 

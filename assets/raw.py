@@ -1,6 +1,6 @@
-"""Assets of the raw layer: what was found in each trial folder, still as text.
+"""Assets of the raw layer: the journey of each trial, from its folder to its effects and pairs.
 
-Only staging is partitioned, by trial. Nothing here interprets a value.
+Only journeys are partitioned, by trial; what several trials have together begins after them.
 """
 
 import time
@@ -19,30 +19,27 @@ TRIALS = dg.DynamicPartitionsDefinition(name="trials")
     backfill_policy=dg.BackfillPolicy.single_run(),
     kinds={"python", "parquet"},
     required_resource_keys={"store", "project"},
-    description="Manifest, records and file hashes of each trial folder; unchanged folders are "
-    "not read again.",
+    description="Records, summaries, effects and pairs of each trial folder, or the findings that "
+    "say why there are none; unchanged folders are not read again.",
 )
 @guarded
-def staged_trials(context: dg.AssetExecutionContext) -> None:
-    """Stage every trial of the run; a faulty folder becomes findings."""
-    from assets.steps import stage
+def trial_journeys(context: dg.AssetExecutionContext) -> None:
+    """Bring every trial of the run into the store; a faulty one becomes findings."""
+    from assets.steps import make_journeys
 
     store, project = context.resources.store, context.resources.project
     store.write_json("settings", {"disclosure": project.disclosure})
-    started, rows, reused = time.monotonic(), 0, 0
+    started = time.monotonic()
     names = list(context.partition_keys)
-    for done, name in enumerate(names, start=1):
-        summary = stage(store, project.trials_dir / name)
-        rows += summary["rows"]
-        reused += bool(summary["reused"])
-        project.report(f"reading trials {done}/{len(names)}", context)
+    folders = [project.trials_dir / name for name in names]
+    made = make_journeys(
+        store, folders, project.analysis, lambda step: project.report(step, context)
+    )
+    counts = {
+        "trials": len(names),
+        "rows": sum(one["rows"] for one in made.values()),
+        "unchanged": sum(bool(one["reused"]) for one in made.values()),
+        "seconds": round(time.monotonic() - started, 3),
+    }
     for name in names:
-        context.add_asset_metadata(
-            {
-                "trials": len(names),
-                "rows": rows,
-                "unchanged": reused,
-                "seconds": round(time.monotonic() - started, 3),
-            },
-            partition_key=name,
-        )
+        context.add_asset_metadata(counts, partition_key=name)

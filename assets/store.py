@@ -5,6 +5,7 @@ Restricted: it may hold participant rows (under pseudonyms). Nothing outside a r
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from pathlib import Path
@@ -54,6 +55,20 @@ class TableStore:
 
     def has(self, name: str) -> bool:
         return any((self.root / f"{name}{suffix}").exists() for suffix in (".parquet", ".json"))
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of a table as it lies on the disk; empty when it cannot be read."""
+        try:
+            return hashlib.sha256((self.root / f"{name}.parquet").read_bytes()).hexdigest()
+        except OSError:
+            return ""
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text that only the owner may read."""
+        self._replace(self.root / name, text.encode("utf-8", "replace")).chmod(0o600)
+
+    def remove_file(self, name: str) -> None:
+        (self.root / name).unlink(missing_ok=True)
 
     def remove_folder(self, name: str) -> None:
         """Delete a folder of tables, such as those of a trial that is gone."""

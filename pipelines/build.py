@@ -55,7 +55,7 @@ def build_definitions(
         description="Reads the trial folders and publishes a release.",
     )
     return dg.Definitions(
-        assets=[raw.staged_trials, *core.ASSETS, *out.ASSETS],
+        assets=[raw.trial_journeys, *core.ASSETS, *out.ASSETS],
         asset_checks=checks.CHECKS,
         jobs=[job],
         schedules=[_schedule(job, settings)],

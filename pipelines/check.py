@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.sources.staging import stage_trial
-from assets.steps import check_staged
+import pandas as pd
+
+from assets.journey import Journey, trial_journey
+from assets.steps.journeys import keep_traces
+from assets.steps.second_look import second_look
+from assets.store import TableStore
+from pipelines.settings import Settings
 from validations.findings import Finding, Severity
 
 
@@ -24,56 +28,44 @@ class FolderCheck:
         return any(finding.blocks for finding in self.findings)
 
 
-def check_folder(folder: Path) -> FolderCheck:
-    """Stage, screen and dry-run one trial folder (which exists); nothing is kept."""
-    resolved = folder.resolve()
-    staged = stage_trial(resolved, b"check")
-    findings = check_staged(staged)
-    summary: list[str] = []
-    if staged.manifest is not None:
-        more, summary = _dry_run(resolved)
-        known = {(f.rule_id, f.file, f.row, f.column, f.message) for f in findings}
-        findings += [
-            f for f in more if (f.rule_id, f.file, f.row, f.column, f.message) not in known
-        ]
-    order = list(Severity)
-    findings.sort(key=lambda f: (order.index(f.severity), f.file, f.row or 0))
-    return FolderCheck(folder, findings, summary)
-
-
-def _dry_run(folder: Path) -> tuple[list[Finding], list[str]]:
-    """Run the steps up to the pairs on this folder alone, in a store that is thrown away."""
-    from analysis.synthesis.settings import AnalysisSettings
-    from assets import steps
-    from assets.store import TableStore
-    from validations.findings import findings_from_frame
-
-    with tempfile.TemporaryDirectory() as temporary:
-        store = TableStore(Path(temporary))
+def check_folder(folder: Path, settings: Settings) -> FolderCheck:
+    """The journey of one trial folder (which exists), as a refresh makes it; only traces of
+    unforeseen errors are kept, in the restricted store."""
+    made = trial_journey(folder.resolve(), b"check", settings.analysis)
+    (journey,) = second_look([made])
+    if journey.traces:
+        store = TableStore(settings.store_dir)
         store.prepare()
-        steps.run_through_pairs(store, [folder], AnalysisSettings())
-        effects, pairs = store.read("effects/effects"), store.read("pairs/paired_effects")
-        findings = [
-            finding
-            for part in ("outcomes", "participants", "effects", "pairs")
-            for finding in findings_from_frame(store.read(f"{part}/findings"))
-        ]
-        correlations = len(store.read("screened/correlations"))
-        codings = len(store.read("screened/barrier_codings"))
-    common = effects[effects["measure"] == "SMD"] if len(effects) else effects
+        keep_traces(store, journey)
+    order = list(Severity)
+    findings = sorted(journey.findings, key=lambda f: (order.index(f.severity), f.file, f.row or 0))
+    return FolderCheck(folder, findings, _summary(journey))
+
+
+def _summary(journey: Journey) -> list[str]:
+    """What the folder gives, in counts."""
+    if journey.manifest is None:
+        return []
     summary = []
-    for construct, part in common.groupby("construct") if len(common) else []:
-        usable = int((part["yi"].notna() & ~part["reason"].str.startswith("held")).sum())
-        summary.append(
-            f"{str(construct).replace('_', ' ')}: {usable} of {len(part)} effects usable"
-        )
-    if len(pairs):
-        summary.append(f"pairs of upstream construct and behavior: {len(pairs)}")
-    if correlations:
-        summary.append(f"correlations: {correlations}")
-    if codings:
-        summary.append(f"barrier codings: {codings}")
-    return findings, summary or ["no row gives an effect"]
+    effects = journey.tables.get("effects")
+    if effects is not None:
+        common = effects[effects["measure"] == "SMD"]
+        for construct, part in common.groupby("construct"):
+            usable = int((part["yi"].notna() & ~part["reason"].str.startswith("held")).sum())
+            name = str(construct).replace("_", " ")
+            summary.append(f"{name}: {usable} of {len(part)} effects usable")
+    for title, rows in (
+        ("pairs of upstream construct and behavior", journey.tables.get("paired_effects")),
+        ("correlations", _accepted(journey, "correlations")),
+        ("barrier codings", _accepted(journey, "barrier_codings")),
+    ):
+        if rows is not None and len(rows):
+            summary.append(f"{title}: {len(rows)}")
+    return summary or ["no row gives an effect"]
+
+
+def _accepted(journey: Journey, kind: str) -> pd.DataFrame | None:
+    return journey.screened[kind].accepted if kind in journey.screened else None
 
 
 def report_text(check: FolderCheck) -> str:

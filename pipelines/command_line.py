@@ -486,7 +486,7 @@ def trial_check(folder: Path, as_json: bool) -> None:
         _fail(
             f"there is no folder {str(folder)!r} (for a file: `ibgap trial new FILE`)", exits.USAGE
         )
-    found = check_folder(folder)
+    found = check_folder(folder, _settings())
     if as_json:
         click.echo(json.dumps([vars(f) for f in found.findings], indent=1, default=str))
     else:

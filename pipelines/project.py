@@ -53,10 +53,10 @@ class Project:
         return self.settings.disclosure
 
     def trial_names(self) -> list[str]:
-        """Trials that are in the folder now and have been staged."""
+        """Trials that are in the folder now and whose journey is in the store."""
         store = TableStore(self.settings.store_dir)
         return [
-            name for name in find_trials(self.trials_dir) if store.has(f"staged/{name}/summary")
+            name for name in find_trials(self.trials_dir) if store.has(f"journeys/{name}/summary")
         ]
 
     def report(self, step: str, context: Any = None) -> None:

@@ -21,8 +21,10 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from assets.steps import Staged, disclosure_profiles
+from assets.fence import MACHINE, MachineFaultError
+from assets.steps import Journeys, disclosure_profiles
 from assets.store import TableStore
+from pipelines.lost_trials import lost_to_the_machine, why_nothing_is_published
 from validations.disclosure import protect_pools, protect_table
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
@@ -84,6 +86,7 @@ class Publisher:
         self._remove_leftovers()
         content = _content_hash(tables, inputs, settings, packages)
         present = self._current()
+        _refuse_lost_trials(tables["findings"], inputs, present[1] if present else {})
         if present is not None and present[1].get("content_hash") == content:
             return Release(present[1]["release_id"], present[0], False)
         created = _now()
@@ -143,6 +146,15 @@ class Publisher:
         )
         for name in [n for n in old if n != newest][: max(0, len(old) - keep)]:
             shutil.rmtree(self.releases_dir / name, ignore_errors=True)
+
+
+def _refuse_lost_trials(findings: pd.DataFrame, inputs: Any, last: dict[str, Any]) -> None:
+    """Raise where the machine could not read a trial that the last release held as it is."""
+    lost = lost_to_the_machine(inputs, last.get("inputs", ()))
+    if lost:
+        own = findings[(findings["rule_id"] == MACHINE) & (findings["trial_id"] == lost[0])]
+        reason = str(own["message"].iloc[0]).split(";")[0] if len(own) else "cannot be read"
+        raise MachineFaultError(why_nothing_is_published(lost, reason))
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -217,14 +229,15 @@ def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.Dat
 
 def _inputs(store: TableStore, trials: list[str]) -> list[dict[str, Any]]:
     """Files of every trial with their hashes."""
-    staged = Staged(store, trials)
+    journeys = Journeys(store, trials)
     return [
         {
             "trial": trial,
             "fingerprint": summary["fingerprint"],
             "files": [{"file": f["file"], "sha256": f["sha256"]} for f in summary["files"]],
+            **({"by_machine": True} if summary["by_machine"] else {}),
         }
-        for trial, summary in sorted(staged.summaries.items())
+        for trial, summary in sorted(journeys.summaries.items())
     ]
 
 

@@ -1,5 +1,7 @@
 """The bridge to Great Expectations: a declaration becomes a suite, its result becomes failures.
 
+A second judge beside `validations.judge`: of what was accepted, and of written tables.
+
 The only module that imports Great Expectations, and only inside functions: importing it costs
 seconds. Results are reduced to row positions and counts before anything leaves this module;
 observed values and tracebacks never do.
@@ -8,38 +10,15 @@ observed values and tracebacks never do.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from validations.judge import CELL_FLAGS, NUMBER_PATTERN, CheckOutcome, Failure
 from validations.schema import TableSchema
 
-NUMBER_PATTERN = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
-CELL_FLAGS = ("number_plausible", "count_whole")
-"""Rules for single cells that the screening decides, as columns `RULE:COLUMN` (`yes`/`no`)."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Rows (positions in the frame) that break one rule in one column."""
-
-    rule_id: str
-    column: str
-    positions: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class CheckOutcome:
-    """What one expectation said about a table, in counts only."""
-
-    rule_id: str
-    column: str
-    success: bool
-    evaluated: int
-    unexpected: int
-    raised: str = ""
+__all__ = ["CheckOutcome", "Failure", "validate"]
 
 
 @cache

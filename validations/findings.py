@@ -131,33 +131,32 @@ def apply_waivers(findings: Iterable[Finding], waivers: Iterable[Waived]) -> lis
     """Mark holds that a named person waived.
 
     An error cannot be waived: what it names does not exist. The subject is an outcome id or an
-    outcome row id; an empty one waives the rule for the whole trial. A waiver that covers no
-    finding becomes a finding itself.
+    outcome row id; an empty one waives the rule for the whole trial.
     """
     known = list(waivers)
-    used: set[int] = set()
     out = []
     for finding in findings:
-        for number, waiver in enumerate(known):
-            if not _covers(waiver, finding):
-                continue
-            used.add(number)
-            if finding.severity is Severity.HOLD:
-                finding = replace(
-                    finding, status="waived", waived_by=waiver[3], waiver_reason=waiver[4]
-                )
+        covering = [waiver for waiver in known if _covers(waiver, finding)]
+        if covering and finding.severity is Severity.HOLD:
+            by, reason = covering[-1][3:]
+            finding = replace(finding, status="waived", waived_by=by, waiver_reason=reason)
         out.append(finding)
-    for number, (trial_id, rule_id, subject, by, _) in enumerate(known):
-        if number not in used:
-            about = f" on {subject}" if subject else ""
-            out.append(
-                Finding(
-                    trial_id,
-                    "waiver_unused",
-                    Severity.WARNING,
-                    f"the waiver of {rule_id}{about} by {by} covers no finding",
-                    "remove it, or correct its rule and subject",
-                    "trial.yaml",
-                )
-            )
     return out
+
+
+def unused_waivers(findings: Iterable[Finding], waivers: Iterable[Waived]) -> list[Finding]:
+    """A warning for each waiver that covers no finding."""
+    known = list(findings)
+    return [
+        Finding(
+            trial_id,
+            "waiver_unused",
+            Severity.WARNING,
+            f"the waiver of {rule_id}{f' on {subject}' if subject else ''} by {by} covers no "
+            "finding",
+            "remove it, or correct its rule and subject",
+            "trial.yaml",
+        )
+        for trial_id, rule_id, subject, by, reason in waivers
+        if not any(_covers((trial_id, rule_id, subject, by, reason), one) for one in known)
+    ]

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from validations.expectations import NUMBER_PATTERN, CheckOutcome, Failure, validate
+from validations.casting import cast
 from validations.findings import Finding, Severity, name_rows
-from validations.numbers import (
-    LARGEST_COUNT,
-    LARGEST_MEASUREMENT,
-    SMALLEST_MEASUREMENT,
-    decimals_of,
-    is_plausible,
-)
+from validations.judge import CheckOutcome, Failure, judge
+from validations.numbers import LARGEST_COUNT, LARGEST_MEASUREMENT, SMALLEST_MEASUREMENT
 from validations.records import EFFECTIVE_SIZES, ROW_CHECKS
 from validations.schema import Column, TableSchema
 
@@ -45,18 +39,22 @@ class Screened:
 
 
 def screen(
-    records: pd.DataFrame, schema: TableSchema, declared: dict[str, pd.Series] | None = None
+    records: pd.DataFrame,
+    schema: TableSchema,
+    declared: dict[str, pd.Series] | None = None,
+    blank: dict[str, pd.Series] | None = None,
 ) -> Screened:
     """Apply a record schema to text records of one kind, stacked over trials.
 
     declared: rule id -> boolean per record, for rules about names in the manifest; and
     `effective_sizes`, whether the row's numbers of persons are effective sample sizes (else they
-    must be whole). A row that breaks any rule is rejected once per rule; the others are accepted.
+    must be whole). blank: label -> per record, whether the manifest names its column and the cell
+    is empty. A row that breaks any rule is rejected once per rule; the others are accepted.
     Nothing raises.
     """
     records = records.reset_index(drop=True)
     effective = (declared or {}).get("effective_sizes", pd.Series(False, index=records.index))
-    frame = _cast(records, schema, effective.to_numpy(dtype=bool))
+    frame = cast(records, schema, effective.to_numpy(dtype=bool))
     for rule in schema.rules:
         passed = (declared or {}).get(rule.id)
         if passed is None and rule.id in ROW_CHECKS:
@@ -65,76 +63,22 @@ def screen(
             frame[rule.flag] = ["yes" if ok else "no" for ok in passed]
     for name in schema.key:
         frame[f"key:{name}"] = records[name].astype(str) if name in records else ""
-    failures, outcomes = validate(frame, schema)
+    failures, outcomes = judge(frame, schema)
+    for name, empty in (blank or {}).items():
+        positions = tuple(int(i) for i in np.flatnonzero(empty.to_numpy()))
+        failures += [Failure("value_required", name, positions)] if positions else []
+        outcomes.append(
+            CheckOutcome("value_required", name, not positions, len(frame), len(positions))
+        )
     rejected = _rejected_rows(records, schema, leading_failures(failures, schema))
     bad = sorted({position for failure in failures for position in failure.positions})
     accepted = frame.drop(index=bad)
-    findings = _summaries(rejected, schema) + _sizes_told(accepted, schema)
+    findings = _summaries(rejected, schema) + _sizes_told(accepted)
     accepted = accepted[[c for c in accepted.columns if ":" not in c]].reset_index(drop=True)
     return Screened(accepted, rejected, findings, outcomes)
 
 
-def _cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> pd.DataFrame:
-    """Numbers as floats beside their text; empty text as missing, and so is what no measurement
-    can be (a flag beside it says so)."""
-    frame = records.copy()
-    frame[EFFECTIVE_SIZES] = effective
-    for column in schema.columns:
-        if column.name not in frame:
-            continue
-        found = frame[column.name].astype(str)
-        text = pd.Series([cell or None for cell in found], index=frame.index, dtype=object)
-        if column.is_number:
-            frame[f"text:{column.name}"] = text
-            _cast_numbers(frame, column, text)
-        else:
-            frame[column.name] = text
-    for name in ("scale_min", "scale_max"):
-        if name in frame:
-            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
-    return frame
-
-
-def _cast_numbers(frame: pd.DataFrame, column: Column, text: pd.Series) -> None:
-    """The numbers of a column with the flags of `CELL_FLAGS` (missing where no number stands)."""
-    name = column.name
-    readable = text.map(lambda one: one is not None and bool(_NUMBER.match(one)))
-    tiny = _may_be_tiny(frame, column)
-    good = pd.Series(
-        [
-            not ok or is_plausible(one, count=column.whole, tiny=small)
-            for one, ok, small in zip(text, readable, tiny, strict=True)
-        ],
-        index=frame.index,
-    )
-    numbers = pd.to_numeric(text, errors="coerce").astype(float).where(good & readable)
-    frame[name] = numbers
-    if not good.all():
-        frame[f"number_plausible:{name}"] = ["yes" if ok else "no" for ok in good]
-    if column.whole:
-        excused = frame[EFFECTIVE_SIZES] | _has_error_of_its_own(frame)
-        whole = numbers.isna() | (numbers % 1 == 0) | excused
-        frame[f"count_whole:{name}"] = ["yes" if ok else "no" for ok in whole]
-    if name == "percent":
-        frame["percent_decimals"] = [
-            float(decimals_of(one)) if ok else np.nan
-            for one, ok in zip(text, readable, strict=True)
-        ]
-
-
-def _has_error_of_its_own(frame: pd.DataFrame) -> pd.Series:
-    """Printed effects with their standard error, variance or interval: their group sizes do not
-    make the variance (reviews give means of comparisons there)."""
-    given = pd.Series(False, index=frame.index)
-    if "statistic" in frame:
-        for names in (("se",), ("variance",), ("ci_lb", "ci_ub")):
-            if all(name in frame for name in names):
-                filled = [frame[name].notna() & (frame[name].astype(str) != "") for name in names]
-                given |= np.logical_and.reduce(filled)
-    return given
-
-
-def _sizes_told(accepted: pd.DataFrame, schema: TableSchema) -> list[Finding]:
+def _sizes_told(accepted: pd.DataFrame) -> list[Finding]:
     """Group sizes that are not whole in accepted rows whose variance does not rest on them."""
     sizes = [name for name in ("n1", "n2") if name in accepted and "statistic" in accepted]
     if not sizes or accepted.empty:
@@ -160,11 +104,10 @@ def _sizes_told(accepted: pd.DataFrame, schema: TableSchema) -> list[Finding]:
     return findings
 
 
-def _may_be_tiny(frame: pd.DataFrame, column: Column) -> pd.Series:
-    """Cells of p-values; a printed p stands in the column `value` too."""
-    if column.name == "value" and "statistic" in frame:
-        return frame["statistic"].astype(str) == "p"
-    return pd.Series(column.tiny, index=frame.index)
+_FILL = (
+    "fill the cell; where empty cells repeat the one above, as merged cells do, list the column "
+    "under `fill_down:`"
+)
 
 
 def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
@@ -196,7 +139,7 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
             "`clustering_already_adjusted: true` under `design:`",
         )
     if rule_id == "value_required":
-        return f"{column} is empty", fix or "fill the cell"
+        return f"{column} is empty", fix or _FILL
     if rule_id == "row_unique":
         return schema.duplicate, "keep one of the rows, or tell them apart"
     if rule_id == "value_allowed":
@@ -222,7 +165,6 @@ _OF_ONE_OUTCOME = ("value", "baseline")
 """Cells of participant rows that belong to one outcome; others concern the whole row."""
 _KEY_LENGTH = 4
 _UNREADABLE = ("number_readable", "number_plausible", "value_required")
-_NUMBER = re.compile(NUMBER_PATTERN)
 
 
 def leading_failures(failures: list[Failure], schema: TableSchema) -> list[Failure]:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from validations.findings import Finding, Severity
-from validations.manifest.model import ParticipantSource, TrialManifest
+from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import DesignType
 
 Record = dict[Any, Any]
@@ -26,10 +26,15 @@ LARGE_LOSS, LARGE_DIFFERENCE_OF_LOSS = 0.20, 0.10
 
 
 def trial_findings(
-    outcomes: pd.DataFrame, effects: pd.DataFrame, manifests: Mapping[str, TrialManifest]
+    outcomes: pd.DataFrame,
+    effects: pd.DataFrame,
+    manifests: Mapping[str, TrialManifest],
+    cluster_faults: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Finding]:
     """Every rule of this module. outcomes: outcome rows. effects: one row per outcome row on the
-    common scale, with `yi`, `turned` and `reason`."""
+    common scale, with `yi`, `turned` and `reason`. cluster_faults: (trial, outcome) -> why the
+    participants of a cluster trial give no design effect."""
+    faults = cluster_faults or {}
     found = effects.drop_duplicates("outcome_row_id").set_index("outcome_row_id")
     out: list[Finding] = []
     for row in outcomes.to_dict("records"):
@@ -42,7 +47,7 @@ def trial_findings(
         out += _implausibly_large(row, effect)
         out += _asymmetric_interval(row)
         out += _contradicted_direction(row, effect)
-        out += _clustering(row, manifest)
+        out += _clustering(row, manifest, faults)
         out += _randomized(row, manifest)
     return out
 
@@ -209,32 +214,30 @@ def _contradicted_direction(row: Record, effect: Any) -> list[Finding]:
     )
 
 
-def _clustering(row: Record, manifest: TrialManifest) -> list[Finding]:
+def _clustering(
+    row: Record, manifest: TrialManifest, faults: Mapping[tuple[str, str], str]
+) -> list[Finding]:
+    """A cluster trial whose variances do not allow for its clusters."""
     design = manifest.design
     if design.type is not DesignType.CLUSTER or design.clustering_already_adjusted:
         return []
-    if row["design_effect"] > 1.0 or (design.icc is not None and design.mean_cluster_size):
+    if design.icc is not None and design.mean_cluster_size:
         return []
-    if (
-        row["basis"] == "participant_rows"
-        and row["design_effect"] == 1.0
-        and _has_clusters(manifest)
-    ):
+    by_person = row["basis"] == "participant_rows"
+    if by_person and pd.notna(row["design_effect"]):
         return []
+    why = faults.get((str(row["trial_id"]), str(row["outcome_id"])), "") if by_person else ""
+    lacks = f"whose clusters are not usable ({why})" if why else (
+        "without cluster ids, ICC or adjusted numbers"
+    )  # fmt: skip
     return _finding(
         row,
         "clustering_unaccounted",
         Severity.HOLD,
-        f"{_name(row)} comes from a cluster trial without cluster ids, ICC or adjusted numbers; "
-        "its variance would be too small",
-        "give design.icc with design.mean_cluster_size, a cluster column, or "
-        "clustering_already_adjusted: true",
+        f"{_name(row)} comes from a cluster trial {lacks}; its variance would be too small",
+        "give design.icc with design.mean_cluster_size, a cluster column with a cluster for every "
+        "person and several clusters per arm, or clustering_already_adjusted: true",
     )
-
-
-def _has_clusters(manifest: TrialManifest) -> bool:
-    sources = [s for s in manifest.sources if isinstance(s, ParticipantSource)]
-    return any(source.columns.cluster for source in sources)
 
 
 def _randomized(row: Record, manifest: TrialManifest) -> list[Finding]:

@@ -139,10 +139,12 @@ def within_arm_correlation(
     """Within-arm correlation from the total-sample one, as a partial correlation given arm.
 
     r_total: intention with behavior over all arms; r_arm_intention, r_arm_behavior:
-    point-biserial correlations of arm with each outcome.
+    point-biserial correlations of arm with each outcome. A result beyond -1 or 1 says that the
+    three contradict each other: it is no correlation, and the caller must refuse it.
     """
     r, ri, rb = vectors(
         r_total=r_total, r_arm_intention=r_arm_intention, r_arm_behavior=r_arm_behavior
     )
+    require(~(np.abs(r) > 1), "a correlation lies between -1 and 1")
     require(~(np.abs(ri) >= 1) & ~(np.abs(rb) >= 1), "correlations with arm must be below 1")
     return (r - ri * rb) / np.sqrt((1.0 - ri**2) * (1.0 - rb**2))

@@ -6,6 +6,8 @@ dictionaries with the column names of the published tables.
 """
 
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import Stack, TrialEffects, syntheses, upstream_of
+from analysis.synthesis.stack import Stack, TrialEffects, of_synthesis, syntheses, upstream_of
 
-__all__ = ["AnalysisSettings", "Stack", "TrialEffects", "syntheses", "upstream_of"]
+__all__ = [
+    "AnalysisSettings", "Stack", "TrialEffects", "of_synthesis", "syntheses", "upstream_of"
+]  # fmt: skip

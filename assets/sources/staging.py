@@ -8,16 +8,20 @@ import hmac
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
+from assets.fence import doing
 from assets.sources.declared_texts import translated
+from assets.sources.labels import Persons, compare_persons, labels_alike
 from assets.sources.reading import RawTable, read_table
+from ibgap.base.labels import clean_label, clean_labels
 from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
 from validations.manifest import load_manifest
+from validations.manifest.load import MANIFEST_NAME
 from validations.manifest.model import (
     ActionSource,
     ArmSource,
@@ -29,6 +33,7 @@ from validations.manifest.model import (
     Source,
     TrialManifest,
 )
+from validations.manifest.vocabulary import DesignType
 from validations.records import RECORD_SCHEMAS
 
 IDENTITY = [
@@ -50,74 +55,115 @@ class StagedTrial:
 
     manifest: None when it could not be read. records: kind -> frame of text with the identity
     columns. study_values: per study of a review, columns that pairs and moderators name.
-    files: name, sha256, bytes and rows of every file.
+    unlinked: pairs of participant sources whose ids do not tell the same persons. files: name,
+    sha256, bytes and rows of every file.
     """
 
     collection_id: str
     manifest: TrialManifest | None = None
     records: dict[str, pd.DataFrame] = field(default_factory=dict)
     study_values: pd.DataFrame = field(default_factory=pd.DataFrame)
+    unlinked: frozenset[frozenset[str]] = frozenset()
     findings: list[Finding] = field(default_factory=list)
     files: list[dict[str, object]] = field(default_factory=list)
 
 
 def stage_trial(folder: Path, key: bytes) -> StagedTrial:
-    """Read manifest and files of a trial folder; faults become findings, nothing raises.
+    """Read manifest and files of a trial folder; what is wrong with them becomes findings.
 
-    key: secret of this store; participant ids leave this function only as keyed hashes. A fault
-    that nobody foresaw becomes a finding of this trial too, with its class alone, since its text
-    may hold values.
+    key: secret of this store; participant ids leave this function only as keyed hashes.
     """
-    try:
-        return _stage(folder, key)
-    except Exception as error:
-        unforeseen = Finding(
-            folder.name,
-            "trial_unreadable",
-            Severity.ERROR,
-            f"the trial could not be read ({type(error).__name__})",
-            "run `ibgap trial check` on the folder and compare manifest and files",
-        )
-        return StagedTrial(folder.name, findings=[unforeseen])
-
-
-def _stage(folder: Path, key: bytes) -> StagedTrial:
     staged = StagedTrial(folder.name)
-    try:
-        manifest = load_manifest(folder)
-    except TrialFileError as error:
-        staged.findings += error.findings
-        return staged
+    with doing("reading the manifest", file=MANIFEST_NAME):
+        try:
+            manifest = load_manifest(folder)
+        except TrialFileError as error:
+            staged.findings += error.findings
+            return staged
     staged.manifest = manifest
     staged.findings += _unfinished(folder.name, manifest)
     frames: dict[str, list[pd.DataFrame]] = {}
     study_values: list[pd.DataFrame] = []
+    persons: dict[str, Persons] = {}
     for source in manifest.sources:
-        try:
-            raw = read_table(folder.name, folder, source.file, source.format)
-            staged.findings += raw.findings
-            staged.files.append(
-                {
-                    "file": source.file,
-                    "sha256": raw.sha256,
-                    "bytes": raw.size,
-                    "rows": len(raw.frame),
-                }
-            )
-            _require_columns(raw, source, {"recode": list(source.recode)})
-            raw, excluded = _keep_declared_rows(raw, source)
-            staged.findings += _note_excluded(folder.name, source, excluded)
-            for kind, frame in _extract(manifest, source, raw, key).items():
-                frames.setdefault(kind, []).append(frame)
-            study_values.append(_study_values(manifest, source, raw))
-        except TrialFileError as error:
-            staged.findings += error.findings
+        with doing("reading the data file", file=source.file):
+            try:
+                _read_source(staged, manifest, source, folder, key, frames, study_values, persons)
+            except TrialFileError as error:
+                staged.findings += error.findings
     staged.records = {kind: pd.concat(parts, ignore_index=True) for kind, parts in frames.items()}
     staged.study_values = (
         pd.concat(study_values, ignore_index=True) if study_values else pd.DataFrame()
     )
     _tell_studies_apart(staged)
+    staged.findings += labels_alike(folder.name, staged.records)
+    staged.unlinked, told = compare_persons(folder.name, persons)
+    staged.findings += told
     return staged
+
+
+def _read_source(
+    staged: StagedTrial,
+    manifest: TrialManifest,
+    source: Source,
+    folder: Path,
+    key: bytes,
+    frames: dict[str, list[pd.DataFrame]],
+    study_values: list[pd.DataFrame],
+    persons: dict[str, Persons],
+) -> None:
+    """Add what one source gives."""
+    raw = read_table(folder.name, folder, source.file, source.format)
+    staged.findings += raw.findings
+    staged.files.append(
+        {"file": source.file, "sha256": raw.sha256, "bytes": raw.size, "rows": len(raw.frame)}
+    )
+    named = {"fill_down": source.fill_down, "may_be_empty": source.may_be_empty}
+    _require_columns(raw, source, {"recode": list(source.recode), **named})
+    raw = _filled_down(raw, source)
+    raw, excluded = _keep_declared_rows(raw, source)
+    staged.findings += _note_excluded(folder.name, source, excluded)
+    for kind, frame in _extract(manifest, source, raw, key).items():
+        frames.setdefault(kind, []).append(frame)
+    if isinstance(source, ParticipantSource):
+        ids, arms = source.columns.participant, source.columns.arm
+        moves = manifest.design.type is DesignType.CROSSOVER
+        persons[source.id] = Persons(
+            clean_labels(list(raw.frame[ids])), [] if moves else list(_cells(raw, source, [arms]))
+        )
+        staged.findings += _moderators_of_persons(manifest, source)
+    else:
+        study_values.append(_study_values(manifest, source, raw))
+
+
+def _filled_down(raw: RawTable, source: Source) -> RawTable:
+    """Empty cells of the columns under `fill_down:` with the cell above."""
+    if not source.fill_down:
+        return raw
+    frame = raw.frame.copy()
+    for column in source.fill_down:
+        filled = [clean_label(str(cell)) or None for cell in frame[column]]
+        frame[column] = pd.Series(filled, index=frame.index, dtype=object).ffill().fillna("")
+    return replace(raw, frame=frame)
+
+
+def _moderators_of_persons(manifest: TrialManifest, source: ParticipantSource) -> list[Finding]:
+    """A moderator describes trials; a cell of a participant's row is never published as one."""
+    named = [m for m in manifest.moderators if m.column and m.source in ("", source.id)]
+    only = len(manifest.sources) == 1
+    return [
+        Finding(
+            manifest.id,
+            "moderator_of_participants",
+            Severity.WARNING,
+            f"the moderator {m.name!r} names a column of participant rows, whose cells are never "
+            "published; the trial has no value of it",
+            "give the trial's value as `value:`",
+            "trial.yaml",
+        )
+        for m in named
+        if m.source or only
+    ]
 
 
 def _unfinished(trial: str, manifest: TrialManifest) -> list[Finding]:
@@ -167,17 +213,10 @@ def _keep_declared_rows(raw: RawTable, source: Source) -> tuple[RawTable, int]:
     keep = pd.Series(True, index=raw.frame.index)
     for column, texts in source.where.items():
         declared = {text: text for text in texts}
-        keep &= translated(raw.frame[column], declared, source.format.decimal).isin(texts)
+        cells = pd.Series(clean_labels(list(raw.frame[column])), index=keep.index, dtype=object)
+        keep &= translated(cells, declared, source.format.decimal).isin(texts)
     rows = [row for row, kept in zip(raw.rows, keep, strict=True) if kept]
-    kept = RawTable(
-        raw.file,
-        raw.frame[keep].reset_index(drop=True),
-        rows,
-        raw.sha256,
-        raw.size,
-        raw.labels,
-        raw.findings,
-    )
+    kept = replace(raw, frame=raw.frame[keep].reset_index(drop=True), rows=rows)
     return kept, int((~keep).sum())
 
 
@@ -222,11 +261,16 @@ def _require_columns(raw: RawTable, source: Source, wanted: dict[str, list[str]]
         raise TrialFileError(missing)
 
 
-def _cells(raw: RawTable, source: Source, columns: list[str]) -> pd.Series:
-    """Text of one or several joined columns, recoded and with missing codes emptied."""
+def _cells(raw: RawTable, source: Source, columns: list[str], *, label: bool = True) -> pd.Series:
+    """Text of one or several joined columns, recoded and with missing codes emptied.
+
+    label: whether the cells name something; then they pass the door of labels first.
+    """
     parts = []
     for column in columns:
         text = raw.frame[column].astype(str)
+        if label:
+            text = pd.Series(clean_labels(list(text)), index=text.index, dtype=object)
         mapping = source.recode.get(column, {})
         if mapping:
             by_label = {
@@ -272,8 +316,9 @@ def _fields(
     out = pd.DataFrame(index=raw.frame.index)
     for name in all_fields:
         if name in mapping:
-            text = _cells(raw, source, mapping[name])
-            out[name] = _number_text(text, source) if name in _NUMERIC_FIELDS else text
+            is_number = name in _NUMERIC_FIELDS
+            text = _cells(raw, source, mapping[name], label=not is_number)
+            out[name] = _number_text(text, source) if is_number else text
         else:
             out[name] = values.get(name, "")
     return out
@@ -297,7 +342,7 @@ def _identify(
     frame["row"] = raw.rows
     frame["block"] = block
     frame["found_in"] = json.dumps({k: " + ".join(v) for k, v in found_in.items()}, sort_keys=True)
-    rest = [c for c in frame.columns if c not in IDENTITY and c != "study"]
+    rest = [c for c in frame.columns if c not in IDENTITY]
     return frame[IDENTITY + rest]
 
 
@@ -354,7 +399,8 @@ def _participants(
         ]
         wanted[f"outcome {outcome.id}"] = [column for column in columns if column]
     _require_columns(raw, source, wanted)
-    person = _pseudonyms(raw.frame[source.columns.participant], manifest.id, key)
+    ids = clean_labels(list(raw.frame[source.columns.participant]))
+    person = _pseudonyms(ids, manifest.id, key)
     frames, items = [], []
     for outcome in outcomes:
         frames.append(_outcome_values(manifest, source, raw, outcome, person))
@@ -366,7 +412,7 @@ def _participants(
                         "outcome": outcome.id,
                         "participant": person,
                         "item": column,
-                        "value": _number_text(_cells(raw, source, [column]), source),
+                        "value": _number_text(_cells(raw, source, [column], label=False), source),
                     }
                 )
             )
@@ -376,7 +422,7 @@ def _participants(
     return out
 
 
-def _pseudonyms(ids: pd.Series, trial: str, key: bytes) -> list[str]:
+def _pseudonyms(ids: list[str], trial: str, key: bytes) -> list[str]:
     return [
         hmac.new(key, f"{trial}\x00{one}".encode(), hashlib.sha256).hexdigest()[:24] if one else ""
         for one in ids
@@ -390,8 +436,9 @@ def _outcome_values(
     outcome: Outcome,
     person: list[str],
 ) -> pd.DataFrame:
-    value = _cells(raw, source, [outcome.column])
-    if outcome.scale.type == "binary":
+    is_binary = outcome.scale.type == "binary"
+    value = _cells(raw, source, [outcome.column], label=is_binary)
+    if is_binary:
         yes = dict.fromkeys(outcome.scale.acted_values, "1")
         no = dict.fromkeys(outcome.scale.not_acted_values, "0")
         labels = raw.labels.get(outcome.column, {})
@@ -408,7 +455,7 @@ def _outcome_values(
             "outcome": outcome.id,
             "value": value,
             "baseline": (
-                _number_text(_cells(raw, source, [outcome.baseline_column]), source)
+                _number_text(_cells(raw, source, [outcome.baseline_column], label=False), source)
                 if outcome.baseline_column
                 else ""
             ),

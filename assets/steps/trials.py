@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from assets.steps.staging import Staged
+from assets.steps.journeys import Journeys
 from assets.store import TableStore
 from assets.tables import trial_tables
 from assets.tables.moderators import moderator_values
@@ -26,8 +28,8 @@ def disclosure_profiles(store: TableStore, trials: list[str]) -> dict[str, Discl
         else DEFAULT_PROFILE
     )
     out = {}
-    for trial, summary in Staged(store, trials).summaries.items():
-        if "participant_rows" in summary["kinds"]:
+    for trial, summary in Journeys(store, trials).summaries.items():
+        if "participant_rows" in summary["checks"]:
             own = (summary["manifest"] or {}).get("disclosure")
             out[trial] = DisclosureProfile(own["profile"]) if own else default
     return out
@@ -35,8 +37,8 @@ def disclosure_profiles(store: TableStore, trials: list[str]) -> dict[str, Discl
 
 def describe_trials(store: TableStore, trials: list[str]) -> pd.DataFrame:
     """Trials, arms and instruments."""
-    staged = Staged(store, trials)
-    manifests = staged.manifests
+    journeys = Journeys(store, trials)
+    manifests = journeys.manifests
     labels: dict[str, tuple[str, str]] = {}
     for kind in RECORD_SCHEMAS:
         records = store.read(f"screened/{kind}")
@@ -56,17 +58,21 @@ def describe_trials(store: TableStore, trials: list[str]) -> pd.DataFrame:
     )
     store.write("context/instruments", trial_tables.instruments_table(manifests))
     store.write("context/risk_of_bias", trial_tables.risk_of_bias_table(manifests))
-    store.write("context/moderators", moderator_values(manifests, staged.study_values))
+    store.write("context/moderators", moderator_values(manifests, journeys.stack("study_values")))
     return table
 
 
-def collect_findings(store: TableStore, trials: list[str]) -> pd.DataFrame:
-    """All findings of the run, waivers applied, and all rejected rows."""
-    staged = Staged(store, trials)
-    findings = staged.findings
-    parts = [f"screened/{kind}_findings" for kind in RECORD_SCHEMAS]
-    made = ("outcomes", "participants", "effects", "pairs")
-    for name in [*parts, *(f"{step}/findings" for step in made)]:
+def collect_findings(
+    store: TableStore, trials: list[str], syntheses: Sequence[str] = ()
+) -> pd.DataFrame:
+    """All findings of the run, and all rejected rows.
+
+    syntheses: tables of the synthesis layer, which were made before.
+    """
+    findings = Journeys(store, trials).findings
+    made = ["effects/findings"]
+    made += [f"synthesis/{name}_findings" for name in syntheses]
+    for name in made:
         findings += findings_from_frame(store.read(name))
     frame = findings_frame(findings)
     store.write("context/findings", frame)

@@ -8,6 +8,7 @@ a row without number and with the reason.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -104,7 +105,7 @@ def make_effects(outcomes: pd.DataFrame, settings: AnalysisSettings) -> pd.DataF
 
 def _rows(outcomes: pd.DataFrame, effects: EffectSizes) -> pd.DataFrame:
     """Attach effects to their rows, allowing for clustering and turning the direction."""
-    inflation = outcomes["design_effect"].to_numpy(dtype=float)
+    inflation = outcomes["design_effect"].fillna(1.0).to_numpy(dtype=float)
     if (inflation > 1.0).any():
         effects = inflate_for_clustering(effects, inflation)
     turned = ~outcomes["higher_is_better"].astype(bool).to_numpy()
@@ -238,10 +239,15 @@ def _from_reported(outcomes: pd.DataFrame, settings: AnalysisSettings) -> pd.Dat
 
 def apply_holds(effects: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
     """Take effects out of the pools that an open error or hold names."""
-    held = {f.subject: f.rule_id for f in findings if f.blocks and f.subject}
+    held = {f.subject: f"held: {f.rule_id}" for f in findings if f.blocks and f.subject}
+    return leave_out(effects, held)
+
+
+def leave_out(effects: pd.DataFrame, reasons: Mapping[str, str]) -> pd.DataFrame:
+    """Take the effects of outcome rows out of the pools. reasons: outcome row id -> why."""
     out = effects.copy()
-    reasons = [held.get(row_id, "") for row_id in out["outcome_row_id"]]
-    is_held = pd.Series([bool(reason) for reason in reasons], index=out.index, dtype=bool)
-    out["in_pool"] = out["in_pool"].astype(bool) & ~is_held
-    out["reason"] = out["reason"].where(~is_held, [f"held: {reason}" for reason in reasons])
+    why = pd.Series([reasons.get(i, "") for i in out["outcome_row_id"]], out.index, dtype=object)
+    leaves = why != ""
+    out["in_pool"] = out["in_pool"].astype(bool) & ~leaves
+    out["reason"] = out["reason"].where(~leaves, why)
     return out

@@ -201,7 +201,11 @@ def _described(rows: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
     out["design_effect"] = (
         out["design_effect"].astype(float).fillna(pd.Series(design, index=out.index))
     )
-    out["design_effect"] = out["design_effect"].fillna(1.0)
+    clustered = pd.Series([_is_clustered(manifests[c]) for c in out["collection_id"]], out.index)
+    # Unknown stays unknown: the effect of a cluster trial without it is held.
+    out["design_effect"] = out["design_effect"].where(
+        clustered.astype(bool) | out["design_effect"].notna(), 1.0
+    )
     out["comparison_id"] = [
         f"{i}_vs_{c}" for i, c in zip(out["intervention_arm"], out["comparator_arm"], strict=True)
     ]
@@ -260,10 +264,14 @@ def _describe(manifest: TrialManifest, outcome: Outcome) -> dict[str, object]:
     }
 
 
+def _is_clustered(manifest: TrialManifest) -> bool:
+    design = manifest.design
+    return design.type is DesignType.CLUSTER and not design.clustering_already_adjusted
+
+
 def _declared_design_effect(manifest: TrialManifest) -> float:
     design = manifest.design
-    is_cluster = design.type is DesignType.CLUSTER and not design.clustering_already_adjusted
-    if is_cluster and design.icc is not None and design.mean_cluster_size is not None:
+    if _is_clustered(manifest) and design.icc is not None and design.mean_cluster_size is not None:
         return 1.0 + (design.mean_cluster_size - 1.0) * design.icc
     return float("nan")
 

@@ -1,273 +1,27 @@
-"""Pairs of upstream and behavior effects, and the sampling correlations within each trial."""
+"""Pairs of upstream and behavior effects that belong together, and why others do not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from analysis.dependent.covariances import (
-    EffectArms,
-    binary_arms,
-    covariance_from_correlations,
-    effect_covariance,
-    latent_from_phi,
-    latent_from_point_biserial,
-    phi_from_latent,
-    point_biserial_from_latent,
-    smd_arms,
-)
-from analysis.effect_sizes import hedges_j, smd_to_correlation, within_arm_correlation
-from analysis.effect_sizes.binary import ODDS_TO_SMD
-from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, TrialEffects
 from assets.tables.arms import Manifests
-from assets.tables.participants import ParticipantFacts
+from assets.tables.correlation_book import (
+    NEAR_PERFECT,
+    CorrelationBook,
+    WithinArm,
+    latent_correlation,
+)
 from validations.findings import Finding, Severity
 from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import Construct, CorrelationOrigin
 from validations.tables import made_columns
 
 PAIR_COLUMNS = made_columns("paired_effects")
-_EXACT = {"participant_rows", "intention_by_action"}
-"""Kinds of data that give the joint distribution of the outcomes."""
 _TACT = ("target", "action", "context", "time")
-Outcomes = dict[str, Record]
-"""Outcome rows by id."""
-
-
-@dataclass(frozen=True)
-class WithinArm:
-    """Within-arm correlation of two outcomes with where it comes from."""
-
-    r: float
-    origin: str
-    n: float = float("nan")
-    variance: float = float("nan")
-
-
-class CorrelationBook:
-    """Looks up the within-arm correlation of two outcomes of a trial, best origin first."""
-
-    def __init__(
-        self,
-        manifests: Manifests,
-        facts: dict[str, ParticipantFacts],
-        study_values: pd.DataFrame,
-        settings: AnalysisSettings,
-    ) -> None:
-        self.manifests, self.facts, self.settings = manifests, facts, settings
-        self.columns: dict[tuple[str, str, str], float] = {}
-        for row in study_values.to_dict("records") if not study_values.empty else []:
-            value = pd.to_numeric(row["value"], errors="coerce")
-            if pd.notna(value):
-                self.columns[(row["trial_id"], row["comparison"], row["column"])] = float(value)
-
-    def within_arm(self, first: Record, second: Record, assumed: float) -> WithinArm:
-        """Correlation of the outcomes of two effects of one trial."""
-        if first["construct"] == second["construct"]:
-            within = max(self.settings.within_construct_correlation, assumed)
-            return WithinArm(within, CorrelationOrigin.ASSUMED.value)
-        up, behavior = (first, second) if second["construct"] == "behavior" else (second, first)
-        trial = str(first["trial_id"])
-        facts = self.facts.get(trial) if {up["basis"], behavior["basis"]} <= _EXACT else None
-        key = (str(up["outcome_id"]), str(behavior["outcome_id"]))
-        # Correlations of scores; an outcome for which lower is better turns the sign.
-        sign = 1.0 if up["turned"] == behavior["turned"] else -1.0
-        if facts is not None and key in facts.within_arm:
-            r, n, variance = facts.within_arm[key]
-            return WithinArm(sign * r, CorrelationOrigin.PARTICIPANT_DATA.value, float(n), variance)
-        declared = self._declared(self.manifests[str(first["collection_id"])], up, behavior, sign)
-        return declared or WithinArm(assumed, CorrelationOrigin.ASSUMED.value)
-
-    def _declared(
-        self, manifest: TrialManifest, up: Record, behavior: Record, sign: float
-    ) -> WithinArm | None:
-        for pair in manifest.pairs:
-            given = pair.correlation
-            if (pair.upstream, pair.behavior) != (up["outcome_id"], behavior["outcome_id"]):
-                continue
-            if given is None:
-                continue
-            r = given.value
-            if r is None:
-                marks = (str(up.get("comparison", "")), "")
-                found = [self.columns.get((str(up["trial_id"]), m, given.column)) for m in marks]
-                r = next((value for value in found if value is not None), None)
-            if r is None or not -1.0 < r < 1.0:
-                continue
-            n1, n2 = (float(up[name]) if pd.notna(up[name]) else 0.0 for name in ("n1", "n2"))
-            n = given.n if given.n is not None else n1 + n2
-            variance = (1.0 - r**2) ** 2 / (n - 3.0) if n > 3 else float("nan")
-            if given.origin is CorrelationOrigin.REPORTED_TOTAL:
-                return WithinArm(
-                    _without_treatment(sign * r, up, behavior), given.origin.value, n, variance
-                )
-            return WithinArm(sign * r, given.origin.value, n, variance)
-        return None
-
-
-def _without_treatment(r: float, up: Record, behavior: Record) -> float:
-    """Within-arm correlation from one over all arms: the part due to the arms is removed."""
-    with_arm = [
-        float(smd_to_correlation(record["yi"], record["n1"], record["n2"])[0])
-        for record in (up, behavior)
-    ]
-    return float(within_arm_correlation(r, with_arm[0], with_arm[1])[0])
-
-
-def latent_correlation(within: WithinArm, up: Record, behavior: Record) -> float:
-    """The within-arm correlation on the scale of the effects: binary outcomes as cuts of a
-    latent normal (assumed and borrowed correlations are latent already)."""
-    if within.origin in (CorrelationOrigin.ASSUMED.value, CorrelationOrigin.BORROWED.value):
-        return within.r
-    shares = [float(s) for record in (up, behavior) if (s := record.get("share")) is not None]
-    if len(shares) == 2:
-        return latent_from_phi(within.r, shares[0], shares[1])
-    return latent_from_point_biserial(within.r, shares[0]) if shares else within.r
-
-
-def trial_effects(
-    records: Sequence[Record], outcomes: Outcomes, book: CorrelationBook, assumed: float
-) -> TrialEffects:
-    """Covariance matrix of the pooled effects of one trial.
-
-    records: effects on the common scale. outcomes: outcome rows by id, for SDs and events.
-    From participant rows the correlation of the estimates is exact; otherwise it follows from
-    the shared arms and the within-arm correlation by the closed forms.
-    """
-    arms = [_arms(record, outcomes, book.settings) for record in records]
-    size = len(records)
-    correlations, origins = np.eye(size), np.full((size, size), "", dtype=object)
-    for i in range(size):
-        for j in range(i):
-            value, origin = _estimate_correlation(
-                records[i], records[j], arms[i], arms[j], book, assumed
-            )
-            correlations[i, j] = correlations[j, i] = value
-            origins[i, j] = origins[j, i] = origin
-    variances = [float(record["vi"]) for record in records]
-    covariance, moved = covariance_from_correlations(correlations, variances)
-    return TrialEffects(tuple(records), covariance, origins, moved)
-
-
-def _measurement(record: Record) -> str:
-    weeks = "" if pd.isna(record["weeks"]) else record["weeks"]
-    return "|".join(
-        str(x) for x in (record["outcome_id"], record["instrument"], weeks, record["timepoint"])
-    )
-
-
-def _arms(record: Record, outcomes: Outcomes, settings: AnalysisSettings) -> EffectArms | None:
-    n1, n2 = record["n1"], record["n2"]
-    if pd.isna(n1) or pd.isna(n2):
-        return None
-    n1, n2 = float(n1), float(n2)
-    one, two = str(record["intervention_arm"]), str(record["comparator_arm"])
-    row = outcomes[str(record["outcome_row_id"])]
-    if pd.notna(row["events1"]) and pd.notna(row["events2"]):
-        p1, p2 = ((row[e] + 0.5) / (n + 1.0) for e, n in (("events1", n1), ("events2", n2)))
-        return binary_arms(
-            _measurement(record),
-            one,
-            two,
-            measure="OR",
-            p1=p1,
-            p2=p2,
-            n1=n1,
-            n2=n2,
-            scale=ODDS_TO_SMD[settings.odds_to_smd],
-        )
-    sds = (row["sd1"], row["sd2"])
-    known = all(pd.notna(sd) and sd > 0 for sd in sds)
-    return smd_arms(
-        _measurement(record),
-        one,
-        two,
-        g=float(record["yi"]),
-        j=float(hedges_j(n1 + n2 - 2.0)[0]),
-        n1=n1,
-        n2=n2,
-        sd1=float(sds[0]) if known else None,
-        sd2=float(sds[1]) if known else None,
-    )
-
-
-def _estimate_correlation(
-    first: Record,
-    second: Record,
-    arms1: EffectArms | None,
-    arms2: EffectArms | None,
-    book: CorrelationBook,
-    assumed: float,
-) -> tuple[float, str]:
-    facts = book.facts.get(str(first["trial_id"]))
-    if facts is not None and {first["basis"], second["basis"]} <= _EXACT:
-        key1, key2 = (
-            (str(r["intervention_arm"]), str(r["comparator_arm"]), str(r["outcome_id"]))
-            for r in (first, second)
-        )
-        if (key1, key2) in facts.correlations:
-            sign = 1.0 if first["turned"] == second["turned"] else -1.0
-            value = sign * facts.correlations[(key1, key2)]
-            return value, CorrelationOrigin.PARTICIPANT_DATA.value
-    same = _measurement(first) == _measurement(second)
-    within = WithinArm(1.0, "same_measurement") if same else book.within_arm(first, second, assumed)
-    shared = {first["intervention_arm"], first["comparator_arm"]} & {
-        second["intervention_arm"],
-        second["comparator_arm"],
-    }
-    if not shared:
-        return 0.0, "no_shared_arm"
-    if arms1 is None or arms2 is None:
-        return within.r * (1.0 if len(shared) == 2 else 0.5), within.origin
-    r = _as_observed(within, arms1, arms2, first, second)
-    nominal = effect_covariance(arms1, arms1, 1.0) * effect_covariance(arms2, arms2, 1.0)
-    return effect_covariance(arms1, arms2, r) / float(np.sqrt(nominal)), within.origin
-
-
-def _as_observed(
-    within: WithinArm,
-    arms1: EffectArms,
-    arms2: EffectArms,
-    first: Record,
-    second: Record,
-) -> float:
-    """Assumed and borrowed correlations are latent: attenuate them where outcomes are binary."""
-    if within.origin not in (CorrelationOrigin.ASSUMED.value, CorrelationOrigin.BORROWED.value):
-        return within.r
-    shares = [share for record in (first, second) if (share := record.get("share")) is not None]
-    if len(shares) == 2:
-        return phi_from_latent(within.r, float(shares[0]), float(shares[1]))
-    if len(shares) == 1:
-        return float(point_biserial_from_latent(within.r, float(shares[0])))
-    return within.r
-
-
-def _share(row: dict[str, Any]) -> float | None:
-    """Share with the event over both arms of a binary outcome."""
-    events, n = row["events1"] + row["events2"], row["n1"] + row["n2"]
-    return float((events + 0.5) / (n + 1.0)) if pd.notna(events) and n > 0 else None
-
-
-def all_trial_effects(
-    effects: pd.DataFrame, outcomes: pd.DataFrame, book: CorrelationBook, assumed: float
-) -> list[TrialEffects]:
-    """`trial_effects` for every trial that has effects in the pools."""
-    by_id: Outcomes = {str(r["outcome_row_id"]): r for r in outcomes.to_dict("records")}
-    pooled = effects[effects["in_pool"].astype(bool)]
-    found = [by_id[str(row_id)] for row_id in pooled["outcome_row_id"]]
-    pooled = pooled.assign(
-        share=pd.Series([_share(row) for row in found], index=pooled.index, dtype=object),
-        comparison=[row["comparison"] for row in found],
-    )
-    by_trial: dict[str, list[Record]] = {}
-    for record in pooled.to_dict("records"):
-        by_trial.setdefault(str(record["trial_id"]), []).append(record)
-    return [trial_effects(records, by_id, book, assumed) for records in by_trial.values()]
 
 
 def _pair_declared(manifest: TrialManifest, up: str, behavior: str) -> bool | None:
@@ -314,6 +68,7 @@ def make_pairs(
                     paired.add(comparison)
                     within = book.within_arm(up, behavior, assumed)
                     findings += _doubtful_direction(up, behavior, within)
+                    findings += _doubtful_correlation(up, behavior, within)
                     rows.append(_pair_row(up, behavior, within, float(trial.covariance[i, j])))
         findings += [f for c, found in faults.items() if c not in paired for f in found]
     return pd.DataFrame(rows, columns=PAIR_COLUMNS), findings
@@ -376,6 +131,30 @@ def _doubtful_direction(up: Record, behavior: Record, within: WithinArm) -> list
     ]
 
 
+def _doubtful_correlation(up: Record, behavior: Record, within: WithinArm) -> list[Finding]:
+    """A correlation that cannot be right, and one that says the two outcomes are one."""
+    names = f"{up['outcome_label']} with {behavior['outcome_label']}"
+
+    def told(rule: str, message: str, fix: str) -> list[Finding]:
+        return [Finding(str(up["trial_id"]), rule, Severity.WARNING, message, fix, "trial.yaml")]
+
+    if within.fault:
+        return told(
+            "correlation_contradicts_effects",
+            f"{names}: {within.fault}; the assumed correlation stands in its place",
+            "check the correlation, whether it is one within arms, and the effects",
+        )
+    latent = latent_correlation(within, up, behavior)
+    if within.origin != CorrelationOrigin.ASSUMED.value and abs(latent) >= NEAR_PERFECT:
+        return told(
+            "correlation_near_perfect",
+            f"{names}: their correlation within arms is {latent:.2f}, as of one measurement in two "
+            "forms; it does not enter the slope of the synthesis",
+            "check that the two outcomes are two columns, and not one recoded",
+        )
+    return []
+
+
 def _pair_row(up: Record, behavior: Record, within: WithinArm, covariance: float) -> Record:
     y1, v1, y2, v2 = (float(r[c]) for r in (up, behavior) for c in ("yi", "vi"))
     return {
@@ -405,29 +184,3 @@ def _pair_row(up: Record, behavior: Record, within: WithinArm, covariance: float
         "difference": y1 - y2,
         "difference_vi": v1 + v2 - 2.0 * covariance,
     }
-
-
-COVARIANCE_COLUMNS = made_columns("effect_covariances")
-ASSUMED_COLUMNS = made_columns("assumed_covariances")
-
-
-def covariance_table(trials: Iterable[TrialEffects]) -> pd.DataFrame:
-    """Sampling covariances of the pooled effects of each trial, one row per pair of effects."""
-    rows = []
-    for trial in trials:
-        ids = trial.values("effect_id")
-        sd = np.sqrt(np.diag(trial.covariance))
-        for i in range(len(ids)):
-            for j in range(i):
-                c = float(trial.covariance[i, j])
-                rows.append(
-                    (
-                        trial["trial_id"],
-                        ids[j],
-                        ids[i],
-                        c,
-                        c / float(sd[i] * sd[j]),
-                        trial.origins[i, j],
-                    )
-                )
-    return pd.DataFrame(rows, columns=COVARIANCE_COLUMNS)

@@ -3,12 +3,14 @@ clustering and the action-control table. Only aggregates leave this module."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import is_constant
 from analysis.clustering import anova_icc
 from analysis.effect_sizes import design_effect
 from analysis.errors import EstimationError
@@ -21,6 +23,7 @@ from analysis.gap.participants import (
     pooled_within_arm_correlation,
     smd_influence,
 )
+from assets.fence import doing
 from validations.manifest.crosscheck import COMPARATORS
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, DesignType, ScaleType
@@ -36,13 +39,17 @@ class ParticipantFacts:
     correlations: pairs of effects -> correlation of the estimates. within_arm: (upstream,
     behavior) -> (r, n, variance). adjusted: effect -> (difference, pooled SD, multiple R, n of
     the intervention and of the comparator arm with a baseline value).
-    design_effects: outcome -> design effect. counts: rows of the action-control table.
+    design_effects: outcome -> design effect. cluster_faults: outcome of a cluster trial -> why it
+    has none. baseline_faults: effect -> why its baseline is not adjusted for.
+    counts: rows of the action-control table.
     """
 
     correlations: dict[tuple[EffectKey, EffectKey], float] = field(default_factory=dict)
     within_arm: dict[tuple[str, str], tuple[float, int, float]] = field(default_factory=dict)
     adjusted: dict[EffectKey, tuple[float, float, float, int, int]] = field(default_factory=dict)
     design_effects: dict[str, float] = field(default_factory=dict)
+    cluster_faults: dict[str, str] = field(default_factory=dict)
+    baseline_faults: dict[EffectKey, str] = field(default_factory=dict)
     counts: list[dict[str, object]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, object]:
@@ -52,6 +59,8 @@ class ParticipantFacts:
             "within_arm": [[*key, *value] for key, value in self.within_arm.items()],
             "adjusted": [[*key, *value] for key, value in self.adjusted.items()],
             "design_effects": self.design_effects,
+            "cluster_faults": self.cluster_faults,
+            "baseline_faults": [[*key, why] for key, why in self.baseline_faults.items()],
             "counts": self.counts,
         }
 
@@ -63,6 +72,8 @@ class ParticipantFacts:
             {(row[0], row[1]): (row[2], row[3], row[4]) for row in data["within_arm"]},
             {tuple(row[:3]): tuple(row[3:]) for row in data["adjusted"]},
             dict(data["design_effects"]),
+            dict(data["cluster_faults"]),
+            {tuple(row[:3]): row[3] for row in data["baseline_faults"]},
             list(data["counts"]),
         )
 
@@ -80,29 +91,47 @@ def comparisons_of(manifest: TrialManifest) -> list[tuple[str, str]]:
     if not manifest.arms:
         return [("intervention", "comparator")]
     if manifest.comparisons:
-        return [(c.intervention, c.comparator) for c in manifest.comparisons]
+        return list(dict.fromkeys((c.intervention, c.comparator) for c in manifest.comparisons))
     tested = [arm.id for arm in manifest.arms if arm.role not in COMPARATORS]
     controls = [arm.id for arm in manifest.arms if arm.role in COMPARATORS]
     return [(t, c) for c in controls for t in tested]
 
 
+Unlinked = frozenset[frozenset[str]]
+"""Pairs of sources whose participants cannot be told to be the same persons."""
+
+
 def participant_facts(
-    manifest: TrialManifest, rows: pd.DataFrame, intender_rule: str
+    manifest: TrialManifest,
+    rows: pd.DataFrame,
+    intender_rule: str,
+    unlinked: Unlinked = frozenset(),
 ) -> ParticipantFacts:
-    """Aggregate one trial's accepted participant rows (numbers cast, one row per value)."""
+    """Aggregate one trial's accepted participant rows (numbers cast, one row per value).
+
+    unlinked: pairs of sources whose persons are not set against each other: nothing joint is
+    computed of their outcomes.
+    """
     facts = ParticipantFacts()
     if rows.empty:
         return facts
     outcomes = [o for o in manifest.outcomes if (rows["outcome"] == o.id).any()]
+    source = dict(zip(rows["outcome"], rows["source_id"], strict=True)) if unlinked else {}
+
+    def together(first: Outcome, second: Outcome) -> bool:
+        return frozenset((source.get(first.id), source.get(second.id))) not in unlinked
+
     wide, arms, baseline = (wide_table(rows, column) for column in ("value", "arm", "baseline"))
     if manifest.design.type is DesignType.CLUSTER:
         _cluster_facts(facts, manifest, rows)
-    _effect_correlations(facts, manifest, outcomes, wide, arms, baseline)
+    with doing("correlating the effects"):
+        _effect_correlations(facts, manifest, outcomes, (wide, arms, baseline), together)
     for upstream in outcomes:
         for behavior in outcomes:
             is_pair = (
                 upstream.construct is not Construct.BEHAVIOR
                 and behavior.construct is Construct.BEHAVIOR
+                and together(upstream, behavior)
             )
             if is_pair:
                 _correlate(facts, upstream, behavior, wide, arms)
@@ -135,6 +164,7 @@ def facts_from_counts(
                     pd.DataFrame(
                         {
                             "participant": ids,
+                            "source_id": "",
                             "row": ids,
                             "arm": record["arm"],
                             "outcome": outcome,
@@ -152,40 +182,100 @@ def _effect_correlations(
     facts: ParticipantFacts,
     manifest: TrialManifest,
     outcomes: list[Outcome],
-    wide: pd.DataFrame,
-    arms: pd.DataFrame,
-    baseline: pd.DataFrame,
+    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+    together: Callable[[Outcome, Outcome], bool],
 ) -> None:
-    keys: list[EffectKey] = []
-    influences: list[Influence] = []
+    """Correlations of all effects whose persons are known to be the same; tables: values, arms and
+    baselines, one row per person and one column per outcome."""
+    wide, arms, baseline = tables
+    found: list[tuple[EffectKey, Outcome, Influence]] = []
     for outcome in outcomes:
         for intervention, comparator in comparisons_of(manifest):
             member = arms[outcome.id].isin([intervention, comparator]).to_numpy()
-            person = np.flatnonzero(member)
-            values = wide[outcome.id].to_numpy(dtype=float)[member]
-            treated = (arms[outcome.id] == intervention).to_numpy()[member]
-            if min(treated.sum(), (~treated).sum()) < 2 or np.ptp(values) == 0:
-                continue
             key = (intervention, comparator, outcome.id)
-            covariate = baseline[outcome.id].to_numpy(dtype=float)[member]
-            if outcome.scale.type is ScaleType.BINARY:
-                influence = log_odds_influence(values, treated, person)
-            elif outcome.baseline_column and np.isfinite(covariate).sum() > 4:
-                both = np.isfinite(covariate)
-                facts.adjusted[key] = _adjusted(values[both], treated[both], covariate[both])
-                influence = adjusted_difference_influence(
-                    values[both], treated[both], covariate[both], person[both]
+            with doing(outcome=outcome.id):
+                influence = _influence(
+                    facts,
+                    key,
+                    outcome,
+                    wide[outcome.id].to_numpy(dtype=float)[member],
+                    (arms[outcome.id] == intervention).to_numpy()[member],
+                    baseline[outcome.id].to_numpy(dtype=float)[member],
+                    np.flatnonzero(member),
                 )
-            else:
-                influence = smd_influence(values, treated, person)
-            keys.append(key)
-            influences.append(influence)
-    if not keys:
+            if influence is not None:
+                found.append((key, outcome, influence))
+    if not found:
         return
-    matrix = influence_correlations(influences, len(wide))
-    for i, first in enumerate(keys):
-        for j, second in enumerate(keys):
-            facts.correlations[(first, second)] = float(matrix[i, j])
+    matrix = influence_correlations([influence for _, _, influence in found], len(wide))
+    for i, (first, one, _) in enumerate(found):
+        for j, (second, other, _) in enumerate(found):
+            if together(one, other):
+                facts.correlations[(first, second)] = float(matrix[i, j])
+
+
+def _influence(
+    facts: ParticipantFacts,
+    key: EffectKey,
+    outcome: Outcome,
+    values: np.ndarray,
+    treated: np.ndarray,
+    covariate: np.ndarray,
+    person: np.ndarray,
+) -> Influence | None:
+    """Contributions of the persons to one effect, None where there is no effect; what adjusts for
+    the baseline, or why nothing does, is kept in `facts`."""
+    if min(treated.sum(), (~treated).sum()) < 2 or not _vary_within(values, treated):
+        return None
+    if outcome.scale.type is ScaleType.BINARY:
+        return log_odds_influence(values, treated, person)
+    if outcome.baseline_column:
+        both = np.isfinite(covariate)
+        own = values[both], treated[both], covariate[both]
+        why = baseline_fault(*own)
+        if not why:
+            facts.adjusted[key] = _adjusted(*own)
+            return adjusted_difference_influence(*own, person[both])
+        facts.baseline_faults[key] = why
+    return smd_influence(values, treated, person)
+
+
+def _vary_within(values: np.ndarray, treated: np.ndarray) -> bool:
+    """Whether the values of a comparison vary in at least one of its arms beyond rounding; a
+    yes/no outcome may differ between the arms alone."""
+    if set(np.unique(values)) <= {0.0, 1.0}:
+        return bool(np.ptp(values) > 0)
+    return not (is_constant(values[treated]) and is_constant(values[~treated]))
+
+
+DETERMINING = 0.99
+"""From this within-arm correlation on a baseline is the outcome itself in another form."""
+
+
+def baseline_fault(values: np.ndarray, treated: np.ndarray, covariate: np.ndarray) -> str:
+    """Why a comparison cannot be adjusted for a baseline; empty when it can.
+
+    values, treated, covariate: of the persons of both arms who have a baseline value.
+    """
+    if values.size < 5 or min(treated.sum(), (~treated).sum()) < 2:
+        return "fewer than 2 persons of an arm, or fewer than 5 in all, have a baseline value"
+    if not _vary_within(values, treated):
+        return "the outcome of the persons with a baseline value does not vary"
+    if is_constant(covariate[treated]) and is_constant(covariate[~treated]):
+        return "the baseline does not vary within the arms"
+    if abs(_within_arm_r(values, treated, covariate)) >= DETERMINING:
+        return "the baseline determines the outcome within the arms"
+    return ""
+
+
+def _centered(values: np.ndarray, treated: np.ndarray) -> np.ndarray:
+    return np.where(treated, values - values[treated].mean(), values - values[~treated].mean())
+
+
+def _within_arm_r(values: np.ndarray, treated: np.ndarray, covariate: np.ndarray) -> float:
+    one, two = _centered(values, treated), _centered(covariate, treated)
+    one, two = one / np.abs(one).max(), two / np.abs(two).max()
+    return float((one @ two) / np.sqrt((one @ one) * (two @ two)))
 
 
 def _adjusted(
@@ -194,28 +284,30 @@ def _adjusted(
     """ANCOVA difference, pooled raw SD, within-arm multiple correlation and both n."""
     x = np.column_stack([np.ones_like(values), treated.astype(float), covariate])
     coefficients, *_ = np.linalg.lstsq(x, values, rcond=None)
-    centered = np.where(treated, values - values[treated].mean(), values - values[~treated].mean())
-    covariate_centered = np.where(
-        treated, covariate - covariate[treated].mean(), covariate - covariate[~treated].mean()
-    )
-    sd = float(np.sqrt((centered**2).sum() / (values.size - 2)))
-    r = float(np.corrcoef(centered, covariate_centered)[0, 1])
+    sd = float(np.sqrt((_centered(values, treated) ** 2).sum() / (values.size - 2)))
+    r = _within_arm_r(values, treated, covariate)
     return float(coefficients[1]), sd, r, int(treated.sum()), int((~treated).sum())
 
 
 def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, rows: pd.DataFrame) -> None:
+    """Design effects of a cluster trial, or why there is none."""
     if manifest.design.clustering_already_adjusted:
         return
     for outcome, part in rows.groupby("outcome"):
-        if part["cluster"].isna().all() or (part["cluster"].fillna("") == "").all():
+        blank = int((part["cluster"].fillna("") == "").sum())
+        if blank:
+            some = "no person has a cluster" if blank == len(part) else "some persons have none"
+            facts.cluster_faults[str(outcome)] = some
             continue
         try:
-            summary = anova_icc(
-                part["value"].to_numpy(dtype=float),
-                part["arm"].to_numpy(),
-                part["cluster"].fillna("").to_numpy(),
-            )
-        except EstimationError:
+            with doing("estimating the intracluster correlation", outcome=str(outcome)):
+                summary = anova_icc(
+                    part["value"].to_numpy(dtype=float),
+                    part["arm"].to_numpy(),
+                    part["cluster"].to_numpy(),
+                )
+        except EstimationError as error:
+            facts.cluster_faults[str(outcome)] = str(error)
             continue
         size = max(1.0, summary.cluster_size)
         facts.design_effects[str(outcome)] = float(design_effect(size, summary.icc)[0])

@@ -18,7 +18,8 @@ from analysis.participant_checks import (
     equal_variances,
     normal_residuals,
 )
-from assets.tables.participants import comparisons_of, wide_table
+from assets.fence import doing
+from assets.tables.participants import baseline_fault, comparisons_of, wide_table
 from validations.findings import Finding, Severity
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, ScaleType
@@ -38,7 +39,8 @@ def participant_checks(
         if outcome.id not in wide or outcome.scale.type is ScaleType.BINARY:
             continue
         for intervention, comparator in comparisons_of(manifest):
-            out += _comparison_checks(manifest, outcome, rows, intervention, comparator)
+            with doing(outcome=outcome.id):
+                out += _comparison_checks(manifest, outcome, rows, intervention, comparator)
         own = items[items["outcome"] == outcome.id] if len(items) else items
         if len(own):
             numbers = own.assign(value=pd.to_numeric(own["value"], errors="coerce"))
@@ -100,7 +102,7 @@ def _comparison_checks(
         "sd_ratio_levene": lambda: equal_variances(values, treated),
         "normality_shapiro": lambda: normal_residuals(values, treated),
     }
-    if outcome.baseline_column and both.sum() > 4:
+    if outcome.baseline_column and not baseline_fault(values[both], treated[both], baseline[both]):
         checks["ancova_group"] = lambda: adjusted_difference_p(
             values[both], treated[both], baseline[both]
         )
@@ -130,7 +132,8 @@ def _row(
         "check": name,
     }
     try:
-        check = make()
+        with doing(f"making the check {name}", outcome=outcome):
+            check = make()
     except EstimationError as error:
         return about | {"status": "not_estimable", "reason": str(error)}
     return about | {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from assets.sources.staging import stage_trial
-from assets.steps import check_staged
+from analysis.synthesis.settings import AnalysisSettings
+from assets.journey import trial_journey
 from pipelines import exits
 from pipelines.command_line import main
 from tests.builders import Recipe
@@ -53,11 +53,11 @@ def command() -> Callable[..., Answer]:
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[[Recipe | Path], Answer]:
-    """What the check says of reading and screening a trial, without its dry run of the effects."""
+    """What the journey of a trial says of it, without the command line around it."""
 
     def run(trial: Recipe | Path) -> Answer:
         folder = trial if isinstance(trial, Path) else trial.write(tmp_path)
-        findings = check_staged(stage_trial(folder.resolve(), b"test"))
+        findings = trial_journey(folder.resolve(), b"test", AnalysisSettings()).findings
         set_aside = any(finding.blocks for finding in findings)
         text = "\n".join(finding.text() for finding in findings)
         return Answer(exits.SET_ASIDE if set_aside else exits.OK, text)

@@ -98,7 +98,7 @@ def run_steps(home: Home) -> None:
     for table in steps.SYNTHESIS_TABLES:
         steps.synthesize(store, names, settings, table)
     steps.describe_trials(store, names)
-    steps.collect_findings(store, names)
+    steps.collect_findings(store, names, steps.SYNTHESIS_TABLES)
     home.publish()
 
 

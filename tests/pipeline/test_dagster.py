@@ -61,7 +61,7 @@ def test_the_definitions_load(home: Home) -> None:
     assert repository.has_job(REFRESH)
     assert repository.has_sensor_def("drop_folder") and repository.has_schedule_def("daily_refresh")
     keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
-    assert {"raw/staged_trials", "core/intention_outcomes", "core/behavior_outcomes",
+    assert {"raw/trial_journeys", "core/intention_outcomes", "core/behavior_outcomes",
             "core/effects", "out/gap_estimates", "out/release"} <= keys  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_the_job_succeeds_and_is_remembered(job: JobRun) -> None:
     assert event is not None and event.asset_materialization is not None
     metadata = event.asset_materialization.metadata
     assert metadata["release_id"].value == job.home.release().release_id
-    staged = job.instance.get_materialized_partitions(dg.AssetKey(["raw", "staged_trials"]))
+    staged = job.instance.get_materialized_partitions(dg.AssetKey(["raw", "trial_journeys"]))
     assert staged == {recipe.name for recipe in FOUR}
 
 

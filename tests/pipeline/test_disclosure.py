@@ -173,7 +173,7 @@ def test_other_profiles(copy_of_small: Home) -> None:
     from pipelines.publisher import publishable_tables
 
     store = TableStore(copy_of_small.store)
-    exact = store.read("participants/arm_statistics").set_index(["outcome", "arm"])["events"]
+    exact = store.read("outcomes/arm_statistics").set_index(["outcome", "arm"])["events"]
     for profile in ("none", "basic"):
         store.write_json("settings", {"disclosure": profile})
         table = publishable_tables(store, ["small_trial"])["behavior_outcomes"]

@@ -125,7 +125,7 @@ import assets.store
 whole = assets.store.TableStore.write
 def write(self, name, frame):
     whole(self, name, frame)
-    if name == "staged/effects_trial/reported_effects":
+    if name == "journeys/effects_trial/effects":
         die()
 assets.store.TableStore.write = write
 """,

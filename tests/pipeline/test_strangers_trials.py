@@ -388,8 +388,9 @@ def test_a_draft_of_counts_recodes_the_arms(tmp_path: Path) -> None:
 def test_a_fault_nobody_foresaw_stops_one_trial_only(
     copy_of_small: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from analysis.synthesis.settings import AnalysisSettings
     from assets.sources import staging
-    from assets.steps import stage
+    from assets.steps import make_journeys
     from assets.store import TableStore
 
     def fail(*arguments: object, **options: object) -> None:
@@ -397,5 +398,8 @@ def test_a_fault_nobody_foresaw_stops_one_trial_only(
 
     monkeypatch.setattr(staging, "read_table", fail)
     folder = copy_of_small.trials / "arms_trial"
-    (folder / "note.txt").write_text("changed")
-    assert stage(TableStore(copy_of_small.store), folder)["findings"] == 1
+    (folder / "table.csv").write_text((folder / "table.csv").read_text() + "\n")
+    store = TableStore(copy_of_small.store)
+    made = make_journeys(store, [folder], AnalysisSettings())["arms_trial"]
+    assert made["findings"] == 1 and made["manifest"] is None
+    assert "a library fell over" in (store.root / "traces" / "arms_trial.txt").read_text()

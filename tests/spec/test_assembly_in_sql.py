@@ -12,7 +12,6 @@ import pytest
 from analysis.synthesis.settings import AnalysisSettings
 from assets import steps
 from assets.store import TableStore
-from validations.records import RECORD_SCHEMAS
 
 TRIALS = Path(__file__).parents[2] / "trials"
 NAMES = ["burger2022_vaccination", "kato2022_rubella", "help_primary_care_linkage"]
@@ -22,11 +21,7 @@ NAMES = ["burger2022_vaccination", "kato2022_rubella", "help_primary_care_linkag
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     store = TableStore(tmp_path_factory.mktemp("store"))
     store.prepare()
-    for name in NAMES:
-        steps.stage(store, TRIALS / name)
-    for kind in RECORD_SCHEMAS:
-        steps.screen_records(store, NAMES, kind)
-    steps.summarize_participants(store, NAMES, AnalysisSettings())
+    steps.make_journeys(store, [TRIALS / name for name in NAMES], AnalysisSettings())
     return steps.assemble_outcomes(store, NAMES)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ibgap.base.labels import clean_label
+
 
 class _Columns(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
@@ -30,7 +32,7 @@ class _Columns(BaseModel):
     @classmethod
     def _as_text(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            return {str(k): str(v) for k, v in value.items()}
+            return {str(k): clean_label(str(v)) for k, v in value.items()}
         return value
 
     def mapping(self) -> dict[str, list[str]]:

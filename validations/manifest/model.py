@@ -6,8 +6,9 @@ import re
 import warnings
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from ibgap.base.labels import clean_label
 from validations.manifest.columns import (
     ActionColumns,
     ArmColumns,
@@ -51,6 +52,9 @@ def _identifier(value: str) -> str:
     return value
 
 
+Label = Annotated[str, AfterValidator(clean_label)]
+"""Text that names something: it passes the same door as the labels of files."""
+
 Identifier = Annotated[str, Field(description="lower-case letters, digits and _")]
 
 
@@ -78,7 +82,7 @@ class Arm(Strict):
 
     id: Identifier
     role: ArmRole = Field(description="experimental, or which kind of comparator")
-    label: str = Field(default="", description="name for tables and figures")
+    label: Label = Field(default="", description="name for tables and figures")
     n_randomized: int | None = Field(default=None, ge=0, description="persons randomized to it")
 
     _check_id = field_validator("id")(_identifier)
@@ -113,13 +117,22 @@ class _Source(Strict):
         default_factory=dict,
         description="keep only rows whose column has one of these texts; others are counted",
     )
+    fill_down: list[str] = Field(
+        default_factory=list,
+        description="columns whose empty cells repeat the cell above, as merged cells do",
+    )
+    may_be_empty: list[str] = Field(
+        default_factory=list,
+        description="columns of labels that a study leaves empty where it has nothing to tell "
+        "apart (one comparison, one instrument)",
+    )
 
     _check_id = field_validator("id")(_identifier)
 
     @field_validator("missing_codes", mode="before")
     @classmethod
     def _codes_as_text(cls, value: Any) -> Any:
-        return [str(code) for code in value] if isinstance(value, list) else value
+        return [clean_label(str(code)) for code in value] if isinstance(value, list) else value
 
     @field_validator("recode", "where", mode="before")
     @classmethod
@@ -128,9 +141,9 @@ class _Source(Strict):
             return value
         return {
             str(column): (
-                {str(k): v for k, v in mapping.items()}
+                {clean_label(str(k)): v for k, v in mapping.items()}
                 if isinstance(mapping, dict)
-                else [str(v) for v in mapping]
+                else [clean_label(str(v)) for v in mapping]
                 if isinstance(mapping, list)
                 else mapping
             )
@@ -204,13 +217,13 @@ class Scale(Strict):
     @field_validator("acted_values", "not_acted_values", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:
-        return [str(v) for v in value] if isinstance(value, list) else value
+        return [clean_label(str(v)) for v in value] if isinstance(value, list) else value
 
 
 class Timepoint(Strict):
     """When an outcome was measured."""
 
-    label: str = Field(default="", description="as the trial calls it")
+    label: Label = Field(default="", description="as the trial calls it")
     weeks: float | None = Field(
         default=None, ge=0, description="weeks since randomization (0 = immediately after)"
     )
@@ -223,16 +236,16 @@ class Outcome(Strict):
     construct: Construct = Field(  # type: ignore[assignment]
         description="what it measures, truthfully"
     )
-    label: str = Field(default="", description="name for tables and figures")
-    instrument: str = Field(default="", description="questionnaire, item, record or device")
+    label: Label = Field(default="", description="name for tables and figures")
+    instrument: Label = Field(default="", description="questionnaire, item, record or device")
     scale: Scale
     higher_is_better: bool = Field(
         description="whether a higher value is what the intervention wants (direction)"
     )
-    target: str = Field(default="", description="to whom or what (TACT)")
-    action: str = Field(default="", description="which act (TACT)")
-    context: str = Field(default="", description="in which situation (TACT)")
-    time: str = Field(default="", description="within which time (TACT)")
+    target: Label = Field(default="", description="to whom or what (TACT)")
+    action: Label = Field(default="", description="which act (TACT)")
+    context: Label = Field(default="", description="in which situation (TACT)")
+    time: Label = Field(default="", description="within which time (TACT)")
     timepoint: Timepoint = Field(default_factory=Timepoint)
     measured_by: MeasuredBy = MeasuredBy.NOT_REPORTED
     analysis_set: AnalysisSet = AnalysisSet.OBSERVED
@@ -262,6 +275,23 @@ class Comparison(Strict):
 
     intervention: str
     comparator: str
+    primary: bool = Field(
+        default=True,
+        description="whether it may stand in the pools; the pools set a trial against one "
+        "comparator, and never two interventions against each other",
+    )
+
+
+class Identity(Strict):
+    """Another trial that is this one, or is not although it looks like it."""
+
+    study: Label = Field(
+        default="", description="label of the study, in a table of many trials; else this trial"
+    )
+    trial: str = Field(
+        min_length=1, description="id of the other trial, as `ibgap findings` names it"
+    )
+    reason: str = Field(min_length=1, description="how that is known")
 
 
 class PairCorrelation(Strict):
@@ -286,7 +316,7 @@ class Moderator(Strict):
     """A property of the trial that may go with larger or smaller effects."""
 
     name: Identifier
-    value: str = Field(default="", description="the trial's value")
+    value: Label = Field(default="", description="the trial's value")
     column: str = Field(default="", description="column with one value per study of a review")
     source: str = Field(default="", description="source that holds the column")
     kind: Literal["category", "number"] = "category"
@@ -315,6 +345,9 @@ class Provenance(Strict):
 
     citation: str = Field(min_length=1, description="full reference")
     doi: str = ""
+    registry_ids: list[str] = Field(
+        default_factory=list, description="ids in trial registries, such as NCT01234567"
+    )
     source: str = Field(min_length=1, description="where the file was taken from")
     license: str = Field(min_length=1, description="license of the data, or facts with citation")
     retrieved: str = Field(default="", description="date")
@@ -343,10 +376,10 @@ class TrialManifest(Strict):
 
     ibgap: Literal[1] = Field(description="version of the manifest format")
     id: Identifier
-    label: str = Field(min_length=1, description="Author et al. year")
+    label: Label = Field(min_length=1, description="Author et al. year")
     year: int | None = Field(default=None, ge=1900, le=2200)
-    country: str = Field(default="", description="ISO 3166 alpha-3 code")
-    topic: str = Field(default="", description="the behavior's domain, for example vaccination")
+    country: Label = Field(default="", description="ISO 3166 alpha-3 code")
+    topic: Label = Field(default="", description="the behavior's domain, for example vaccination")
     synthesis: Identifier = Field(
         default="main",
         description="group of trials that are pooled together; name another to analyze apart",
@@ -368,6 +401,14 @@ class TrialManifest(Strict):
     provenance: Provenance
     disclosure: Disclosure | None = None
     waivers: list[Waiver] = Field(default_factory=list)
+    same_as: list[Identity] = Field(
+        default_factory=list,
+        description="trials that report the same persons: they count, this one does not",
+    )
+    distinct_from: list[Identity] = Field(
+        default_factory=list,
+        description="trials that share a DOI, registry id, or label and numbers, and are others",
+    )
     notes: str = ""
 
     _check_id = field_validator("id", "synthesis")(_identifier)

@@ -1,23 +1,16 @@
-"""Splitting staged records into accepted and rejected."""
+"""Records of one kind, split into accepted and rejected rows."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+import json
 
 import pandas as pd
 
-from assets.sources.staging import IDENTITY, StagedTrial
-from assets.steps.staging import Staged, name_trial
-from assets.store import TableStore
+from assets.sources.staging import IDENTITY
 from assets.tables.arms import lopsided_quantiles
-from validations.findings import (
-    Finding,
-    findings_frame,
-)
 from validations.manifest.model import TrialManifest
 from validations.records import RECORD_SCHEMAS
-from validations.schema import RowRule
+from validations.schema import RowRule, TableSchema
 from validations.screening import Screened, screen
 
 
@@ -73,7 +66,39 @@ def screen_kind(kind: str, records: pd.DataFrame, manifests: dict[str, TrialMani
             for c, o in zip(records["collection_id"], records["outcome"], strict=True)
         ]
         records = records.assign(scale_min=[s[0] for s in scales], scale_max=[s[1] for s in scales])
-    return screen(records, schema, _declared_flags(records, schema.rules, manifests))
+    flags = _declared_flags(records, schema.rules, manifests)
+    return screen(records, schema, flags, _blank_labels(records, schema, manifests))
+
+
+UNNAMED = ("favors", "control_group", "cluster", "layer", "coder", "source")
+"""Texts that may be missing: a direction that nobody printed, a control group that is shared with
+no one, a layer or coder that was not noted; clusters are judged with the trial's design."""
+
+
+def _blank_labels(
+    records: pd.DataFrame, schema: TableSchema, manifests: dict[str, TrialManifest]
+) -> dict[str, pd.Series]:
+    """Empty cells where the manifest names a column for a label, per label that has any.
+
+    A label that every row must have is judged by its own rule. Under `may_be_empty:` a study may
+    leave a label out in all of its rows, but not in some of them.
+    """
+    own = [c.name for c in schema.columns if not c.is_number and not c.required]
+    free = {(m.id, s.id): set(s.may_be_empty) for m in manifests.values() for s in m.sources}
+    columns = [json.loads(text) for text in records["found_in"]]
+    spared = [free[key] for key in zip(records["collection_id"], records["source_id"], strict=True)]
+    out = {}
+    for name in ["study", *own]:
+        if name not in records or name in UNNAMED:
+            continue
+        filled = records[name].fillna("").astype(str) != ""
+        asked = pd.Series([name in one for one in columns], index=records.index)
+        may = [one.get(name) in some for one, some in zip(columns, spared, strict=True)]
+        some_filled = filled.groupby(records["trial_id"]).transform("any")
+        wrong = ~filled & asked & (~pd.Series(may, index=records.index) | some_filled)
+        if wrong.any():
+            out[name] = wrong.reset_index(drop=True)
+    return out
 
 
 def _scale(manifest: TrialManifest, outcome_id: str) -> tuple[str, str]:
@@ -82,35 +107,3 @@ def _scale(manifest: TrialManifest, outcome_id: str) -> tuple[str, str]:
         return "", ""
     limits = (outcome.scale.min, outcome.scale.max)
     return "" if limits[0] is None else str(limits[0]), "" if limits[1] is None else str(limits[1])
-
-
-def screen_records(store: TableStore, trials: list[str], kind: str) -> dict[str, Any]:
-    """Split the records of one kind into accepted and rejected, before anything is stored."""
-    staged = Staged(store, trials)
-    screened = screen_kind(kind, staged.records(kind), staged.manifests)
-    store.write(f"screened/{kind}", screened.accepted)
-    store.write(f"screened/{kind}_rejected", screened.rejected)
-    store.write(f"screened/{kind}_findings", findings_frame(screened.findings))
-    report = {
-        "accepted": len(screened.accepted),
-        "rejected": int(
-            screened.rejected[["trial_id", "file", "row", "outcome"]].drop_duplicates().shape[0]
-        )
-        if len(screened.rejected)
-        else 0,
-        "checks": [asdict(outcome) for outcome in screened.outcomes],
-    }
-    store.write_json(f"screened/{kind}_report", report)
-    return report
-
-
-def check_staged(staged: StagedTrial) -> list[Finding]:
-    """Findings of one staged trial as `ibgap trial check` shows them, screening included."""
-    findings = [f if f.trial_id else name_trial(f, staged.collection_id) for f in staged.findings]
-    if staged.manifest is None:
-        return findings
-    manifests = {staged.collection_id: staged.manifest}
-    for kind, records in staged.records.items():
-        if kind in RECORD_SCHEMAS:
-            findings += screen_kind(kind, records.astype(object), manifests).findings
-    return findings

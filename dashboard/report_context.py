@@ -120,12 +120,13 @@ def _moderator_table(caption: str, rows: list[Row], level: float) -> Table:
     for row in rows:
         key = (row["construct"], row["moderator"])
         test = ""
+        told = f"; left out: {row['left_out']}" if key != before and row.get("left_out") else ""
         if key != before and math.isfinite(row["f"]):
             test = _test_words(row)
         before = key
         name = Cell(
             words(row["level_value"]) or "not given",
-            f"{words(row['moderator'])}; {_on(row)}",
+            f"{words(row['moderator'])}; {_on(row)}{told}",
         )
         if not is_ok(row):
             out.append((name, Cell("\u2013", reason_of(row)), "", "", whole(row["k_trials"]), test))

@@ -42,6 +42,9 @@ _NOTES = {
     "between_trial_correlation_at_boundary": "the between-trial correlation is at its limit",
     "fewer_than_3_paired_trials_no_between_trial_covariance":
         "fewer than 3 trials have both outcomes, so their true effects are taken as uncorrelated",
+    "composite_outside_its_effects":
+        "the combined effect of a trial lies outside the range of the effects it combines, which "
+        "correlated effects of unequal precision can do",
     "too_few_trials_for_between_trial_variance":
         "too few trials for a between-trial variance; trials are taken as alike",
 }  # fmt: skip

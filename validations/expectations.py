@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from validations.judge import NUMBER_PATTERN, CheckOutcome, Failure
+from validations.judge import CELL_FLAGS, NUMBER_PATTERN, CheckOutcome, Failure
 from validations.schema import TableSchema
 
 __all__ = ["CheckOutcome", "Failure", "validate"]
@@ -61,6 +61,13 @@ def _suite(schema: TableSchema, present: list[str], *, rows_required: bool) -> A
                     column=f"text:{name}", regex=NUMBER_PATTERN, meta=about("number_readable", name)
                 )
             )
+        for rule_id in CELL_FLAGS:
+            if f"{rule_id}:{name}" in present:
+                expectations.append(
+                    gxe.ExpectColumnValuesToBeInSet(
+                        column=f"{rule_id}:{name}", value_set=["yes"], meta=about(rule_id, name)
+                    )
+                )
         if name not in present:
             continue
         if column.required:
@@ -130,8 +137,8 @@ def validate(
     """Validate a frame with Great Expectations and name the failing rows by position.
 
     The frame holds the declared columns (numbers already cast), `text:` copies of numbers,
-    `ok:` flags (`yes`/`no`) of row rules and `key:` copies of the key. An expectation that
-    raises counts as failed for the table and is named in the outcome.
+    `ok:` flags (`yes`/`no`) of row rules, those of `CELL_FLAGS` and `key:` copies of the key. An
+    expectation that raises counts as failed for the table and is named in the outcome.
     """
     indexed = frame.reset_index(drop=True)
     definition = _batch_definition()  # makes the context that a suite needs

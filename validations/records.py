@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from validations.manifest.vocabulary import REPORTED_STATISTICS, BarrierDimension, FrameworkLayer
+from validations.numbers import whole_events
 from validations.schema import Column, RowRule, TableSchema
 
 _N = "number of participants analyzed"
@@ -21,6 +22,7 @@ def _count(name: str, description: str, *, required: bool = False, at_least: flo
         "persons",
         required,
         minimum=at_least,
+        whole=True,
         fix=f"{name} is a number of persons, at least {at_least:g}",
     )
 
@@ -145,6 +147,14 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 ("events", "n"),
             ),
             RowRule(
+                "percent_is_a_count",
+                "the percent is no whole number of the n participants, rounded or cut off where "
+                "it ends",
+                "check percent and n; give 45 for 45 percent, not the share 0.45, and the n that "
+                "the percent was taken of",
+                ("percent", "n"),
+            ),
+            RowRule(
                 "one_kind_of_numbers",
                 "the row needs a mean with its SD (or SE), a median with quartiles or with lowest "
                 "and highest value, or events",
@@ -248,6 +258,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 "",
                 minimum=0,
                 maximum=1,
+                tiny=True,
                 fix="a p-value lies between 0 and 1",
             ),
             Column(
@@ -330,6 +341,7 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
                 "persons",
                 True,
                 above=3,
+                whole=True,
                 fix="a correlation needs more than 3 participants",
             ),
         ),
@@ -406,11 +418,27 @@ def largest_possible_sd(
     return ((mean - low) * (high - mean)).clip(lower=0).mul(n / (n - 1)).pow(0.5)
 
 
+EFFECTIVE_SIZES = "sizes:effective"
+"""Rows whose numbers of persons are effective sample sizes, which need not be whole."""
+
 _Check = Callable[[pd.DataFrame], pd.Series]
 
 
 def _within_n(frame: pd.DataFrame) -> pd.Series:
     return ~(frame["events"] > frame["n"])
+
+
+def _percent_of_whole(frame: pd.DataFrame) -> pd.Series:
+    """Percents that stand for the events; those out of range or of no n are told as such."""
+    n, percent = frame["n"], frame["percent"]
+    judged = frame["events"].isna() & percent.between(0, 100) & (n >= 1) & (n % 1 == 0)
+    if EFFECTIVE_SIZES in frame:
+        judged &= ~frame[EFFECTIVE_SIZES].astype(bool)
+    found = [
+        not one or whole_events(*numbers) == whole_events(*numbers)
+        for one, *numbers in zip(judged, percent, frame["percent_decimals"], n, strict=True)
+    ]
+    return pd.Series(found, index=frame.index)
 
 
 def _one_kind(frame: pd.DataFrame) -> pd.Series:
@@ -477,6 +505,7 @@ def _not_all_zero(frame: pd.DataFrame) -> pd.Series:
 
 ROW_CHECKS: dict[str, _Check] = {
     "events_within_n": _within_n,
+    "percent_is_a_count": _percent_of_whole,
     "one_kind_of_numbers": _one_kind,
     "quantiles_in_order": _in_order,
     "mean_within_scale": _mean_within,

@@ -17,7 +17,8 @@ class Column:
     """A column and what it promises.
 
     required: every row has a value. allowed: closed vocabulary. minimum, maximum: inclusive
-    range; above, below: exclusive. unit and description are for people.
+    range; above, below: exclusive. whole: a count, without a fraction. tiny: may lie nearer to 0
+    than any measurement (p-values). unit and description are for people.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Column:
     maximum: float | None = None
     above: float | None = None
     below: float | None = None
+    whole: bool = False
+    tiny: bool = False
     fix: str = ""
 
     @property

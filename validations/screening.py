@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from validations.casting import cast
 from validations.findings import Finding, Severity, name_rows
 from validations.judge import CheckOutcome, Failure, judge
-from validations.records import ROW_CHECKS
+from validations.numbers import LARGEST_COUNT, LARGEST_MEASUREMENT, SMALLEST_MEASUREMENT
+from validations.records import EFFECTIVE_SIZES, ROW_CHECKS
 from validations.schema import Column, TableSchema
 
 REJECTED_COLUMNS = [
@@ -44,12 +46,15 @@ def screen(
 ) -> Screened:
     """Apply a record schema to text records of one kind, stacked over trials.
 
-    declared: rule id -> boolean per record, for rules about names in the manifest. blank: label
-    -> per record, whether the manifest names its column and the cell is empty. A row that
-    breaks any rule is rejected once per rule; the others are accepted. Nothing raises.
+    declared: rule id -> boolean per record, for rules about names in the manifest; and
+    `effective_sizes`, whether the row's numbers of persons are effective sample sizes (else they
+    must be whole). blank: label -> per record, whether the manifest names its column and the cell
+    is empty. A row that breaks any rule is rejected once per rule; the others are accepted.
+    Nothing raises.
     """
     records = records.reset_index(drop=True)
-    frame = _cast(records, schema)
+    effective = (declared or {}).get("effective_sizes", pd.Series(False, index=records.index))
+    frame = cast(records, schema, effective.to_numpy(dtype=bool))
     for rule in schema.rules:
         passed = (declared or {}).get(rule.id)
         if passed is None and rule.id in ROW_CHECKS:
@@ -68,27 +73,35 @@ def screen(
     rejected = _rejected_rows(records, schema, leading_failures(failures, schema))
     bad = sorted({position for failure in failures for position in failure.positions})
     accepted = frame.drop(index=bad)
+    findings = _summaries(rejected, schema) + _sizes_told(accepted)
     accepted = accepted[[c for c in accepted.columns if ":" not in c]].reset_index(drop=True)
-    return Screened(accepted, rejected, _summaries(rejected, schema), outcomes)
+    return Screened(accepted, rejected, findings, outcomes)
 
 
-def _cast(records: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
-    """Numbers as floats beside their text; empty text as missing."""
-    frame = records.copy()
-    for column in schema.columns:
-        if column.name not in frame:
-            continue
-        found = frame[column.name].astype(str)
-        text = pd.Series([cell or None for cell in found], index=frame.index, dtype=object)
-        if column.is_number:
-            frame[f"text:{column.name}"] = text
-            frame[column.name] = pd.to_numeric(text, errors="coerce").astype(float)
-        else:
-            frame[column.name] = text
-    for name in ("scale_min", "scale_max"):
-        if name in frame:
-            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
-    return frame
+def _sizes_told(accepted: pd.DataFrame) -> list[Finding]:
+    """Group sizes that are not whole in accepted rows whose variance does not rest on them."""
+    sizes = [name for name in ("n1", "n2") if name in accepted and "statistic" in accepted]
+    if not sizes or accepted.empty:
+        return []
+    broken = (accepted[sizes] % 1 > 0).any(axis=1) & ~accepted[EFFECTIVE_SIZES].astype(bool)
+    findings = []
+    for (trial, file), rows in accepted[broken].groupby(["collection_id", "file"], sort=True):
+        numbers = sorted({int(row) for row in rows["row"]})
+        findings.append(
+            Finding(
+                str(trial),
+                "sizes_not_whole",
+                Severity.WARNING,
+                f"{name_rows(numbers)}: a group size is not a whole number of persons; the "
+                "printed error or interval is used, the size only to correct for small samples",
+                "give the persons of this comparison, if the report has them",
+                str(file),
+                numbers[0],
+                ", ".join(sizes),
+                count=len(numbers),
+            )
+        )
+    return findings
 
 
 _FILL = (
@@ -108,6 +121,22 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
         return (
             f"{column} is not a number",
             "correct the cell, or list its text under `missing_codes:`",
+        )
+    if rule_id == "number_plausible":
+        counted = declared is not None and declared.whole
+        return (
+            f"{column} is more than can be counted (above {LARGEST_COUNT:g})"
+            if counted
+            else f"{column} is no number of a measurement: infinite, above "
+            f"{LARGEST_MEASUREMENT:g}, or not 0 and nearer to it than {SMALLEST_MEASUREMENT:g}",
+            "correct the cell, or list its text under `missing_codes:`",
+        )
+    if rule_id == "count_whole":
+        return (
+            f"{column} is not a whole number",
+            "give the number that was counted (the whole comparator group, also where several "
+            "comparisons share it); effective sample sizes of a cluster trial need "
+            "`clustering_already_adjusted: true` under `design:`",
         )
     if rule_id == "value_required":
         return f"{column} is empty", fix or _FILL
@@ -135,7 +164,7 @@ def _range_text(column: Column) -> str:
 _OF_ONE_OUTCOME = ("value", "baseline")
 """Cells of participant rows that belong to one outcome; others concern the whole row."""
 _KEY_LENGTH = 4
-_UNREADABLE = ("number_readable", "value_required")
+_UNREADABLE = ("number_readable", "number_plausible", "value_required")
 
 
 def leading_failures(failures: list[Failure], schema: TableSchema) -> list[Failure]:
@@ -151,7 +180,7 @@ def leading_failures(failures: list[Failure], schema: TableSchema) -> list[Failu
     out = []
     for failure in failures:
         gone: set[int] = set()
-        if failure.rule_id == "number_readable" and failure.column == "value":
+        if failure.rule_id in _UNREADABLE[:2] and failure.column == "value":
             gone = at.get("value_yes_or_no", set())
         elif failure.rule_id in rules and failure.rule_id != "value_yes_or_no":
             gone = set().union(*(cells.get(c, set()) for c in rules[failure.rule_id].columns))

@@ -237,6 +237,8 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "adjusted": ("number", "SMD", "mean adjusted for small-study effects"),
     "adjusted_ci_lb": ("number", "SMD", "lower limit"),
     "adjusted_ci_ub": ("number", "SMD", "upper limit"),
+    "k_left_out": ("integer", "trials", "trials without a usable value of the moderator"),
+    "left_out": ("text", "", "how many trials are left out for which reason"),
     "k_imputed": ("integer", "trials", "trials that trim and fill adds"),
     "selection_weight": ("number", "ratio", "chance to be seen of results with p above .025"),
     "limit": ("number", "SMD", "effect at standard error 0"),
@@ -423,7 +425,7 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "pooled effects by level of each moderator, with the test of no difference",
         "",
         "synthesis construct moderator barrier_dimension framework_layer level_value k_trials mu "
-        "se ci_lb ci_ub tau2 f df_num df_denom pvalue status reason",
+        "se ci_lb ci_ub tau2 f df_num df_denom pvalue status reason k_left_out left_out notes",
     ),
     "bias_checks": (
         "small-study effects",

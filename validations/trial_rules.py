@@ -21,6 +21,7 @@ Record = dict[Any, Any]
 LARGE_EFFECT, HELD_EFFECT = 2.0, 3.0
 SMALL_ASYMMETRY, LARGEST_ASYMMETRY = 0.02, 0.10
 ROUNDING = 0.005
+LARGEST_RATIO_OF_SPREADS = 1000.0
 LARGE_LOSS, LARGE_DIFFERENCE_OF_LOSS = 0.20, 0.10
 
 
@@ -42,6 +43,7 @@ def trial_findings(
         effect = found.loc[row["outcome_row_id"]]
         manifest = manifests[row["collection_id"]]
         out += _not_computable(row, effect)
+        out += _spreads_far_apart(row)
         out += _implausibly_large(row, effect)
         out += _asymmetric_interval(row)
         out += _contradicted_direction(row, effect)
@@ -151,6 +153,21 @@ def _implausibly_large(row: Record, effect: Any) -> list[Finding]:
         f"g = {effect['yi']:.2f} on {row['outcome_label']} is larger than almost any effect of an "
         "intervention; standard errors entered as SDs look like this",
         f"{advice}; if it is right, add a waiver with name and reason" if held else advice,
+    )
+
+
+def _spreads_far_apart(row: Record) -> list[Finding]:
+    """Outcomes of one instrument do not scatter a thousand times as much in one arm."""
+    one, two = sorted(float(row[name]) for name in ("sd1", "sd2"))
+    if not (one > 0 and two / one > LARGEST_RATIO_OF_SPREADS):
+        return []
+    return _finding(
+        row,
+        "spreads_far_apart",
+        Severity.WARNING,
+        f"the SD of one arm is more than {LARGEST_RATIO_OF_SPREADS:g} times that of the other "
+        f"arm on {_name(row)}; SDs of the arms of a trial are of one size",
+        "check both SDs (or SEs), their decimal signs and their units",
     )
 
 

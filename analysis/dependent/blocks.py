@@ -183,7 +183,11 @@ def check_positive_definite(blocks: NDArray[np.float64], whose: Sequence[str]) -
     """Refuse covariance matrices (m x d x d) that are not symmetric and positive definite; `whose`
     begins the message, one text per matrix."""
     variances = np.diagonal(blocks, axis1=1, axis2=2)
-    good = np.isfinite(blocks).all(axis=(1, 2)) & (variances > 0).all(axis=1)
+    finite = np.isfinite(blocks).all(axis=(1, 2)) | ~np.isfinite(variances).all(axis=1)
+    if not finite.all():
+        whom = whose[int(np.argmin(finite))]
+        raise EstimationError(f"{whom}sampling covariances must be finite")
+    good = (np.isfinite(variances) & (variances > 0)).all(axis=1)
     if not good.all():
         whom = whose[int(np.argmin(good))]
         raise EstimationError(f"{whom}sampling variances must be finite and above 0")

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.arrays import Floats, Integers
 from analysis.dependent.blocks import EffectBlocks
 from analysis.results import Result
+
+OUTSIDE_ITS_EFFECTS = "composite_outside_its_effects"
+"""Note of pools with a composite that lies outside the range of its effects."""
+_ROUNDING = 1e-6
+"""Of the largest effect: what the inverse of an ill-conditioned matrix may be off by."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +23,9 @@ class Composites(Result):
 
     yi, vi: composite and its sampling variance. cluster, outcome: codes as in the blocks.
     k_effects: how many effects it combines. v: one covariance matrix per trial over the
-    trial's outcomes in the order of the rows.
+    trial's outcomes in the order of the rows. outside: whether the composite lies outside the range
+    of its effects on the outcome: weights of correlated effects of unequal precision can be
+    negative, and those of nearly dependent ones can be anything.
     """
 
     yi: Floats
@@ -26,6 +34,7 @@ class Composites(Result):
     outcome: Integers
     k_effects: Integers
     v: tuple[Floats, ...]
+    outside: NDArray[np.bool_]
 
 
 def make_composites(blocks: EffectBlocks, *, weighted: bool = True) -> Composites:
@@ -37,7 +46,7 @@ def make_composites(blocks: EffectBlocks, *, weighted: bool = True) -> Composite
     weighted: False for simple means, L = (X'X)^-1 X', which do not lean on the sampling
     correlations but lose precision.
     """
-    trials, kinds, means, variances, counts = [], [], [], [], []
+    trials, kinds, means, variances, counts, outside = [], [], [], [], [], []
     matrices: dict[int, Floats] = {}
     for group in blocks.groups:
         patterns, which = np.unique(group.outcome, axis=0, return_inverse=True)
@@ -53,7 +62,9 @@ def make_composites(blocks: EffectBlocks, *, weighted: bool = True) -> Composite
             else:
                 lift = np.broadcast_to(np.linalg.pinv(x), (members.size, *x.T.shape))
                 covariance = lift @ v @ np.swapaxes(lift, 1, 2)
-            own = (lift @ group.y[members][:, :, None])[:, :, 0]
+            y = group.y[members]
+            own = (lift @ y[:, :, None])[:, :, 0]
+            outside.append(_beyond(own, y, x).ravel())
             codes = blocks.cluster[group.rows[members, 0]]
             matrices.update(zip(codes.tolist(), covariance, strict=True))
             trials.append(np.repeat(codes, found.size))
@@ -70,4 +81,15 @@ def make_composites(blocks: EffectBlocks, *, weighted: bool = True) -> Composite
         kind_codes[order],
         np.concatenate(counts)[order],
         tuple(matrices[trial] for trial in sorted(matrices)),
+        np.concatenate(outside)[order],
     )
+
+
+def _beyond(own: Floats, y: Floats, x: Floats) -> NDArray[np.bool_]:
+    """Which composites (m x outcomes) lie beyond the effects they combine; y: m x d effects, x: d x
+    outcomes, 1 where an effect is of the outcome."""
+    belongs = x[None, :, :] > 0
+    low = np.where(belongs, y[:, :, None], np.inf).min(axis=1)
+    high = np.where(belongs, y[:, :, None], -np.inf).max(axis=1)
+    slack = _ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    return np.asarray((own < low - slack) | (own > high + slack))

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.arrays import Floats, as_vectors, named, require
+from analysis.arrays import Floats, named, require
 from analysis.distributions import bivariate_normal_cdf, normal_pdf, normal_quantile
-from analysis.effect_sizes.base import EffectSizes
+from analysis.effect_sizes.base import EffectSizes, quiet, told_from_one, vectors
 from analysis.effect_sizes.binary import cells_after_policy
 from analysis.effect_sizes.standardized import pooled_variance, two_groups
 from analysis.rootfinding import find_root
@@ -30,6 +30,7 @@ def _cohen_d(*columns: ArrayLike) -> tuple[Floats, Floats, Floats]:
     return (m1 - m2) / np.sqrt(pooled_variance(sd1, n1, sd2, n2)), n1, n2
 
 
+@quiet
 def point_biserial(
     m1i: ArrayLike,
     sd1i: ArrayLike,
@@ -50,7 +51,7 @@ def point_biserial(
     d, n1, n2 = _cohen_d(m1i, sd1i, n1i, m2i, sd2i, n2i)
     n = n1 + n2
     h = (n - 2.0) / n1 + (n - 2.0) / n2
-    r = d / np.sqrt(d**2 + h)
+    r = told_from_one(d / np.sqrt(d**2 + h))
     if variance == "ST":
         vi = h**2 / (h + d**2) ** 3 * (1.0 / n1 + 1.0 / n2 + d**2 / (2.0 * n))
     else:
@@ -59,6 +60,7 @@ def point_biserial(
     return EffectSizes("RPB", r, vi, f"point_biserial/{variance}")
 
 
+@quiet
 def biserial(
     m1i: ArrayLike, sd1i: ArrayLike, n1i: ArrayLike, m2i: ArrayLike, sd2i: ArrayLike, n2i: ArrayLike
 ) -> EffectSizes:
@@ -82,6 +84,7 @@ def biserial(
     return EffectSizes("RBIS", r, vi, "biserial/soper")
 
 
+@quiet
 def phi_coefficient(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -124,6 +127,7 @@ def _phi_variance_stratified(a: Floats, b: Floats, c: Floats, d: Floats) -> Floa
     return np.asarray(g1**2 * s1 * (1.0 - s1) / n1 + g2**2 * s2 * (1.0 - s2) / n2)
 
 
+@quiet
 def yule(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -141,11 +145,12 @@ def yule(
     power, divisor = (1.0, 4.0) if kind == "Q" else (0.5, 16.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (a * d / (b * c)) ** power
-        yi = (ratio - 1.0) / (ratio + 1.0)
+        yi = told_from_one((ratio - 1.0) / (ratio + 1.0))
         vi = (1.0 - yi**2) ** 2 / divisor * (1.0 / a + 1.0 / b + 1.0 / c + 1.0 / d)
     return EffectSizes(f"YU{kind}", yi, vi, f"yule_{kind.lower()}/zero_cells_{zero_cells}")
 
 
+@quiet
 def probit_difference(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -170,6 +175,7 @@ def probit_difference(
     return EffectSizes("PBIT", yi, vi, f"probit_difference/zero_cells_{zero_cells}")
 
 
+@quiet
 def tetrachoric(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -202,11 +208,13 @@ def _tetrachoric(a: float, b: float, c: float, d: float) -> tuple[float, float]:
     def excess(r: float) -> float:
         return bivariate_normal_cdf(z1, z2, r) - a / n
 
-    if excess(-limit) > 0.0 or excess(limit) < 0.0:
+    if not (excess(-limit) <= 0.0 <= excess(limit)):
         return math.nan, math.nan
     r = find_root(excess, -limit, limit)
     rest = math.sqrt(1.0 - r * r)
     density = math.exp(-(z1**2 + z2**2 - 2 * r * z1 * z2) / (2 * rest**2)) / (2 * math.pi * rest)
+    if not density > 0.0:
+        return math.nan, math.nan
     given1 = float(special.ndtr((z2 - r * z1) / rest)) - 0.5
     given2 = float(special.ndtr((z1 - r * z2) / rest)) - 0.5
     variance = (
@@ -227,6 +235,7 @@ RELIABILITY_SCALES = {
 }
 
 
+@quiet
 def reliability(
     alpha: ArrayLike, items: ArrayLike, ni: ArrayLike, *, scale: str = "ABT"
 ) -> EffectSizes:
@@ -236,7 +245,7 @@ def reliability(
     2m/((m-1)(n-2)).
     """
     named(scale, RELIABILITY_SCALES, "scale of a reliability")
-    a, m, n = as_vectors(alpha=alpha, items=items, ni=ni)
+    a, m, n = vectors(alpha=alpha, items=items, ni=ni)
     require(~(a >= 1), "alpha must be below 1")
     require(~(m < 2), "alpha needs at least 2 items")
     require(~(n <= 2), "alpha needs more than 2 persons")

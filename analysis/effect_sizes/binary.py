@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes, mean_over_rows, of_measure
+from analysis.arrays import Floats, named, require
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows, of_measure, quiet, vectors
 
 LOGISTIC_TO_SMD = math.sqrt(3.0) / math.pi
 COX_TO_SMD = 1.0 / 1.65
@@ -32,6 +32,7 @@ RISK_DIFFERENCE_VARIANCES = {
 }
 
 
+@quiet
 def rows_to_correct(zero: np.ndarray, policy: str) -> np.ndarray:
     """Whether something is added to each row, from whether it has a zero cell."""
     named(policy, ZERO_CELL_POLICIES, "zero-cell policy")
@@ -43,6 +44,7 @@ def rows_to_correct(zero: np.ndarray, policy: str) -> np.ndarray:
     }[policy]
 
 
+@quiet
 def cells_after_policy(
     events1: ArrayLike,
     n1: ArrayLike,
@@ -53,7 +55,7 @@ def cells_after_policy(
     drop00: bool = False,
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Events and non-events of both groups after the zero-cell policy (`ZERO_CELL_POLICIES`)."""
-    e1, t1, e2, t2 = as_vectors(events1i=events1, n1i=n1, events2i=events2, n2i=n2)
+    e1, t1, e2, t2 = vectors(events1i=events1, n1i=n1, events2i=events2, n2i=n2)
     require(~(e1 < 0) & ~(e2 < 0), "events must not be negative")
     require(~(e1 > t1) & ~(e2 > t2), "events must not exceed the group size")
     require(~(t1 <= 0) & ~(t2 <= 0), "group sizes must be greater than 0")
@@ -66,6 +68,7 @@ def cells_after_policy(
     return cells[0], cells[1], cells[2], cells[3]
 
 
+@quiet
 def complete_cells(
     events1: ArrayLike, n1: ArrayLike, events2: ArrayLike, n2: ArrayLike
 ) -> tuple[Floats, Floats, Floats, Floats]:
@@ -76,6 +79,7 @@ def complete_cells(
     return cells
 
 
+@quiet
 def log_odds_ratio(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -98,6 +102,7 @@ def log_odds_ratio(
     return EffectSizes("OR", yi, vi, f"log_odds_ratio/woolf/zero_cells_{zero_cells}")
 
 
+@quiet
 def log_risk_ratio(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -116,6 +121,7 @@ def log_risk_ratio(
     return EffectSizes("RR", yi, vi, f"log_risk_ratio/katz/zero_cells_{zero_cells}")
 
 
+@quiet
 def risk_difference(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -147,6 +153,7 @@ def risk_difference(
     return EffectSizes("RD", yi, vi, f"risk_difference{label}/zero_cells_{zero_cells}")
 
 
+@quiet
 def arcsine_difference(
     events1i: ArrayLike, n1i: ArrayLike, events2i: ArrayLike, n2i: ArrayLike
 ) -> EffectSizes:
@@ -158,6 +165,7 @@ def arcsine_difference(
     return EffectSizes("AS", yi, 1.0 / (4.0 * n1) + 1.0 / (4.0 * n2), "arcsine_difference")
 
 
+@quiet
 def peto_log_odds_ratio(
     events1i: ArrayLike,
     n1i: ArrayLike,
@@ -181,6 +189,7 @@ def peto_log_odds_ratio(
         return EffectSizes("PETO", observed_less_expected / v, 1.0 / v, "peto_log_odds_ratio")
 
 
+@quiet
 def hypergeometric_moments(a: Floats, b: Floats, c: Floats, d: Floats) -> tuple[Floats, Floats]:
     """Events of group 1 less their expectation given all margins, and the variance."""
     n1, n2, events, others = a + b, c + d, a + c, b + d
@@ -189,6 +198,7 @@ def hypergeometric_moments(a: Floats, b: Floats, c: Floats, d: Floats) -> tuple[
         return a - events * n1 / n, events * others * (n1 / n) * (n2 / n) / (n - 1.0)
 
 
+@quiet
 def odds_ratio_to_smd(effects: EffectSizes, *, method: str = "logistic") -> EffectSizes:
     """Express log odds ratios as standardized mean differences: yi times c, vi times c squared.
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes
+from analysis.arrays import Floats, named, require
+from analysis.effect_sizes.base import EffectSizes, quiet, vectors
 from analysis.effect_sizes.standardized import hedges_j
 
 CHANGE_STANDARDIZERS = {
@@ -27,6 +27,7 @@ def _change_variance(sd1: Floats, sd2: Floats, r: Floats) -> Floats:
     return sd1**2 + sd2**2 - 2.0 * r * sd1 * sd2
 
 
+@quiet
 def mean_change(
     m_after: ArrayLike,
     m_before: ArrayLike,
@@ -39,7 +40,7 @@ def mean_change(
 
     ri: correlation of the two measurements of the same persons.
     """
-    after, before, sd1, sd2, n, r = as_vectors(
+    after, before, sd1, sd2, n, r = vectors(
         m_after=m_after, m_before=m_before, sd_after=sd_after, sd_before=sd_before, ni=ni, ri=ri
     )
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
@@ -47,6 +48,7 @@ def mean_change(
     return EffectSizes("MC", after - before, _change_variance(sd1, sd2, r) / n, "mean_change")
 
 
+@quiet
 def log_ratio_of_change(
     m_after: ArrayLike,
     m_before: ArrayLike,
@@ -56,7 +58,7 @@ def log_ratio_of_change(
     ri: ArrayLike,
 ) -> EffectSizes:
     """log(mean after / mean before) of one group (Lajeunesse 2011, Ecology 92:2049)."""
-    after, before, sd1, sd2, n, r = as_vectors(
+    after, before, sd1, sd2, n, r = vectors(
         m_after=m_after, m_before=m_before, sd_after=sd_after, sd_before=sd_before, ni=ni, ri=ri
     )
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
@@ -66,6 +68,7 @@ def log_ratio_of_change(
     return EffectSizes("ROMC", np.log(after / before), vi, "log_ratio_of_change")
 
 
+@quiet
 def standardized_change(
     m_after: ArrayLike,
     m_before: ArrayLike,
@@ -87,10 +90,11 @@ def standardized_change(
     named(by, CHANGE_STANDARDIZERS, "standardizer of a change")
     formulas = ("LS",) if by == "before_unequal" else ("LS", "LS2")
     named(variance, formulas, f"variance formula of a change by {by}")
-    after, before, sd1, sd2, n, r = as_vectors(
+    after, before, sd1, sd2, n, r = vectors(
         m_after=m_after, m_before=m_before, sd_after=sd_after, sd_before=sd_before, ni=ni, ri=ri
     )
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
+    require(~(n < 2), "a standardized change needs at least 2 participants")
     changes = _change_variance(sd1, sd2, r)
     scale = np.sqrt(changes) if by == "change" else sd2
     require(~(scale <= 0), "the standardizer must be greater than 0")
@@ -108,6 +112,7 @@ def standardized_change(
     return EffectSizes(measure, g, vi, f"standardized_change/{by}/{variance}")
 
 
+@quiet
 def pre_post_control(
     m_after1: ArrayLike,
     m_before1: ArrayLike,
@@ -129,7 +134,7 @@ def pre_post_control(
     Fisher's z with weights n - 3. exact: J exact or 1 - 3/(4 df - 1).
     Raises `EstimationError` for groups of 3 persons or fewer.
     """
-    a1, b1, sd1, n1, r1, a2, b2, sd2, n2, r2 = as_vectors(
+    a1, b1, sd1, n1, r1, a2, b2, sd2, n2, r2 = vectors(
         m_after1=m_after1, m_before1=m_before1, sd_before1=sd_before1, n1i=n1i, r1i=r1i,
         m_after2=m_after2, m_before2=m_before2, sd_before2=sd_before2, n2i=n2i, r2i=r2i,
     )  # fmt: skip

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes, mean_over_rows
+from analysis.arrays import Floats, named, require
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows, quiet, vectors
 from analysis.effect_sizes.binary import rows_to_correct
 from analysis.errors import EstimationError
 
@@ -34,6 +34,7 @@ _OTHER_VARIANCES = {"PR": ("UB", "AV"), "PLO": ("AV",)}
 proportion over the rows."""
 
 
+@quiet
 def proportion(
     events: ArrayLike,
     ni: ArrayLike,
@@ -53,7 +54,7 @@ def proportion(
     named(scale, PROPORTION_SCALES, "scale of a proportion")
     offered = ("LS", *_OTHER_VARIANCES.get(scale, ()))
     named(variance, dict.fromkeys(offered), f"variance formula of {scale}")
-    x, n = as_vectors(events=events, ni=ni)
+    x, n = vectors(events=events, ni=ni)
     require(~(x < 0) & ~(x > n), "events must lie between 0 and n")
     require(~(n <= 0), "the number of persons must be greater than 0")
     if scale == "PFT":
@@ -79,8 +80,10 @@ def proportion(
     return EffectSizes(scale, yi, vi, f"proportion/{scale}/{variance}/zero_cells_{zero_cells}")
 
 
+@quiet
 def proportion_from_scale(value: ArrayLike, scale: str, ni: ArrayLike | None = None) -> Floats:
-    """The proportion that has this value on one of `PROPORTION_SCALES`.
+    """The proportion that has this value on one of `PROPORTION_SCALES`; for values beyond the
+    scale's range (limits of an interval, say) the end of it, 0 or 1.
 
     ni: persons, needed for `PFT` (Miller 1978, Am Stat 32:138); for a pooled value the harmonic
     mean of the studies' numbers. That inverse can leave the range of the data when the numbers
@@ -93,6 +96,7 @@ def proportion_from_scale(value: ArrayLike, scale: str, ni: ArrayLike | None = N
         if ni is None:
             raise EstimationError("the inverse of PFT needs numbers of persons (ni)")
         n = np.asarray(ni, dtype=np.float64)
+        require(np.atleast_1d(~(n <= 0)), "the number of persons must be greater than 0")
         low = 0.5 * np.arcsin(np.sqrt(1.0 / (n + 1.0)))
         high = 0.5 * (np.arcsin(np.sqrt(n / (n + 1.0))) + np.pi / 2.0)
         sine = np.sin(2.0 * y)
@@ -101,12 +105,15 @@ def proportion_from_scale(value: ArrayLike, scale: str, ni: ArrayLike | None = N
         p = 0.5 * (1.0 - np.sign(np.cos(2.0 * y)) * np.sqrt(inner))
         return np.asarray(np.where(y <= low, 0.0, np.where(y >= high, 1.0, p)))
     if scale == "PLN":
-        return np.exp(y)
+        return np.exp(np.minimum(y, 0.0))
     if scale == "PLO":
         return np.asarray(special.expit(y))
-    return y if scale == "PR" else np.asarray(np.sin(np.clip(y, 0.0, np.pi / 2.0)) ** 2)
+    if scale == "PR":
+        return np.clip(y, 0.0, 1.0)
+    return np.asarray(np.sin(np.clip(y, 0.0, np.pi / 2.0)) ** 2)
 
 
+@quiet
 def incidence_rate(
     events: ArrayLike,
     time: ArrayLike,
@@ -121,7 +128,7 @@ def incidence_rate(
     zero-cell policy on the first two scales; the square roots need nothing.
     """
     named(scale, RATE_SCALES, "scale of a rate")
-    x, t = as_vectors(events=events, time=time)
+    x, t = vectors(events=events, time=time)
     require(~(x < 0), "events must not be negative")
     require(~(t <= 0), "times must be greater than 0")
     if scale in ("IR", "IRLN"):
@@ -140,6 +147,7 @@ def incidence_rate(
     return EffectSizes(scale, yi, vi, f"incidence_rate/{scale}{label}")
 
 
+@quiet
 def incidence_rate_contrast(
     events1i: ArrayLike,
     time1i: ArrayLike,
@@ -156,7 +164,7 @@ def incidence_rate_contrast(
     none (`only0`, for IRR), of every row (`all`).
     """
     named(scale, RATE_CONTRASTS, "contrast of rates")
-    x1, t1, x2, t2 = as_vectors(events1i=events1i, time1i=time1i, events2i=events2i, time2i=time2i)
+    x1, t1, x2, t2 = vectors(events1i=events1i, time1i=time1i, events2i=events2i, time2i=time2i)
     require(~(x1 < 0) & ~(x2 < 0), "events must not be negative")
     require(~(t1 <= 0) & ~(t2 <= 0), "times must be greater than 0")
     extra = add * rows_to_correct((x1 == 0) | (x2 == 0), zero_cells)

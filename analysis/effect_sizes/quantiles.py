@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.arrays import Floats, as_vectors, require
+from analysis.arrays import Floats, require
+from analysis.effect_sizes.base import quiet, vectors
 from analysis.results import Result
 
 
@@ -29,6 +30,7 @@ class EstimatedMoments(Result):
     method: tuple[str, ...]
 
 
+@quiet
 def moments_from_quantiles(
     median: ArrayLike,
     ni: ArrayLike,
@@ -46,7 +48,7 @@ def moments_from_quantiles(
     Res Synth Methods 11:641).
     Raises `EstimationError` for quantiles out of order or groups of 2 persons or fewer.
     """
-    m, n, a, b, low, high = as_vectors(
+    m, n, a, b, low, high = vectors(
         median=median, ni=ni, q1=q1, q3=q3, minimum=minimum, maximum=maximum
     )
     require(~(n <= 2), "quantiles of a group need more than 2 persons")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes, mean_over_rows
+from analysis.arrays import named, require
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows, quiet, vectors
 from analysis.effect_sizes.standardized import pooled_variance
 
 ROM_VARIANCES = {
@@ -21,6 +21,7 @@ ROM_VARIANCES = {
 """Variance formulas of the log ratio of means, by metafor's names."""
 
 
+@quiet
 def log_ratio_of_means(
     m1i: ArrayLike,
     sd1i: ArrayLike,
@@ -36,7 +37,7 @@ def log_ratio_of_means(
 
     Raises `EstimationError` when means do not have the same sign in a row.
     """
-    m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
+    m1, sd1, n1, m2, sd2, n2 = vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
     named(variance, ROM_VARIANCES, "variance formula")
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
     require(~(n1 < 2) & ~(n2 < 2), "each group needs at least 2 participants")
@@ -55,6 +56,7 @@ def log_ratio_of_means(
     return EffectSizes("ROM", np.log(m1 / m2), vi, f"log_ratio_of_means/{variance}")
 
 
+@quiet
 def log_coefficient_of_variation_ratio(
     m1i: ArrayLike,
     sd1i: ArrayLike,
@@ -70,6 +72,7 @@ def log_coefficient_of_variation_ratio(
     return EffectSizes("CVR", one.yi - two.yi, one.vi + two.vi, "log_cv_ratio")
 
 
+@quiet
 def log_variability_ratio(
     sd1i: ArrayLike, n1i: ArrayLike, sd2i: ArrayLike, n2i: ArrayLike
 ) -> EffectSizes:
@@ -79,32 +82,36 @@ def log_variability_ratio(
     return EffectSizes("VR", one.yi - two.yi, one.vi + two.vi, "log_variability_ratio")
 
 
+@quiet
 def single_mean(mi: ArrayLike, sdi: ArrayLike, ni: ArrayLike) -> EffectSizes:
     """Mean of one group with variance sd^2 / n."""
-    m, sd, n = as_vectors(mi=mi, sdi=sdi, ni=ni)
+    m, sd, n = vectors(mi=mi, sdi=sdi, ni=ni)
     require(~(sd < 0), "standard deviations must not be negative")
     require(~(n < 1), "a mean needs at least 1 participant")
     return EffectSizes("MN", m, sd**2 / n, "mean")
 
 
+@quiet
 def log_mean(mi: ArrayLike, sdi: ArrayLike, ni: ArrayLike) -> EffectSizes:
     """Logarithm of a positive mean with variance sd^2 / (n m^2)."""
-    m, sd, n = as_vectors(mi=mi, sdi=sdi, ni=ni)
+    m, sd, n = vectors(mi=mi, sdi=sdi, ni=ni)
     require(~(m <= 0), "the logarithm needs means above 0")
     require(~(sd < 0), "standard deviations must not be negative")
     require(~(n < 1), "a mean needs at least 1 participant")
     return EffectSizes("MNLN", np.log(m), sd**2 / (n * m**2), "log_mean")
 
 
+@quiet
 def log_standard_deviation(sdi: ArrayLike, ni: ArrayLike) -> EffectSizes:
     """log(sd) + 1 / (2 (n - 1)) with variance 1 / (2 (n - 1)) (Raudenbush and Bryk 1987)."""
-    sd, n = as_vectors(sdi=sdi, ni=ni)
+    sd, n = vectors(sdi=sdi, ni=ni)
     require(~(sd <= 0), "standard deviations must be greater than 0")
     require(~(n < 2), "a standard deviation needs at least 2 participants")
     half = 1.0 / (2.0 * (n - 1.0))
     return EffectSizes("SDLN", np.log(sd) + half, half, "log_standard_deviation")
 
 
+@quiet
 def log_coefficient_of_variation(mi: ArrayLike, sdi: ArrayLike, ni: ArrayLike) -> EffectSizes:
     """log(sd / m) + 1 / (2 (n - 1)), variance 1/(2(n-1)) + sd^2/(n m^2)."""
     mean, spread = log_mean(mi, sdi, ni), log_standard_deviation(sdi, ni)

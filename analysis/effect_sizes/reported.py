@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from scipy import special
 
+from analysis.arrays import named
 from analysis.distributions import normal_quantile
+from analysis.effect_sizes.base import LARGEST, LARGEST_GROUP, SMALLEST_SPREAD
 from analysis.effect_sizes.binary import ODDS_TO_SMD
 from analysis.effect_sizes.correlation import correlation_to_smd
 from analysis.effect_sizes.standardized import hedges_j
@@ -56,8 +59,40 @@ class Converted(Result):
     formula: str
 
 
+_NUMBERS = (
+    "value", "se", "variance", "ci_lb", "ci_ub", "ci_level", "n1", "n2", "sd", "p", "risk2"
+)  # fmt: skip
+_POSITIVE = {"se": "a standard error", "variance": "a variance", "sd": "a standard deviation"}
+_ROUNDING_OF_P = 1e-6
+_LEAST_SHARE = 1e-9
+"""A share nearer to 0 or 1 is the rounding of one that does not exist."""
+
+
+def _checked(report: Reported) -> Reported:
+    """The report with nan read as not printed; refused for numbers that nothing measured has."""
+    given = {name: getattr(report, name) for name in _NUMBERS}
+    kept: dict[str, Any] = {
+        n: None if x is None or math.isnan(x) else float(x) for n, x in given.items()
+    }
+    for name, x in kept.items():
+        if x is not None and abs(x) > (LARGEST_GROUP if name in ("n1", "n2") else LARGEST):
+            raise ConversionError(f"{name} must be finite and of the size of a measurement")
+    for name, what in _POSITIVE.items():
+        x = kept[name]
+        if x is not None and not x > 0:
+            raise ConversionError(f"{what} must be greater than 0")
+        if x is not None and x < SMALLEST_SPREAD:
+            raise ConversionError(f"{what} must not be nearer to 0 than {SMALLEST_SPREAD:g}")
+    if any(n is not None and n < 2 for n in (kept["n1"], kept["n2"])):
+        raise ConversionError(f"{report.statistic} needs at least 2 participants per group")
+    level = kept.pop("ci_level")
+    if level is None or not 0.5 <= level < 1.0:
+        raise ConversionError("a confidence level lies between 0.5 and 1")
+    return replace(report, **kept)
+
+
 def _need(value: float | None, what: str, statistic: str) -> float:
-    if value is None or math.isnan(value):
+    if value is None:
         raise ConversionError(f"{statistic} needs {what}")
     return value
 
@@ -65,8 +100,6 @@ def _need(value: float | None, what: str, statistic: str) -> float:
 def _sizes(report: Reported) -> tuple[float, float]:
     n1 = _need(report.n1, "n of the intervention group", report.statistic)
     n2 = _need(report.n2, "n of the comparator group", report.statistic)
-    if min(n1, n2) < 2:
-        raise ConversionError(f"{report.statistic} needs at least 2 participants per group")
     return n1, n2
 
 
@@ -79,8 +112,6 @@ def _standard_error(report: Reported, *, log: bool = False) -> tuple[float, str]
     if report.se is not None:
         return report.se, "se"
     if report.variance is not None:
-        if report.variance <= 0:
-            raise ConversionError("a variance must be greater than 0")
         return math.sqrt(report.variance), "variance"
     if report.ci_lb is None or report.ci_ub is None:
         return None
@@ -91,7 +122,10 @@ def _standard_error(report: Reported, *, log: bool = False) -> tuple[float, str]
         lower, upper = math.log(lower), math.log(upper)
     if upper <= lower:
         raise ConversionError("the upper confidence limit must be above the lower one")
-    return (upper - lower) / (2.0 * normal_quantile((1.0 + report.ci_level) / 2.0)), "ci"
+    error = (upper - lower) / (2.0 * normal_quantile((1.0 + report.ci_level) / 2.0))
+    if error < SMALLEST_SPREAD:
+        raise ConversionError("the confidence limits are too near to each other")
+    return error, "ci"
 
 
 def _large_sample(g: float, n1: float, n2: float) -> float:
@@ -135,12 +169,15 @@ def _t(report: Reported) -> Converted:
     return _from_cohens_d(report, d, "t")
 
 
-def _direction(report: Reported) -> float:
+def _directed(report: Reported, size: float) -> float:
+    """The size with its declared direction; none is needed where there is no effect."""
+    if size == 0.0:
+        return 0.0
     if report.positive is None:
         raise ConversionError(
             f"{report.statistic} has no sign; declare whether the effect is positive or negative"
         )
-    return 1.0 if report.positive else -1.0
+    return size if report.positive else -size
 
 
 def _f(report: Reported) -> Converted:
@@ -148,18 +185,27 @@ def _f(report: Reported) -> Converted:
     value = _need(report.value, "a value", "F")
     if value < 0:
         raise ConversionError("F must not be negative")
-    d = _direction(report) * math.sqrt(value * (1.0 / n1 + 1.0 / n2))
+    d = _directed(report, math.sqrt(value * (1.0 / n1 + 1.0 / n2)))
     return _from_cohens_d(report, d, "f")
 
 
 def _p(report: Reported) -> Converted:
     n1, n2 = _sizes(report)
     p = _need(report.value if report.p is None else report.p, "a p-value", "p")
-    if not 0.0 < p < 1.0:
-        raise ConversionError("an exact p-value between 0 and 1 is needed")
-    t = -float(special.stdtrit(n1 + n2 - 2.0, p / 2.0))
-    d = _direction(report) * t * math.sqrt(1.0 / n1 + 1.0 / n2)
+    if not 0.0 < p <= 1.0:
+        raise ConversionError("an exact p-value above 0 and at most 1 is needed")
+    t = 0.0 if p == 1.0 else _t_of_p(p, n1 + n2 - 2.0)
+    d = _directed(report, t * math.sqrt(1.0 / n1 + 1.0 / n2))
     return _from_cohens_d(report, d, "p")
+
+
+def _t_of_p(p: float, df: float) -> float:
+    """Size of t with this two-sided p; refused where the quantile cannot be had."""
+    t = -float(special.stdtrit(df, p / 2.0))
+    back = 2.0 * float(special.stdtr(df, -t)) if math.isfinite(t) else math.nan
+    if not abs(back / p - 1.0) < _ROUNDING_OF_P:
+        raise ConversionError("the p-value is too small to tell the effect")
+    return t
 
 
 def _r(report: Reported) -> Converted:
@@ -173,8 +219,6 @@ def _r(report: Reported) -> Converted:
 def _mean_difference(report: Reported) -> Converted:
     value = _need(report.value, "a value", "a mean difference")
     sd = _need(report.sd, "the standard deviation of the outcome", "a mean difference")
-    if sd <= 0:
-        raise ConversionError("the standard deviation must be greater than 0")
     n1, n2 = _sizes(report)
     j = float(hedges_j(n1 + n2 - 2.0)[0])
     g = j * value / sd
@@ -220,7 +264,7 @@ def _risk_to_log_odds(natural: Converted, risk2: float | None) -> Converted:
     p2 = _need(risk2, "the share with the event in the comparator group", natural.measure)
     ratio = natural.measure == "RR"
     p1 = p2 * math.exp(natural.yi) if ratio else p2 + natural.yi
-    if not (0.0 < p2 < 1.0 and 0.0 < p1 < 1.0):
+    if not all(_LEAST_SHARE < share < 1.0 - _LEAST_SHARE for share in (p1, p2)):
         raise ConversionError(
             f"the comparator's share {p2:g} and the {natural.measure} do not give a share "
             "between 0 and 1 in the intervention group"
@@ -265,13 +309,21 @@ REPORTED_STATISTICS = {
 
 def natural_from_reported(report: Reported) -> Converted | None:
     """The effect on its own scale (log OR, log RR, RD, MD), or None for an SMD statistic."""
+    report = _checked(report)
     if report.statistic in _NATURAL:
-        return _NATURAL[report.statistic](report)
+        return _determined(_NATURAL[report.statistic](report), report)
     if report.statistic in ("md", "adjusted_md") and report.value is not None:
         error = _standard_error(report)
         if error is not None:
-            return Converted("MD", report.value, error[0] ** 2, f"md_reported/{error[1]}")
+            made = Converted("MD", report.value, error[0] ** 2, f"md_reported/{error[1]}")
+            return _determined(made, report)
     return None
+
+
+def _determined(made: Converted, report: Reported) -> Converted:
+    if not (math.isfinite(made.yi) and math.isfinite(made.vi) and made.vi > 0):
+        raise ConversionError(f"{report.statistic} gives no finite effect with a variance above 0")
+    return made
 
 
 def smd_from_reported(report: Reported, *, odds_to_smd: str = "logistic") -> Converted:
@@ -283,12 +335,13 @@ def smd_from_reported(report: Reported, *, odds_to_smd: str = "logistic") -> Con
     normal quantiles (SE = width / 2z) on the log scale for ratios.
     Raises `ConversionError` saying what is missing or impossible.
     """
+    report = _checked(report)
     if report.statistic in _TO_SMD:
         converted = _TO_SMD[report.statistic](report)
     elif report.statistic in _NATURAL:
         natural = _NATURAL[report.statistic](report)
         odds = natural if natural.measure == "OR" else _risk_to_log_odds(natural, report.risk2)
-        factor = ODDS_TO_SMD[odds_to_smd]
+        factor = named(odds_to_smd, ODDS_TO_SMD, "conversion of odds ratios")
         converted = Converted(
             "SMD", odds.yi * factor, odds.vi * factor**2, f"{odds.formula}/to_smd_{odds_to_smd}"
         )
@@ -296,6 +349,4 @@ def smd_from_reported(report: Reported, *, odds_to_smd: str = "logistic") -> Con
         raise ConversionError(
             f"unknown statistic {report.statistic!r}; known: {', '.join(REPORTED_STATISTICS)}"
         )
-    if not converted.vi > 0:
-        raise ConversionError(f"{report.statistic} gives a variance that is not greater than 0")
-    return converted
+    return _determined(converted, report)

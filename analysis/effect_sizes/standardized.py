@@ -11,23 +11,30 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.arrays import Floats, as_vectors, named, require
-from analysis.effect_sizes.base import EffectSizes, mean_over_rows
+from analysis.arrays import Floats, named, require
+from analysis.effect_sizes.base import EffectSizes, mean_over_rows, quiet, vectors
 
 
+@quiet
 def hedges_j(df: ArrayLike, *, exact: bool = True) -> Floats:
     """Small-sample correction factor of Cohen's d.
 
-    df: degrees of freedom of the standardizer, one value per row; nan below 2.
+    df: degrees of freedom of the standardizer, one value per row; nan up to 1.
     exact: J = gamma(df/2) / (sqrt(df/2) gamma((df-1)/2)), Hedges (1981, J Educ Stat 6:107,
-        eq. 6e); otherwise the usual approximation 1 - 3/(4 df - 1).
+        eq. 6e), above a million df by its series (the logarithms of the gammas lose their
+        difference); otherwise the usual approximation 1 - 3/(4 df - 1).
     """
     freedom = np.atleast_1d(np.asarray(df, dtype=np.float64))
     freedom = np.where(freedom > 1.0, freedom, np.nan)
     if not exact:
         return 1.0 - 3.0 / (4.0 * freedom - 1.0)
-    half = freedom / 2.0
-    return np.exp(special.gammaln(half) - 0.5 * np.log(half) - special.gammaln(half - 0.5))
+    half = np.minimum(freedom, _MANY_DF) / 2.0
+    exactly = np.exp(special.gammaln(half) - 0.5 * np.log(half) - special.gammaln(half - 0.5))
+    series = 1.0 - 3.0 / (4.0 * freedom) - 7.0 / (32.0 * freedom**2)
+    return np.where(freedom > _MANY_DF, series, exactly)
+
+
+_MANY_DF = 1e6
 
 
 def _variance_ls(g: Floats, j: Floats, n1: Floats, n2: Floats) -> Floats:
@@ -60,6 +67,7 @@ SMD_VARIANCES: dict[str, Callable[[Floats, Floats, Floats, Floats], Floats]] = {
 J squared, unbiased, and large-sample with the average g."""
 
 
+@quiet
 def standardized_mean_difference(
     m1i: ArrayLike,
     sd1i: ArrayLike,
@@ -88,6 +96,7 @@ def standardized_mean_difference(
     return EffectSizes("SMD", g, formula(g, j, n1, n2), label)
 
 
+@quiet
 def standardized_mean_difference_unequal(
     m1i: ArrayLike,
     sd1i: ArrayLike,
@@ -118,6 +127,7 @@ def standardized_mean_difference_unequal(
     return EffectSizes("SMDH", j * d, vi, f"standardized_unequal_sd/bonett/{variance}")
 
 
+@quiet
 def glass_delta(
     m1i: ArrayLike,
     sd1i: ArrayLike,
@@ -143,15 +153,17 @@ def glass_delta(
     return EffectSizes("SMD1H", g, vi, "glass_delta/unequal_sd")
 
 
+@quiet
 def pooled_variance(sd1: Floats, n1: Floats, sd2: Floats, n2: Floats) -> Floats:
     """Variance within two groups, with n1 + n2 - 2 df."""
     return ((n1 - 1.0) * sd1**2 + (n2 - 1.0) * sd2**2) / (n1 + n2 - 2.0)
 
 
+@quiet
 def two_groups(*columns: ArrayLike) -> list[Floats]:
     """Means, standard deviations and sizes of two groups as vectors, checked."""
     names = ("m1i", "sd1i", "n1i", "m2i", "sd2i", "n2i")
-    m1, sd1, n1, m2, sd2, n2 = as_vectors(**dict(zip(names, columns, strict=True)))
+    m1, sd1, n1, m2, sd2, n2 = vectors(**dict(zip(names, columns, strict=True)))
     require(~(sd1 <= 0) & ~(sd2 <= 0), "standard deviations must be greater than 0")
     require(~(n1 < 2) & ~(n2 < 2), "each group needs at least 2 participants")
     return [m1, sd1, n1, m2, sd2, n2]
@@ -163,6 +175,7 @@ MD_VARIANCES = {
 }
 
 
+@quiet
 def mean_difference(
     m1i: ArrayLike,
     sd1i: ArrayLike,
@@ -176,7 +189,7 @@ def mean_difference(
     """Raw mean difference m1 - m2 in units of the instrument; variance sd1^2/n1 + sd2^2/n2, or
     s_pooled^2 (1/n1 + 1/n2) with `HO` (`MD_VARIANCES`)."""
     named(variance, MD_VARIANCES, "variance formula")
-    m1, sd1, n1, m2, sd2, n2 = as_vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
+    m1, sd1, n1, m2, sd2, n2 = vectors(m1i=m1i, sd1i=sd1i, n1i=n1i, m2i=m2i, sd2i=sd2i, n2i=n2i)
     require(~(sd1 < 0) & ~(sd2 < 0), "standard deviations must not be negative")
     require(~(n1 < 1) & ~(n2 < 1), "each group needs at least 1 participant")
     if variance == "HO":

@@ -81,6 +81,11 @@ def influence_correlations(influences: list[Influence], participants: int) -> ND
     return correlations
 
 
+NEAR_PERFECT = 0.95
+"""From this size on a (latent) correlation of two outcomes within arms says that they are one
+measurement, or that something is wrong with the data; it is told and decides nothing."""
+
+
 @dataclass(frozen=True)
 class WithinArmCorrelation(Result):
     """Correlation of two outcomes within arms: pooled over arms by Fisher's z, n in both, and

@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.errors import EstimationError
 from analysis.gap.joint import GapEstimate, JointModel, fit_joint, gap_estimates, missing_estimate
+from analysis.gap.participants import NEAR_PERFECT
 from analysis.gap.surrogacy import trial_level_surrogacy
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import (
@@ -39,7 +40,9 @@ def within_arm_slope(pairs: Iterable[Record], synthesis: str, settings: Analysis
 
     pairs: rows of the paired effects. One value per trial (the mean over its pairs of outcomes),
     Fisher's z, REML; assumed and borrowed correlations do not count. The variance of z is
-    carried from the observed to the latent correlation by the delta method.
+    carried from the observed to the latent correlation by the delta method. Near-perfect
+    correlations (`NEAR_PERFECT`), which would set the slope alone, are left out; `origin` says how
+    many.
     """
     known: dict[tuple[str, str, str], Record] = {}
     for row in pairs:
@@ -47,8 +50,12 @@ def within_arm_slope(pairs: Iterable[Record], synthesis: str, settings: Analysis
         if own and row["rho_n"] > 4:
             key = (str(row["trial_id"]), str(row["upstream_label"]), str(row["behavior_label"]))
             known.setdefault(key, row)
+    usable = {key: row for key, row in known.items() if not _near_perfect(row)}
+    left_out = len(known) - len(usable)
+    told = f"{left_out} near-perfect left out" if left_out else ""
+    known = usable
     if not known:
-        return Slope(None, 0.0, "")
+        return Slope(None, 0.0, told)
     by_trial: dict[str, list[tuple[float, float]]] = {}
     for (trial, _, _), row in known.items():
         observed, latent = float(row["rho_within_arm"]), float(row["rho_latent"])
@@ -60,7 +67,12 @@ def within_arm_slope(pairs: Iterable[Record], synthesis: str, settings: Analysis
     slope = float(np.tanh(fit.mu))
     origins = ", ".join(sorted({str(row["rho_origin"]) for row in known.values()}))
     trials = "1 trial" if fit.k == 1 else f"{fit.k} trials"
-    return Slope(slope, (1.0 - slope**2) ** 2 * fit.se**2, f"{trials} ({origins})")
+    origin = "; ".join(part for part in (f"{trials} ({origins})", told) if part)
+    return Slope(slope, (1.0 - slope**2) ** 2 * fit.se**2, origin)
+
+
+def _near_perfect(row: Record) -> bool:
+    return max(abs(float(row["rho_within_arm"])), abs(float(row["rho_latent"]))) >= NEAR_PERFECT
 
 
 def joint_model(

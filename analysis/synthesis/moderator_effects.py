@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analysis.dependent.composites import make_composites
+from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
 from analysis.errors import EstimationError
 from analysis.gap.moderation import fit_moderated_gap
 from analysis.synthesis.settings import AnalysisSettings
@@ -16,6 +17,7 @@ from analysis.synthesis.stack import Record, Stack, having, of_synthesis, synthe
 from analysis.univariate.designs import make_design
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.subgroups import fit_subgroups
+from ibgap.base.labels import is_missing_label
 
 OF_EFFECTS = ("topic", "measured_by")
 """Moderators that every effect carries; the others are declared in manifests."""
@@ -43,7 +45,9 @@ def declared_moderators(rows: Iterable[Record]) -> list[Moderator]:
         groups.setdefault((str(row["moderator"]), str(row["kind"])), []).append(row)
     return [
         Moderator(
-            name, kind, {str(r["trial_id"]): str(r["value"]) for r in own},
+            name, kind,
+            {str(r["trial_id"]): "" if is_missing_label(r["value"]) else str(r["value"])
+             for r in own},
             _common(own, "barrier_dimension"), _common(own, "framework_layer"),
         )
         for (name, kind), own in sorted(groups.items())
@@ -102,17 +106,19 @@ def compare_gap(
     """The gap by level of one moderator, or its slope on it, from the joint meta-regression of both
     outcomes with CR2; none when there are too few trials. Levels with fewer than 2 trials on one of
     the outcomes are left out, since a robust variance cannot rest on one trial, and trials whose
-    value of a numeric moderator is no number."""
+    value of a numeric moderator is no number; `left_out` counts them."""
     if not group.trials:
         return []
     upstream, numeric = upstream_of(group), moderator.kind == "number"
     part = group.select(having("construct", upstream, "behavior"))
     kept = _usable_values(part, upstream, moderator, numeric)
+    given = [moderator.values.get(str(t["trial_id"]), "") for t in part.trials]
+    left_out = _left_out(given, numeric, kept)
     part = part.select(lambda r: moderator.values.get(str(r["trial_id"]), "") in kept)
     values = [moderator.values[str(i)] for i in part.values("trial_id")]
     if len(set(values)) < 2:
         return []
-    column = np.array([as_number(v) for v in values]) if numeric else np.array(values)
+    column = [as_number(v) for v in values] if numeric else values
     design = make_design({moderator.name: column}, [moderator.name])
     levels = {v: design.matrix[values.index(v)] for v in sorted(kept)}
     try:
@@ -137,7 +143,7 @@ def compare_gap(
             "df_num": test.df_num if test else math.nan,
             "df_denom": test.df_denom if test else math.nan,
             "pvalue": test.pvalue if test else math.nan, "status": "ok", "reason": "",
-        }
+        } | left_out | {"notes": ""}
         for one in fit.effects
     ]  # fmt: skip
 
@@ -150,6 +156,31 @@ def _identity(moderator: Moderator, synthesis: str, construct: str) -> Record:
         "barrier_dimension": moderator.barrier_dimension,
         "framework_layer": moderator.framework_layer,
     }
+
+
+def _left_out(given: list[str], numeric: bool, kept: set[str] | None = None) -> Record:
+    """How many trials a comparison leaves out, and why, in words.
+
+    given: value of each trial, empty where it has none. kept: values that are compared (all that
+    can be, when None).
+    """
+    silent = sum(not value for value in given)
+    spelled = [value for value in given if value]
+    text = sum(not math.isfinite(as_number(value)) for value in spelled) if numeric else 0
+    alone = 0 if numeric or kept is None else sum(value not in kept for value in spelled)
+    counts = (
+        (text, "with text in place of a number"),
+        (silent, "without a value"),
+        (alone, "at a level with fewer than 2 trials on one of the outcomes"),
+    )
+    words = "; ".join(f"{n} {'trial' if n == 1 else 'trials'} {why}" for n, why in counts if n)
+    return {"k_left_out": text + silent + alone, "left_out": words}
+
+
+def _noted(row: Record, outside: NDArray[np.bool_]) -> Record:
+    """The row, with its note where a composite lies outside its effects."""
+    notes = (row.get("notes", ""), OUTSIDE_ITS_EFFECTS if outside.any() else "")
+    return row | {"notes": "; ".join(note for note in notes if note)}
 
 
 def _usable_values(part: Stack, upstream: str, moderator: Moderator, numeric: bool) -> set[str]:
@@ -219,6 +250,7 @@ def _levels(
             "status": fit.status,
             "reason": test.reason,
         }
+        | _noted(_left_out(levels, numeric=False), composites.outside[known])
         for level, fit in zip(test.levels, test.pooled, strict=True)
     ]
 
@@ -241,11 +273,15 @@ def _slope(
     identity: Record,
     settings: AnalysisSettings,
 ) -> list[Record]:
-    """One row with the slope of the effect on a numeric moderator (meta-regression)."""
+    """One row with the slope of the effect on a numeric moderator (meta-regression). Where texts in
+    place of numbers leave too few trials, the row says so."""
     numbers = np.array([as_number(text) for text in levels])
     known = np.isfinite(numbers)
+    left_out = _left_out(levels, numeric=True)
+    identity = identity | {"level_value": SLOPE, "k_trials": int(known.sum())} | left_out
     if known.sum() < 3 or np.ptp(numbers[known]) == 0:
-        return []
+        texts = sum(1 for text in levels if text) - int(known.sum())
+        return [_no_slope(identity)] if texts else []
     composites = make_composites(part.blocks([construct]))
     fit = fit_meta_regression(
         composites.yi[known],
@@ -257,10 +293,8 @@ def _slope(
     )
     found = fit.coefficients
     return [
-        identity
+        _noted(identity, composites.outside[known])
         | {
-            "level_value": SLOPE,
-            "k_trials": fit.k,
             "mu": float(found.estimate[1]),
             "se": float(found.se[1]),
             "ci_lb": float(found.ci_lb[1]),
@@ -274,3 +308,13 @@ def _slope(
             "reason": "",
         }
     ]
+
+
+_NUMBERS_OF_A_ROW = ("mu", "se", "ci_lb", "ci_ub", "tau2", "f", "df_num", "df_denom", "pvalue")
+
+
+def _no_slope(identity: Record) -> Record:
+    reason = "fewer than 3 trials with different numbers of this moderator"
+    return identity | dict.fromkeys(_NUMBERS_OF_A_ROW, math.nan) | {
+        "status": "not_estimable", "reason": reason, "notes": "",
+    }  # fmt: skip

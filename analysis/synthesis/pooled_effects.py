@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from analysis.dependent.blocks import EffectBlocks
-from analysis.dependent.composites import make_composites
+from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
 from analysis.dependent.multivariate import fit_multivariate
 from analysis.dependent.robust import robust_covariance
 from analysis.distributions import critical_value, two_sided_p
@@ -96,7 +96,10 @@ def pool_construct(
     )
     several = blocks.k > blocks.clusters
     model = "one_composite_per_trial" if several else "one_effect_per_trial"
-    rows = [_pooled_row(identity, fit, blocks.clusters, blocks.k, primary=True, model=model)]
+    row = _pooled_row(identity, fit, blocks.clusters, blocks.k, primary=True, model=model)
+    if composites.outside.any():
+        row["notes"] = "; ".join(n for n in (row["notes"], OUTSIDE_ITS_EFFECTS) if n)
+    rows = [row]
     if hierarchical and several and blocks.clusters > 1:
         rows.append(_hierarchical_row(blocks, settings, identity))
     return rows

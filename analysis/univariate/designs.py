@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats, is_missing, require
+from analysis.arrays import Floats, require
 from analysis.errors import EstimationError
+from ibgap.base.labels import clean_label, is_missing_label, missing_labels
 
 
 @dataclass(frozen=True)
@@ -34,26 +37,28 @@ def make_design(
     terms: Sequence[str],
     *,
     intercept: bool = True,
-    reference: Mapping[str, str] | None = None,
+    reference: Mapping[str, Any] | None = None,
+    categories: Sequence[str] = (),
 ) -> Design:
     """Design of some terms: a column's name, or names joined by `:` for their product.
 
-    Columns of numbers enter as they are; columns of text are factors with one indicator per level
-    but the reference (the first in sorted order, or what `reference` names). Without an intercept
-    the first factor keeps all its levels. Products need their parts as terms of their own to be
-    read as interactions.
-    Raises `EstimationError` for an unknown column, a reference that is no level, a factor of one
-    level, and missing values, with the row.
+    Columns of numbers enter as they are. Columns of text, pandas Categoricals (also of numbers)
+    and those that `categories` names (codes 1, 2, 3, say) are factors with one indicator per level
+    but the reference: the first one (of a Categorical as declared, of numbers the smallest, of
+    texts in sorted order) or what `reference` names. Without an intercept the first factor keeps
+    all its levels. Products need their parts as terms of their own to be read as interactions.
+    Raises `EstimationError` for an unknown column, a reference that is no level or of no factor, a
+    factor of one level, and missing values, with the row.
     """
     if not terms and not intercept:
         raise EstimationError("a design needs a term or an intercept")
+    if isinstance(categories, str):
+        raise EstimationError(f"categories are a list of columns, such as [{categories!r}]")
     used = dict.fromkeys(part for term in terms for part in term.split(":"))
     for part in used:
         if part not in table:
             raise EstimationError(f"no column {part!r}; there are {', '.join(table)}")
-    for name in reference or {}:
-        if name not in used:
-            raise EstimationError(f"a reference is given for {name!r}, which is no term")
+    _check_factors(table, used, reference or {}, categories)
     sizes = {part: len(table[part]) for part in used}
     if len(set(sizes.values())) > 1:
         raise EstimationError(f"the columns differ in length: {sizes}")
@@ -73,7 +78,8 @@ def make_design(
         parts = term.split(":")
         made = [("", np.ones(len(table[parts[0]])))]
         for part in parts:
-            own = _main(table[part], part, (reference or {}).get(part), levels, full)
+            own = _main(table[part], part, (reference or {}).get(part), levels,
+                        full=full, category=part in categories)  # fmt: skip
             full = full and part not in levels
             made = [(f"{a}:{b}" if a else b, x * y) for a, x in made for b, y in own]
         found[term] = tuple(range(len(names), len(names) + len(made)))
@@ -82,26 +88,100 @@ def make_design(
     return Design(np.column_stack(columns), tuple(names), found, levels)
 
 
+def _check_factors(
+    table: Mapping[str, Any],
+    used: Mapping[str, None],
+    reference: Mapping[str, Any],
+    categories: Sequence[str],
+) -> None:
+    """References and declared categories must be about factors of the design."""
+    for name in categories:
+        if name not in used:
+            raise EstimationError(f"categories names {name!r}, which is no term")
+    factors = [name for name in used if name in categories or is_category(table[name])]
+    for name in reference:
+        if name not in used:
+            raise EstimationError(
+                f"a reference is given for {name!r}, which is no term; "
+                f"factors: {', '.join(factors) or 'none'}"
+            )
+        if name not in factors:
+            raise EstimationError(
+                f"a reference is given for {name!r}, a column of numbers; factors: "
+                f"{', '.join(factors) or 'none'} (`categories` makes numbers a factor)"
+            )
+
+
 def _main(
-    values: Any, name: str, reference: str | None, levels: dict[str, tuple[str, ...]], full: bool
-) -> list[tuple[str, Floats]]:
+    values: Any, name: str, reference: Any, levels: dict[str, tuple[str, ...]], *,
+    full: bool, category: bool,
+) -> list[tuple[str, Floats]]:  # fmt: skip
     """Named columns of one variable."""
-    array = np.asarray(values)
-    if array.dtype.kind in "iufb":
-        numbers = array.astype(np.float64)
-        require(np.isfinite(numbers), f"{name} must be known for every effect")
-        return [(name, numbers)]
-    if all(isinstance(one, int | float) for one in values if not is_missing(one)):
-        raise EstimationError(f"{name} holds numbers and blanks: every effect needs a number")
-    texts = np.array(["" if is_missing(one) else str(one) for one in values])
-    require(texts != "", f"{name} must be known for every effect")
-    found = sorted(set(texts))
+    if not category and not is_category(values):
+        return [(name, _numbers(values, name))]
+    texts, found = read_factor(values, name)
     if len(found) < 2:
         raise EstimationError(f"{name} has one level only; it cannot be compared")
-    first = found[0] if reference is None else reference
+    first = found[0] if reference is None else _level_text(reference)
     if first not in found:
         raise EstimationError(f"{first!r} is no level of {name}; there are {', '.join(found)}")
     ordered = (first, *(one for one in found if one != first))
     levels[name] = ordered
     shown = ordered if full else ordered[1:]
-    return [(f"{name}={one}", (texts == one).astype(np.float64)) for one in shown]
+    rows = np.array(texts)
+    return [(f"{name}={one}", (rows == one).astype(np.float64)) for one in shown]
+
+
+def is_category(values: Any) -> bool:
+    """Whether a column holds categories: a pandas Categorical of whatever, or texts, also those
+    that spell numbers. Numbers, truth values and missing ones alone are numbers."""
+    if _declared_categories(values) is not None:
+        return True
+    if np.asarray(values).dtype.kind in "iufb":
+        return False
+    known = [one for one in values if not is_missing_label(one)]
+    return not known or not all(_is_number(one) for one in known)
+
+
+def read_factor(values: Any, name: str) -> tuple[list[str], tuple[str, ...]]:
+    """The level of each row as text, and the levels that occur: in the order a pandas Categorical
+    declares, numbers by size, texts sorted.
+
+    Raises `RowError` for rows without a level, whatever holds them.
+    """
+    items, declared = list(values), _declared_categories(values)
+    known = np.ones(len(items), dtype=bool)
+    known[missing_labels(values)] = False
+    require(known, f"{name} must be known for every effect")
+    if declared is None:
+        numbers = all(_is_number(one) for one in items)
+        declared = sorted(set(items)) if numbers else sorted({_level_text(one) for one in items})
+    texts = [_level_text(one) for one in items]
+    present = set(texts)
+    order = dict.fromkeys(_level_text(one) for one in declared)
+    return texts, tuple(one for one in order if one in present)
+
+
+def _declared_categories(values: Any) -> list[Any] | None:
+    """Categories of a pandas Categorical (or a column of one), None for anything else."""
+    categories = getattr(getattr(values, "dtype", None), "categories", None)
+    return None if categories is None else list(categories)
+
+
+def _is_number(one: Any) -> bool:
+    return isinstance(one, Real | np.bool_)
+
+
+def _level_text(one: Any) -> str:
+    """A level's name: whole numbers without a point."""
+    if _is_number(one) and not isinstance(one, bool | np.bool_):
+        number = float(one)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return clean_label(str(one))
+
+
+def _numbers(values: Any, name: str) -> Floats:
+    """A column of numbers; one that is missing or infinite is refused with its row."""
+    numbers = np.array([math.nan if is_missing_label(one) else float(one) for one in values])
+    require(np.isfinite(numbers), f"{name} must be known for every effect")
+    return numbers

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.effect_sizes.quantiles import EstimatedMoments, moments_from_quantiles
 from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import ScaleType
+from validations.numbers import LARGEST_MEASUREMENT, decimals_of, whole_events
 from validations.records import ROW_CHECKS
 
 ARM_STATISTICS = [
@@ -66,6 +67,8 @@ def _text(frame: pd.DataFrame, column: str) -> pd.Series:
 
 
 QUANTILES = ("median", "n", "q1", "q3", "minimum", "maximum")
+FEWEST_FOR_QUANTILES = 2
+"""Quantiles of no more persons than this tell no SD."""
 
 
 def lopsided_quantiles(records: pd.DataFrame) -> pd.Series:
@@ -73,7 +76,8 @@ def lopsided_quantiles(records: pd.DataFrame) -> pd.Series:
     hold text, and what is no number or out of order is the business of other rules."""
     columns = ["mean", "sd", "se", *QUANTILES]
     numbers = records.reindex(columns=columns).apply(pd.to_numeric, errors="coerce")
-    usable = (numbers["n"] > 1) & ROW_CHECKS["quantiles_in_order"](numbers)
+    numbers = numbers.where(numbers.abs() <= LARGEST_MEASUREMENT)
+    usable = (numbers["n"] > FEWEST_FOR_QUANTILES) & ROW_CHECKS["quantiles_in_order"](numbers)
     own = numbers[_rests_on_quantiles(numbers) & usable]
     found = pd.Series(False, index=records.index)
     if len(own):
@@ -93,9 +97,9 @@ def _moments(records: pd.DataFrame) -> EstimatedMoments:
 
 
 def arms_from_summaries(records: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
-    """Accepted arm summaries in the common shape; SD from SE, events from percent, and mean and SD
-    from a median with quartiles or range where there is no mean (`basis` says so for both arms of
-    a comparison)."""
+    """Accepted arm summaries in the common shape; SD from SE, the whole number of events that a
+    percent stands for, and mean and SD from a median with quartiles or range where there is no
+    mean (`basis` says so for both arms of a comparison)."""
     if records.empty:
         return pd.DataFrame(columns=ARM_STATISTICS)
     out = pd.DataFrame(
@@ -111,15 +115,30 @@ def arms_from_summaries(records: pd.DataFrame, manifests: Manifests) -> pd.DataF
     out["n"] = records["n"]
     out["mean"] = records["mean"]
     out["sd"] = records["sd"].fillna(records["se"] * np.sqrt(records["n"]))
-    made = _rests_on_quantiles(records)
+    made = _rests_on_quantiles(records) & (records["n"] > FEWEST_FOR_QUANTILES)
     if made.any():
         moments = _moments(records[made])
         out.loc[made, "mean"], out.loc[made, "sd"] = moments.mean, moments.sd
     keys = ["trial_id", "comparison", "instrument", "outcome", "weeks", "timepoint"]
     together = made.groupby([out[key] for key in keys], dropna=False).transform("any")
     out["basis"] = np.where(together, BASIS_OF_QUANTILES, "arm_summaries")
-    out["events"] = records["events"].fillna(records["percent"] / 100.0 * records["n"])
+    out["events"] = records["events"].fillna(_events_of_percents(records, manifests))
     return out[ARM_STATISTICS]
+
+
+def _events_of_percents(records: pd.DataFrame, manifests: Manifests) -> pd.Series:
+    """Whole events, by the decimals the percent is printed with (`percent_decimals`); a share of
+    the n where numbers are effective sample sizes."""
+    adjusted = [manifests[c].design.clustering_already_adjusted for c in records["collection_id"]]
+    printed = records.get("percent_decimals")
+    if printed is None:
+        printed = records["percent"].map(lambda p: decimals_of(repr(float(p))), na_action="ignore")
+    whole = [
+        whole_events(*numbers)
+        for numbers in zip(records["percent"], printed, records["n"], strict=True)
+    ]
+    shares = records["percent"] / 100.0 * records["n"]
+    return shares.where(pd.Series(adjusted, index=records.index), pd.Series(whole, records.index))
 
 
 def arms_from_counts(records: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:

@@ -45,6 +45,8 @@ def _declared_flags(
         flags["arms_declared"] = free | (
             known("intervention", arms, empty=True) & known("comparator", arms, empty=True)
         )
+    adjusted = {c: m.design.clustering_already_adjusted for c, m in manifests.items()}
+    flags["effective_sizes"] = records["collection_id"].map(adjusted).fillna(False).astype(bool)
     if "quantiles_not_lopsided" in ids:
         flags["quantiles_not_lopsided"] = ~lopsided_quantiles(records)
     if "variables_declared" in ids:

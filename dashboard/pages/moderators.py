@@ -78,6 +78,8 @@ def _gap_by_level(page: Page, one: Moderator) -> list[Block]:
     )  # fmt: skip
     text = (f"Test that {asked}: {_test(rows[0])}. Joint model of both outcomes, robust by trial; "
             f"{left_out} are left out.")  # fmt: skip
+    if counted := str(rows[0].get("left_out") or ""):
+        text += f" Here: {counted}."
     return [table, Paragraph(text, "note")]
 
 
@@ -238,6 +240,12 @@ def _warnings(page: Page, one: Moderator) -> list[Block]:
     values = [one.values.get(str(t["trial_id"]), "") for t in part.trials]
     missing = sum(not v for v in values)
     out: list[Block] = []
+    texts = sum(bool(v) and not math.isfinite(as_number(v)) for v in values)
+    if one.kind == "number" and texts:
+        out.append(Paragraph(
+            f"{plural(texts, 'trial')} of {len(values)} give text where this moderator needs a "
+            "number; they are left out.", "warning"
+        ))  # fmt: skip
     if missing:
         out.append(Paragraph(
             f"{plural(missing, 'trial')} of {len(values)} do not give this moderator.", "warning"

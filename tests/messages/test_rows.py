@@ -122,6 +122,31 @@ ARMS = [
     ("events below zero", arm_row("48,,,12", "48,,,-1"), 4, "column events", ["at least 0"]),
     ("one person", arm_row("intention,50", "intention,1"), 2, "column n", ["at least 2"]),
     ("infinite", arm_row("intention,50", "intention,inf"), 2, "column n", ["not a number"]),
+    ("too large for a double", arm_row("3.9,1.4", "3.9,1e400"), 2, "column sd", ["infinite"]),
+    ("no measurement", arm_row("3.9,1.4", "-3e200,1.4"), 2, "column mean", ["above 1e+30"]),
+    ("nearer to 0 than any", arm_row("3.9,1.4", "3.9,2e-200"), 2, "column sd", ["1e-30"]),
+    ("below the smallest double", arm_row("3.9,1.4", "3.9,2e-400"), 2, "column sd", ["1e-30"]),
+    (
+        "more than all people",
+        arm_row("control,intention,50", "control,intention,5e11"),
+        2,
+        "column n",
+        ["more than can be counted"],
+    ),
+    (
+        "half a person",
+        arm_row("control,intention,50", "control,intention,50.5"),
+        2,
+        "column n",
+        ["not a whole number", "the whole comparator group", "clustering_already_adjusted"],
+    ),
+    (
+        "a share of an event",
+        arm_row("48,,,12", "48,,,12.4"),
+        4,
+        "column events",
+        ["not a whole number"],
+    ),
     (
         "arm not declared",
         arm_row("letter,intention", "leter,intention"),
@@ -226,7 +251,89 @@ def test_a_held_effect_is_not_called_usable(check: Check) -> None:
     check(effect_row("0.42,0.06,0.78", "4.2,3.6,4.8")).does_not_say("intention: 1 of 1 effects")
 
 
+PERCENTS = arm_row("arm,outcome,n,mean,sd,events", "arm,outcome,n,mean,sd,pct")
+PERCENTS = PERCENTS.but("events: events", "percent: pct")
+
+
+def percents(control: str, letter: str, n: str = "48") -> Recipe:
+    """The arm trial with percents in place of events."""
+    table = PERCENTS.but("visit,48,,,12", f"visit,{n},,,{control}", "table.csv")
+    return table.but("visit,49,,,18", f"visit,49,,,{letter}", "table.csv")
+
+
+@pytest.mark.parametrize(
+    "text", ["25", "25.0", "2.5e1", "33.3", "33.33", "33.333333333333336", "35", "35.4", "35.42"]
+)
+def test_a_percent_of_whole_persons_passes(read: Check, text: str) -> None:
+    assert read(percents(text, "36.7")).exit_code == exits.OK
+
+
+@pytest.mark.parametrize("text", ["0.25", "25.1", "25.00001", "33.34"])
+def test_a_percent_of_no_whole_number_is_rejected(read: Check, text: str) -> None:
+    answer = read(percents(text, "36.7"))
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
+    answer.says("row 4, column pct, n", "no whole number of the n", "not the share 0.45")
+
+
+@pytest.mark.parametrize(
+    ("percent", "n"), [("25.1", "4 8"), ("25.1", "48.5"), ("25.1", "1e400"), ("125", "48")]
+)
+def test_a_percent_of_an_unreadable_n_is_one_fault(read: Check, percent: str, n: str) -> None:
+    assert read(percents(percent, "36.7", n)).faults == 1
+
+
+ADJUSTED = "design:\n  type: cluster\n  clustering_already_adjusted: true\n"
+
+
+@pytest.mark.parametrize(
+    "recipe", [percents("25.1", "36.7", "48.25"), arm_row("48,,,12", "48.5,,,12.25")]
+)
+@pytest.mark.parametrize("adjusted", [True, False])
+def test_effective_sample_sizes_need_not_be_whole(
+    read: Check, recipe: Recipe, adjusted: bool
+) -> None:
+    if adjusted:
+        recipe = recipe.but("design:\n  type: parallel\n", ADJUSTED)
+    assert (read(recipe).exit_code == exits.OK) is adjusted
+
+
+EFFECT_NUMBERS = [
+    ("infinite value", effect_row("d,0.42,0.06,0.78", "d,1e999,,"), "value", "infinite"),
+    ("fractional n1", effect_row("0.06,0.78,60,61", ",,60.5,61"), "n1", "not a whole number"),
+    ("fractional n2", effect_row("0.06,0.78,60,61", ",0.78,60,61.5"), "n2", "not a whole number"),
+]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "column", "words"), [c[1:] for c in EFFECT_NUMBERS],
+    ids=[c[0] for c in EFFECT_NUMBERS],
+)  # fmt: skip
+def test_numbers_of_a_printed_effect(read: Check, recipe: Recipe, column: str, words: str) -> None:
+    answer = read(recipe)
+    assert answer.faults == 1
+    answer.says(f"row 2, column {column}", words)
+
+
+def test_sizes_that_make_no_variance_are_told_when_they_are_not_whole(read: Check) -> None:
+    answer = read(effect_row("0.78,60,61", "0.78,60.5,61"))
+    assert answer.faults == 0
+    answer.says("WARNING", "[printed.csv, row 2, column n1, n2]", "printed error or interval")
+
+
+@pytest.mark.parametrize(("statistic", "faults"), [("p", 0), ("d", 1)])
+def test_a_tiny_p_value_is_a_p_value(read: Check, statistic: str, faults: int) -> None:
+    assert read(effect_row("d,0.42,0.06,0.78", f"{statistic},1e-40,,")).faults == faults
+
+
+def test_a_participant_s_impossible_number_is_told_without_it(read: Check) -> None:
+    answer = read(person_cells(INTEND, "7e300", 5))
+    assert answer.faults == 1
+    answer.says("[people.csv, row 5, column intend", "infinite, above 1e+30")
+    answer.does_not_say("7e300")
+
+
 COUNTS = [
+    ("a fraction", "20,30,10,40", "20,30.5,10,40", "column yes_no", "not a whole number"),
     ("below zero", "20,30,10,40", "-20,30,10,40", "column yes_yes", "at least 0"),
     ("empty", "20,30,10,40", "20,,10,40", "column yes_no", "is empty"),
     ("all zero", "20,30,10,40", "0,0,0,0", "column yes_yes", "2 persons"),

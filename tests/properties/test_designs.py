@@ -15,6 +15,7 @@ from analysis.errors import EstimationError
 from analysis.univariate.designs import Design, make_design
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import fit_random_effects
+from analysis.univariate.subgroups import fit_subgroups
 
 Table = dict[str, Any]
 
@@ -140,6 +141,94 @@ def test_frames_and_categories_are_tables_too() -> None:
     ):
         np.testing.assert_array_equal(made.matrix, plain.matrix)
         assert made.names == plain.names == ("intercept", "age", "kind=b", "blind")
+
+
+CODES = [3, 1, 10, 1, 3, 10]
+CODED: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "categorical": (pd.Categorical(CODES), ("1", "3", "10")),
+    "ordered": (pd.Categorical(CODES, categories=[10, 3, 1, 7], ordered=True), ("10", "3", "1")),
+    "series": (pd.Series(pd.Categorical(CODES)), ("1", "3", "10")),
+    "floats": (pd.Categorical([float(one) for one in CODES]), ("1", "3", "10")),
+    "text": ([str(one) for one in CODES], ("1", "10", "3")),
+    "array of text": (np.array([str(one) for one in CODES]), ("1", "10", "3")),
+    "objects": (np.array([str(one) for one in CODES], dtype=object), ("1", "10", "3")),
+    "strings": (pd.Series([str(one) for one in CODES], dtype="string"), ("1", "10", "3")),
+}
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_a_category_of_codes_stays_a_category(kind: str) -> None:
+    values, levels = CODED[kind]
+    made = make_design({"dose": values}, ["dose"])
+    assert made.levels == {"dose": levels}
+    assert made.names == ("intercept", *(f"dose={one}" for one in levels[1:]))
+    for level, column in zip(levels[1:], made.matrix.T[1:], strict=True):
+        assert column.tolist() == [float(str(one) == level) for one in CODES]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [CODES, np.array(CODES), np.array(CODES, dtype=object), pd.Series(CODES, dtype="Int64")],
+)  # fmt: skip
+def test_numbers_are_numbers_until_they_are_called_categories(values: Any) -> None:
+    assert make_design({"dose": values}, ["dose"]).matrix[:, 1].tolist() == CODES
+    made = make_design({"dose": values}, ["dose"], categories=["dose"], reference={"dose": 3})
+    assert made.levels == {"dose": ("3", "1", "10")}
+    assert made.matrix[:, 1].tolist() == [float(one == 1) for one in CODES]
+
+
+def test_what_is_no_whole_code_keeps_its_decimals() -> None:
+    table = {"x": [0.5, 1.0, 0.5, -2.25]}
+    assert make_design(table, ["x"], categories=["x"]).levels == {"x": ("-2.25", "0.5", "1")}
+
+
+def test_references_are_of_factors() -> None:
+    table = {"age": [1.0, 2.0, 3.0], "kind": ["a", "b", "a"], "code": [1, 2, 1]}
+    with pytest.raises(EstimationError, match="'age', a column of numbers; factors: kind "):
+        make_design(table, ["age", "kind"], reference={"age": "2"})
+    with pytest.raises(EstimationError, match="'code', which is no term; factors: kind"):
+        make_design(table, ["kind"], reference={"code": "2"})
+    with pytest.raises(EstimationError, match="'3' is no level of code; there are 1, 2"):
+        make_design(table, ["code"], reference={"code": 3}, categories=["code"])
+    with pytest.raises(EstimationError, match="categories names 'age', which is no term"):
+        make_design(table, ["kind"], categories=["age"])
+    with pytest.raises(EstimationError, match=r"a list of columns, such as \['code'\]"):
+        make_design(table, ["code"], categories="code")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.Categorical([1, None, 2]), pd.Series(["a", pd.NA, "b"], dtype="string"),
+        np.array(["a", np.nan, "b"]), np.array(["a", None, "b"], dtype=object),
+        pd.Series([1, pd.NA, 2], dtype="Int64"), [1, "", 2], [1.0, None, 2.0],
+        ["a", " \u200b", "b"],
+        [1.0, float("inf"), 2.0],
+    ],
+)  # fmt: skip
+def test_a_missing_value_is_refused_with_its_row(values: Any) -> None:
+    with pytest.raises(EstimationError, match=r"x must be known for every effect \(row 1\)"):
+        make_design({"x": values}, ["x"])
+
+
+def test_two_spellings_of_a_level_are_one() -> None:
+    made = make_design({"x": ["M\u00fcller", "Mu\u0308ller ", "other"]}, ["x"])
+    assert made.levels == {"x": ("M\u00fcller", "other")}
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_groups_of_codes_are_compared_in_their_order(kind: str) -> None:
+    values, levels = CODED[kind]
+    yi, vi = np.array([0.1, 0.5, 0.3, 0.7, 0.2, 0.9]), np.full(6, 0.1)
+    found = fit_subgroups(yi, vi, values)
+    assert found.levels == levels
+    for level, fit in zip(levels, found.pooled, strict=True):
+        rows = np.array([str(one) == level for one in CODES])
+        assert fit.mu == pytest.approx(fit_random_effects(yi[rows], vi[rows]).mu, rel=1e-12)
+    assert fit_subgroups(yi, vi, CODES).levels == ("1", "3", "10")
+    for missing in ([1, 1, 2, 2, None, 1], np.array(["a", "b", "a", "b", np.nan, "a"])):
+        with pytest.raises(EstimationError, match=r"levels must be known .* \(row 4\)"):
+            fit_subgroups(yi, vi, missing)
 
 
 def test_products_of_numbers() -> None:

@@ -110,7 +110,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: lib.make_design({"a": ["x", "y"]}, ["a"], reference={"A": "x"}), "is no term"),
     "numbers with blanks": (
         lambda: lib.make_design({"a": np.array([1, 2.5, None], dtype=object)}, ["a"]),
-        "numbers and blanks"),
+        r"a must be known for every effect \(row 2\)"),
     "a table without the columns": (
         lambda: lib.compute_effect_sizes({"foo": [1, 2]}, "SMD"), "not there: m1i"),
     "an option that is another measure": (

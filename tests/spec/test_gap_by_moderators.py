@@ -75,6 +75,12 @@ def fitted(
     )  # fmt: skip
 
 
+def same_numbers(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Equal but for what is said of trials left out."""
+    told = ["k_left_out", "left_out"]
+    pd.testing.assert_frame_equal(one.drop(columns=told), other.drop(columns=told))
+
+
 def check_row(row: pd.Series, effect: Any) -> None:
     found = [row["mu"], row["se"], row["ci_lb"], row["ci_ub"]]
     wanted = [effect.estimate[2], effect.se[2], effect.ci_lb[2], effect.ci_ub[2]]
@@ -165,7 +171,7 @@ def test_a_level_with_one_trial_on_an_outcome_is_left_out() -> None:
     values = ALTERNATING.values | {"t20": "home", "t21": "home", "t22": "home"}
     table = rows(trials + extra, category(values))
     assert list(table["level_value"]) == ["clinic", "school"]
-    pd.testing.assert_frame_equal(table, rows(trials, ALTERNATING))
+    same_numbers(table, rows(trials, ALTERNATING))
     second = [*trials, *extra, trial("t23", [("behavior", 0.3, 0.03)])]
     found = rows(second, category(values | {"t23": "home"}))
     assert list(found["level_value"]) == ["clinic", "home", "school"]
@@ -184,8 +190,8 @@ def test_trials_without_a_value_are_left_out() -> None:
     some = category({t: v for t, v in ALTERNATING.values.items() if int(t[1:]) < 12})
     blank = category(ALTERNATING.values | {f"t{i}": "" for i in range(12, 16)})
     expected = rows(trials[:12], ALTERNATING)
-    pd.testing.assert_frame_equal(rows(trials, some), expected)
-    pd.testing.assert_frame_equal(rows(trials, blank), expected)
+    same_numbers(rows(trials, some), expected)
+    same_numbers(rows(trials, blank), expected)
 
 
 def test_identical_trials_at_both_levels_have_the_same_gap() -> None:
@@ -232,7 +238,7 @@ def test_names_and_order_of_levels_do_not_move_numbers() -> None:
 def test_other_constructs_do_not_enter() -> None:
     trials = pairs()
     more = [*trials, trial("t30", [("knowledge", 9.0, 0.01)])]
-    pd.testing.assert_frame_equal(rows(more, ALTERNATING), rows(trials, ALTERNATING))
+    same_numbers(rows(more, ALTERNATING), rows(trials, ALTERNATING))
 
 
 @pytest.mark.parametrize(
@@ -256,8 +262,10 @@ def test_a_trial_whose_value_is_no_number_is_left_out() -> None:
     trials = pairs()
     table = rows(trials, number(LAGS.values | {"t03": "a month"}))
     assert list(table["k_trials"]) == [11]
+    assert list(table["k_left_out"]) == [1]
+    assert list(table["left_out"]) == ["1 trial with text in place of a number"]
     rest = rows([t for t in trials if t.records[0]["trial_id"] != "t03"], LAGS)
-    pd.testing.assert_frame_equal(table, rest)
+    same_numbers(table, rest)
 
 
 def test_a_value_may_hold_any_sign() -> None:
@@ -334,3 +342,32 @@ def test_syntheses_are_compared_apart_with_their_own_upstream_construct() -> Non
     np.testing.assert_allclose(main["mu"], rows(trials, ALTERNATING)["mu"], rtol=1e-9)
     assert np.isfinite(own["pvalue"]).all()
     assert not math.isclose(own["mu"].iloc[0], own["mu"].iloc[2])
+
+
+def test_trials_without_a_value_and_levels_of_one_trial_are_counted() -> None:
+    values = {t: v for t, v in ALTERNATING.values.items() if t not in ("t02", "t04")}
+    table = rows(pairs(), category(values | {"t05": "home"}))
+    assert set(table["k_left_out"]) == {3}
+    assert set(table["left_out"]) == {
+        "2 trials without a value; "
+        "1 trial at a level with fewer than 2 trials on one of the outcomes"
+    }
+    whole = rows(pairs(), ALTERNATING)
+    assert set(whole["k_left_out"]) == {0} and set(whole["left_out"]) == {""}
+
+
+def test_number_codes_of_a_category_are_levels_of_the_gap() -> None:
+    trials = pairs()
+    names = {"school": "1", "clinic": "10"}
+    coded = category({t: names[v] for t, v in ALTERNATING.values.items()})
+    found = rows(trials, coded).set_index("level_value")
+    plain = rows(trials, ALTERNATING).set_index("level_value")
+    assert list(found.index) == ["1", "10"]
+    for level, code in names.items():
+        assert found.loc[code, "mu"] == pytest.approx(plain.loc[level, "mu"], rel=1e-7)
+        assert found.loc[code, "k_trials"] == 6
+
+
+def test_levels_may_be_called_like_missing_values() -> None:
+    values = {t: "None" if v == "clinic" else "nan" for t, v in ALTERNATING.values.items()}
+    assert sorted(rows(pairs(), category(values))["level_value"]) == ["None", "nan"]

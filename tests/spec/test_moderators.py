@@ -65,3 +65,53 @@ def test_a_number_gives_the_slope_of_a_meta_regression() -> None:
     assert row["mu"] == fit.coefficients.estimate[1]
     assert (row["ci_lb"], row["ci_ub"]) == (fit.coefficients.ci_lb[1], fit.coefficients.ci_ub[1])
     assert (row["barrier_dimension"], row["framework_layer"]) == ("structural", "moderating")
+
+
+def lags(**changed: object) -> list[Moderator]:
+    values = {f"t{i}": str(w) for i, w in enumerate(WEEKS)} | changed
+    return declared_moderators(
+        {"trial_id": trial, "value": value, "moderator": "lag", "kind": "number",
+         "barrier_dimension": "", "framework_layer": ""}
+        for trial, value in values.items() if str(value) != "absent"
+    )  # fmt: skip
+
+
+def slope_row(**changed: object) -> pd.Series:
+    table = pd.DataFrame(moderator_effects(stack(), lags(**changed), AnalysisSettings()))
+    (row,) = [r for _, r in table[table["moderator"] == "lag"].iterrows()]
+    return row
+
+
+def test_trials_with_text_for_a_number_or_without_a_value_are_counted_and_told() -> None:
+    row = slope_row(t1="two weeks", t3="absent")
+    kept = [0, 2, 4]
+    fit = fit_meta_regression(
+        np.array(YI)[kept], np.array(VI)[kept], np.column_stack([np.ones(3), np.array(WEEKS)[kept]])
+    )
+    assert row["mu"] == pytest.approx(fit.coefficients.estimate[1], rel=1e-12)
+    assert (row["k_trials"], row["k_left_out"]) == (3, 2)
+    assert row["left_out"] == ("1 trial with text in place of a number; 1 trial without a value")
+    assert slope_row()["k_left_out"] == 0 and slope_row()["left_out"] == ""
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, "", " "])
+def test_a_missing_value_is_no_value(missing: object) -> None:
+    assert slope_row(t3=missing)["left_out"] == "1 trial without a value"
+
+
+def test_texts_that_leave_too_few_numbers_are_told_in_a_row_without_a_slope() -> None:
+    row = slope_row(t0="short", t1="short", t2="3 weeks")
+    assert np.isnan(row["mu"]) and row["status"] == "not_estimable"
+    assert (row["k_trials"], row["k_left_out"]) == (2, 3)
+    assert row["left_out"] == "3 trials with text in place of a number"
+    assert "fewer than 3 trials" in row["reason"]
+
+
+def test_levels_count_the_trials_without_a_value() -> None:
+    one = Moderator("dose", "category", {"t0": "1", "t1": "1", "t2": "2", "t3": "10"})
+    table = pd.DataFrame(moderator_effects(stack(), [one], AnalysisSettings()))
+    own = table[table["moderator"] == "dose"].set_index("level_value")
+    assert sorted(own.index) == ["1", "10", "2"]
+    assert own.loc["1", "mu"] == pytest.approx(np.average(YI[:2], weights=1 / np.array(VI[:2])))
+    assert set(own["k_left_out"]) == {1}
+    assert set(own["left_out"]) == {"1 trial without a value"}

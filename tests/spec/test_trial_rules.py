@@ -111,3 +111,17 @@ def test_negative_correlation_of_intention_and_behavior_is_a_doubt(tmp_path: Pat
     recipe = turned.having("people.csv", "\n".join([head, *swapped]) + "\n")
     (finding,) = found(recipe, tmp_path, "direction_doubtful")
     assert "higher_is_better" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("sd", "other", "told"),
+    [("1.4", "0.0013", True), ("0.0013", "1.4", True), ("1.3", "0.0014", False)],
+)
+def test_spreads_of_two_arms_are_of_one_size(
+    tmp_path: Path, sd: str, other: str, told: bool
+) -> None:
+    recipe = arm_trial().but("50,3.9,1.4", f"50,3.9,{sd}", "table.csv")
+    recipe = recipe.but("52,4.4,1.3", f"52,4.4,{other}", "table.csv")
+    findings = found(recipe, tmp_path, "spreads_far_apart")
+    assert bool(findings) is told
+    assert all("check both SDs" in one.fix and "1000 times" in one.message for one in findings)

@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, as_names
 from analysis.dependent.blocks import EffectBlocks, make_blocks
+from analysis.labels import texts_or_none
 
 MAIN = "main"
 Record = dict[str, Any]
+_REQUIRED = ("trial_id", "effect_id", "synthesis", "construct")
+_OPTIONAL = ("upstream_construct", "topic", "collection_id", "measured_by")
+_OF_COVARIANCES = ("trial_id", "effect_id_1", "effect_id_2")
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,18 @@ class Stack:
     @classmethod
     def from_records(cls, effects: Iterable[Record], covariances: Iterable[Record]) -> Stack:
         """The stack of effects (rows of the effects table) and their covariances (rows of the
-        covariance table; effects that are not in the stack are passed over)."""
+        covariance table; effects that are not in the stack are passed over).
+
+        Missing labels of the trial, effect, synthesis and construct raise `RowError` with the
+        places of the records; a topic, collection, upstream construct or person who measured that
+        is missing in whatever way is the empty text: not stated, and no group.
+        """
         by_trial: dict[str, list[Record]] = {}
-        for record in effects:
-            by_trial.setdefault(str(record["trial_id"]), []).append(record)
+        for record in _labeled(effects, _REQUIRED, _OPTIONAL):
+            by_trial.setdefault(record["trial_id"], []).append(record)
         known: dict[str, list[Record]] = {}
-        for row in covariances:
-            known.setdefault(str(row["trial_id"]), []).append(row)
+        for row in _labeled(covariances, _OF_COVARIANCES):
+            known.setdefault(row["trial_id"], []).append(row)
         return cls(tuple(_trial(rows, known.get(trial, ())) for trial, rows in by_trial.items()))
 
     def select(self, keep: Callable[[Record], bool]) -> Stack:
@@ -99,6 +108,23 @@ class Stack:
             self.values("construct"),
             outcome_names=outcome_names,
         )
+
+
+def _labeled(
+    records: Iterable[Record], required: Sequence[str], optional: Sequence[str] = ()
+) -> list[Record]:
+    """The records with clean labels in the columns that are there."""
+    rows = list(records)
+    clean: dict[str, list[str]] = {}
+    for column in (*required, *optional) if rows else ():
+        if column not in rows[0]:
+            continue
+        found = [row[column] for row in rows]
+        clean[column] = (
+            as_names(found, column, "record") if column in required
+            else [one or "" for one in texts_or_none(found, column)]
+        )  # fmt: skip
+    return [row | {name: texts[i] for name, texts in clean.items()} for i, row in enumerate(rows)]
 
 
 def _trial(records: list[Record], covariances: Iterable[Record]) -> TrialEffects:

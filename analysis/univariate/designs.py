@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats, is_missing, require
+from analysis.arrays import Floats, as_label, as_levels, require
 from analysis.errors import EstimationError
+from analysis.labels import items_of
+from ibgap.base.labels import is_missing_label
 
 
 @dataclass(frozen=True)
@@ -86,22 +89,34 @@ def _main(
     values: Any, name: str, reference: str | None, levels: dict[str, tuple[str, ...]], full: bool
 ) -> list[tuple[str, Floats]]:
     """Named columns of one variable."""
-    array = np.asarray(values)
-    if array.dtype.kind in "iufb":
-        numbers = array.astype(np.float64)
-        require(np.isfinite(numbers), f"{name} must be known for every effect")
-        return [(name, numbers)]
-    if all(isinstance(one, int | float) for one in values if not is_missing(one)):
-        raise EstimationError(f"{name} holds numbers and blanks: every effect needs a number")
-    texts = np.array(["" if is_missing(one) else str(one) for one in values])
-    require(texts != "", f"{name} must be known for every effect")
-    found = sorted(set(texts))
+    numeric = _numbers(values, name)
+    if numeric is not None:
+        return [(name, numeric)]
+    read = as_levels(values, len(values), name)
+    found = read.names
     if len(found) < 2:
         raise EstimationError(f"{name} has one level only; it cannot be compared")
-    first = found[0] if reference is None else reference
+    first = found[0] if reference is None else as_label(reference, f"the reference of {name}")
     if first not in found:
         raise EstimationError(f"{first!r} is no level of {name}; there are {', '.join(found)}")
     ordered = (first, *(one for one in found if one != first))
     levels[name] = ordered
     shown = ordered if full else ordered[1:]
-    return [(f"{name}={one}", (texts == one).astype(np.float64)) for one in shown]
+    codes = {one: code for code, one in enumerate(found)}
+    return [(f"{name}={one}", (read.codes == codes[one]).astype(np.float64)) for one in shown]
+
+
+def _numbers(values: Any, name: str) -> Floats | None:
+    """A column of numbers, or of true and false as 1 and 0, whatever holds it; None for others."""
+    items = items_of(values, name)
+    missing = np.array([is_missing_label(one) for one in items], dtype=bool)
+    known = [one for one, lost in zip(items, missing, strict=True) if not lost]
+    if not known or not all(isinstance(one, numbers.Real | np.bool_) for one in known):
+        return None
+    require(
+        ~missing,
+        f"{name} holds numbers and blanks, and {name} must be known for every effect",
+    )
+    out = np.array([float(one) for one in known])
+    require(np.isfinite(out), f"{name} must be finite, that is known for every effect")
+    return out

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, as_labels, check_estimates
+from analysis.arrays import Floats, as_levels, check_estimates
 from analysis.distributions import chi2_sf
 from analysis.errors import EstimationError
 from analysis.results import Result
@@ -42,7 +43,7 @@ class SubgroupTest(Result):
 def fit_subgroups(
     yi: ArrayLike,
     vi: ArrayLike,
-    levels: Sequence[str],
+    levels: Iterable[Any],
     *,
     method: str = "REML",
     ci_method: str = "knapp_hartung",
@@ -50,14 +51,15 @@ def fit_subgroups(
 ) -> SubgroupTest:
     """Compare k independent effects between the groups named in `levels` (k labels).
 
-    Raises `EstimationError` when fewer than two groups are present.
+    Raises `EstimationError` when fewer than two groups are present, and for missing labels, with
+    the rows.
     """
     effects, variances = check_estimates(yi, vi)
-    as_labels(list(levels), effects.size, "levels")
-    names = tuple(sorted(set(levels)))
+    groups = as_levels(levels, effects.size, "levels")
+    names = groups.names
     if len(names) < 2:
         raise EstimationError("a comparison of groups needs at least two groups")
-    member = np.array([[label == name for name in names] for label in levels])
+    member = groups.codes[:, None] == np.arange(len(names))
     pooled = tuple(
         fit_random_effects(
             effects[rows], variances[rows], method=method, ci_method=ci_method, level=level

@@ -24,6 +24,8 @@ def clean_label(text: str) -> str:
     >>> clean_label("  Mu\\u0308ller\\u00a0\\u200b 2010\\u202e")
     'Müller 2010'
     """
+    if type(text) is str and text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
     kept = []
     for character in unicodedata.normalize("NFC", text):
         if character.isspace():
@@ -41,11 +43,13 @@ def is_missing_label(value: object) -> bool:
     """
     if value is None:
         return True
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
     if isinstance(value, str):
         return not clean_label(value)
     try:
         return bool(value != value)
-    except (TypeError, ValueError):  # pandas' NA has no truth value
+    except (TypeError, ValueError, ArithmeticError):  # pandas' NA has no truth value
         return True
 
 
@@ -58,12 +62,23 @@ def missing_labels(labels: Iterable[Any]) -> list[int]:
     >>> missing_labels(["a", "", None])
     [1, 2]
     """
-    texts = getattr(getattr(labels, "dtype", None), "kind", "") == "U"
+    texts = is_text_array(labels)
     return [
         i
         for i, one in enumerate(labels)
-        if is_missing_label(one) or (texts and str(one) in _MADE_BY_NUMPY)
+        if is_missing_label(one) or (texts and _as_text(one) in _MADE_BY_NUMPY)
     ]
+
+
+def is_text_array(labels: object) -> bool:
+    """Whether labels stand in a numpy array of texts or bytes that knows no missing value."""
+    dtype = getattr(labels, "dtype", None)
+    kind = getattr(dtype, "kind", "")
+    return kind in ("U", "S") or (kind == "T" and not hasattr(dtype, "na_object"))
+
+
+def _as_text(one: Any) -> str:
+    return one.decode(errors="replace") if isinstance(one, bytes) else str(one)
 
 
 def folded(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,10 @@ Integers = NDArray[np.int64]
 
 
 def as_vector(values: ArrayLike, name: str) -> Floats:
-    """Return `values` as a one-dimensional float array; `name` is used in the error."""
+    """Return `values` as a one-dimensional float array, nan where an array says that a value is
+    masked; `name` is used in the error."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     array = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if array.ndim != 1:
         raise EstimationError(f"{name} must be one-dimensional, found {array.ndim} dimensions")
@@ -74,14 +77,16 @@ def is_constant(values: Floats) -> bool:
     return float(np.ptp(values)) <= 1e-12 * max(1e-300, float(np.abs(values).max()))
 
 
-def coefficient_names(names: Sequence[str] | None, p: int) -> list[str]:
+def coefficient_names(
+    names: Iterable[Any] | None, p: int, name: str = "names", letter: str = "x"
+) -> list[str]:
     """Names of p coefficients, x0, x1 ... when none are given. Raises `EstimationError` when there
     are not p, and `RowError` for a missing one."""
     if names is None:
-        return [f"x{i}" for i in range(p)]
-    known = as_names(names, "names", "coefficient")
+        return [f"{letter}{i}" for i in range(p)]
+    known = as_names(names, name, "coefficient")
     if len(known) != p:
-        raise EstimationError(f"{len(known)} names for {p} coefficients")
+        raise EstimationError(f"{len(known)} {name} for {p} coefficients")
     return known
 
 

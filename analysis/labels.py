@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import EstimationError, RowError
-from ibgap.base.labels import clean_label, is_missing_label, is_text_array, missing_labels
+from ibgap.base.labels import clean_label, is_missing_label, is_text_of_numpy, missing_labels
 
 _NO_SEQUENCE = (bytes, bytearray, Mapping, set, frozenset)
 
@@ -58,9 +58,9 @@ class Labels:
 
 @dataclass(frozen=True)
 class _Read:
-    """One label: what makes it the same as another (`key`), and its text."""
+    """One label: what it has in common with the `same` label elsewhere, and its text."""
 
-    key: Hashable
+    same: Hashable
     text: str
 
 
@@ -72,48 +72,55 @@ def read_labels(labels: Any, name: str, of: str = "effect") -> Labels:
     beside numbers.
     """
     items = items_of(labels, name)
-    read = _read_all(items, name)
-    missing = [i for i, one in enumerate(read) if one is None]
-    if missing:
-        raise RowError(_missing(labels, name, of), missing)
-    codes: dict[Hashable, int] = {}
-    names: list[str] = []
-    known = [one for one in read if one is not None]
-    for one in dict.fromkeys(known):
-        if one.key not in codes:
-            codes[one.key] = len(names)
-            names.append(one.text)
-    made = np.array([codes[one.key] for one in known], dtype=np.int64)
-    return Labels(made, tuple(names), {_kind(type(one)) for one in items} == {"number"})
+    keys, read = _distinct(items, name)
+    if None in read.values():
+        raise RowError(
+            _missing(labels, name, of), [i for i, key in enumerate(keys) if read[key] is None]
+        )
+    names: dict[Hashable, str] = {}
+    for one in read.values():
+        if one is not None:
+            names.setdefault(one.same, one.text)
+    places = {same: code for code, same in enumerate(names)}
+    codes = {key: places[one.same] for key, one in read.items() if one is not None}
+    numeric = {_kind(kind) for kind in set(map(type, items))} == {"number"}
+    made = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=len(keys))
+    return Labels(made, tuple(names.values()), numeric)
 
 
 def texts_or_none(labels: Any, name: str) -> list[str | None]:
     """The text of each label, None for a missing one: for what may be unknown, such as the
     code of a coder who did not see a unit. Else as `read_labels`."""
-    read = _read_all(items_of(labels, name), name)
-    return [None if one is None else one.text for one in read]
+    keys, read = _distinct(items_of(labels, name), name)
+    texts = {key: None if one is None else one.text for key, one in read.items()}
+    return [texts[key] for key in keys]
 
 
-def _read_all(items: list[Any], name: str) -> list[_Read | None]:
-    """Each value read, made once per value."""
+def _distinct(items: list[Any], name: str) -> tuple[list[Any], dict[Any, _Read | None]]:
+    """A key for every value and the label behind each key, read once."""
+    # 1 and True are one key of a dictionary, so values of several types are told apart by it.
+    several = len(set(map(type, items))) > 1
+    keys = list(zip(map(type, items), items, strict=True)) if several else items
     try:
-        typed = list(zip(map(type, items), items, strict=True))
-        seen = {one: _read(one[1]) for one in dict.fromkeys(typed)}
+        read = {key: _read(key[1] if several else key) for key in dict.fromkeys(keys)}
     except (TypeError, UnicodeDecodeError):
+        if any(one is np.ma.masked for one in items):
+            return _distinct([None if one is np.ma.masked else one for one in items], name)
         rows = [i for i, one in enumerate(items) if not _is_readable(one)]
         raise RowError(f"{name} must hold texts, numbers or dates as labels", rows) from None
-    kinds = {kind: _kind(kind) for kind, _ in seen}
-    if set(kinds.values()) >= {"truth", "number"}:
-        rows = [i for i, (kind, _) in enumerate(typed) if kinds[kind] == "truth"]
-        raise RowError(f"{name} mixes true or false with numbers: write them alike", rows)
-    return [seen[one] for one in typed]
+    known = [key for key, one in read.items() if several and one is not None]
+    if {"truth", "number"} <= {_kind(kind) for kind, _ in known}:
+        rows = [i for i, one in enumerate(items) if _kind(type(one)) == "truth"]
+        raise RowError(f"{name} mixes true or false with numbers; write them alike", rows)
+    return keys, read
 
 
 def _missing(labels: Any, name: str, of: str) -> str:
     hint = " (numpy makes 'nan' or 'None' of it in an array of texts)"
+    hint = hint if is_text_of_numpy(labels) else ""
     return (
-        f"a missing label{hint if is_text_array(labels) else ''} is no group; label these rows or "
-        f"leave them out: {name} must be known for every {of}"
+        f"a missing label{hint} is no group; label these rows or leave them out: {name} must be "
+        f"known for every {of}"
     )
 
 
@@ -137,7 +144,7 @@ def items_of(labels: Any, name: str) -> list[Any]:
         raise EstimationError(
             f"{name} must hold one label per row, found a single {type(labels).__name__}"
         ) from None
-    if is_text_array(labels):
+    if is_text_of_numpy(labels):
         for i in missing_labels(labels):
             items[i] = None
     return items
@@ -145,17 +152,19 @@ def items_of(labels: Any, name: str) -> list[Any]:
 
 def _read(value: Any) -> _Read | None:
     """The label of one value, None when it is missing. Raises `TypeError` when it is none."""
-    if isinstance(value, bytes):
-        value = value.decode()
+    if hasattr(value, "as_py"):  # a scalar of pyarrow
+        value = value.as_py()
     if is_missing_label(value):
         return None
+    if isinstance(value, bytes):
+        value = value.decode()
     if isinstance(value, tuple):
         parts = [_read(one) for one in value]
         if not parts or any(one is None for one in parts):
             return None
         known = [one for one in parts if one is not None]
         text = f"({', '.join(one.text for one in known)})"
-        return _Read(tuple(one.key for one in known), text)
+        return _Read(tuple(one.same for one in known), text)
     found = _text(value)
     if found is not None:
         return _Read(found, found)

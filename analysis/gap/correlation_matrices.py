@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,9 @@ def variable_names(variables: Iterable[Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def pairs_of(variables: Sequence[str]) -> list[tuple[str, str]]:
+def pairs_of(variables: Iterable[Any]) -> list[tuple[str, str]]:
     """Pairs of variables in the order of pooled correlations."""
-    return list(itertools.combinations(variables, 2))
+    return list(itertools.combinations(variable_names(variables), 2))
 
 
 def correlation_covariance(correlations: ArrayLike, n: float) -> Floats:

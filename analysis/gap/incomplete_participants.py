@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.arrays import Floats, as_label, as_names, is_constant, named, require
+from analysis.arrays import Floats, as_label, is_constant, named, require
 from analysis.effect_sizes.binary import LOGISTIC_TO_SMD, log_odds_ratio
 from analysis.effect_sizes.standardized import standardized_mean_difference
 from analysis.errors import EstimationError
@@ -75,6 +75,13 @@ class TrialEffectPair(Result):
     missing_share: Floats
 
 
+def require_own_names(trials: Sequence[ParticipantTrial]) -> None:
+    """Raise `RowError` naming the positions of trials that share a name: each counts as one."""
+    names = [trial.name for trial in trials]
+    own = np.array([names.count(one) == 1 for one in names], dtype=bool)
+    require(own, "trials share a name; each needs its own, and counts once")
+
+
 def participant_gap(
     trials: Sequence[ParticipantTrial],
     *,
@@ -93,8 +100,7 @@ def participant_gap(
     named(missing, MISSING, "handling")
     if not trials:
         raise EstimationError("there are no trials")
-    names = as_names([trial.name for trial in trials], "name", "trial")
-    require(np.array([names.count(one) == 1 for one in names]), "trials share a name")
+    require_own_names(trials)
     rng = np.random.default_rng(seed)
     pairs = []
     for trial in trials:

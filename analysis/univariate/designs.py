@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,9 +55,11 @@ def make_design(
     for part in used:
         if part not in table:
             raise EstimationError(f"no column {part!r}; there are {', '.join(table)}")
-    for name in reference or {}:
+    given = reference or {}
+    for name in given:
         if name not in used:
             raise EstimationError(f"a reference is given for {name!r}, which is no term")
+    first = {name: as_label(one, f"the reference of {name}") for name, one in given.items()}
     sizes = {part: len(table[part]) for part in used}
     if len(set(sizes.values())) > 1:
         raise EstimationError(f"the columns differ in length: {sizes}")
@@ -76,7 +79,7 @@ def make_design(
         parts = term.split(":")
         made = [("", np.ones(len(table[parts[0]])))]
         for part in parts:
-            own = _main(table[part], part, (reference or {}).get(part), levels, full)
+            own = _main(table[part], part, first.get(part), levels, full)
             full = full and part not in levels
             made = [(f"{a}:{b}" if a else b, x * y) for a, x in made for b, y in own]
         found[term] = tuple(range(len(names), len(names) + len(made)))
@@ -96,7 +99,7 @@ def _main(
     found = read.names
     if len(found) < 2:
         raise EstimationError(f"{name} has one level only; it cannot be compared")
-    first = found[0] if reference is None else as_label(reference, f"the reference of {name}")
+    first = found[0] if reference is None else reference
     if first not in found:
         raise EstimationError(f"{first!r} is no level of {name}; there are {', '.join(found)}")
     ordered = (first, *(one for one in found if one != first))
@@ -111,7 +114,9 @@ def _numbers(values: Any, name: str) -> Floats | None:
     items = items_of(values, name)
     missing = np.array([is_missing_label(one) for one in items], dtype=bool)
     known = [one for one, lost in zip(items, missing, strict=True) if not lost]
-    if not known or not all(isinstance(one, numbers.Real | np.bool_) for one in known):
+    if not known or not all(
+        isinstance(one, numbers.Real | decimal.Decimal | np.bool_) for one in known
+    ):
         return None
     require(
         ~missing,

@@ -36,17 +36,17 @@ def clean_label(text: str) -> str:
 
 
 def is_missing_label(value: object) -> bool:
-    """Whether a value is no label: None, nan, NA, NaT, and texts without a visible character.
+    """Whether a value is no label: None, nan, NA, NaT, texts without a visible character, and the
+    words that numpy makes of missing values ("nan", "None", "NaT", "<NA>") in a text of numpy.
 
-    >>> [is_missing_label(one) for one in (None, float("nan"), " ", "0", 0)]
-    [True, True, True, False, False]
+    >>> [is_missing_label(one) for one in (None, float("nan"), " ", "None", "0", 0)]
+    [True, True, True, False, False, False]
     """
+    if isinstance(value, str | bytes):
+        text = value.decode(errors="replace") if isinstance(value, bytes) else value
+        return not clean_label(text) or (is_text_of_numpy(value) and text in _MADE_BY_NUMPY)
     if value is None:
         return True
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if isinstance(value, str):
-        return not clean_label(value)
     try:
         return bool(value != value)
     except (TypeError, ValueError, ArithmeticError):  # pandas' NA has no truth value
@@ -56,29 +56,23 @@ def is_missing_label(value: object) -> bool:
 def missing_labels(labels: Iterable[Any]) -> list[int]:
     """Positions (from 0) of the labels that are missing, whatever holds them.
 
-    In an array of texts the words that numpy makes of missing values ("nan", "None", "NaT",
-    "<NA>") count as missing.
-
     >>> missing_labels(["a", "", None])
     [1, 2]
     """
-    texts = is_text_array(labels)
+    texts = is_text_of_numpy(labels)
     return [
         i
         for i, one in enumerate(labels)
-        if is_missing_label(one) or (texts and _as_text(one) in _MADE_BY_NUMPY)
+        if is_missing_label(one) or (texts and one in _MADE_BY_NUMPY)
     ]
 
 
-def is_text_array(labels: object) -> bool:
-    """Whether labels stand in a numpy array of texts or bytes that knows no missing value."""
+def is_text_of_numpy(labels: object) -> bool:
+    """Whether something is an array of texts of numpy, or one of its texts, that knows no missing
+    value of its own."""
     dtype = getattr(labels, "dtype", None)
     kind = getattr(dtype, "kind", "")
     return kind in ("U", "S") or (kind == "T" and not hasattr(dtype, "na_object"))
-
-
-def _as_text(one: Any) -> str:
-    return one.decode(errors="replace") if isinstance(one, bytes) else str(one)
 
 
 def folded(text: str) -> str:

@@ -48,10 +48,10 @@ def rater_agreement(codings: Iterable[Iterable[Any]], *, level: float = 0.95) ->
     codings: n rows of r codes (texts, numbers or dates; what makes two of them one category:
     `analysis.labels`), also as a matrix or frame; a missing label (None, nan, NA, blank) where a
     coder did not code a unit. Units with fewer than two codes say nothing about agreement and are
-    left out. Where one category dominates, kappa
-    can be low although coders hardly disagree; AC1 is not, so report both (Gwet 2014, Handbook of
-    Inter-Rater Reliability, ch. 2 and 5).
-    Raises `EstimationError` with fewer than 2 coders, or 2 units that two of them coded.
+    left out. Where one category dominates, kappa can be low although coders hardly disagree; AC1 is
+    not, so report both (Gwet 2014, Handbook of Inter-Rater Reliability, ch. 2 and 5).
+    Raises `EstimationError` with fewer than 2 coders, or 2 units that two of them coded, and for
+    codes that are no labels, with their units.
     """
     rows = _codes(codings)
     coders = len(rows[0])
@@ -79,11 +79,12 @@ def rater_agreement(codings: Iterable[Iterable[Any]], *, level: float = 0.95) ->
 
 def _codes(codings: Any) -> list[list[str | None]]:
     """The category of each coding, None where there is none, unit by unit."""
+    held: Any
     if getattr(codings, "ndim", 1) == 2:
-        codings = np.asarray(codings, dtype=None if isinstance(codings, np.ndarray) else object)
-        units = [items_of(row, "codings") for row in codings]
+        held = codings if isinstance(codings, np.ndarray) else np.asarray(codings, dtype=object)
     else:
-        units = [items_of(row, "codings") for row in items_of(codings, "codings")]
+        held = items_of(codings, "codings")
+    units = [items_of(row, "codings") for row in held]
     r = len(units[0]) if units else 0
     if r < 2 or any(len(unit) != r for unit in units):
         raise EstimationError("every unit needs a code (or a blank) of each of 2 or more coders")

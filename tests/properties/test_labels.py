@@ -367,6 +367,10 @@ TABLES: dict[str, Callable[[list[list[Any]]], Any]] = {
     "array of objects": lambda rows: np.array(rows, dtype=object),
     "array of texts": lambda rows: np.array([["" if c is None else c for c in r] for r in rows]),
     "texts with nan": lambda rows: np.array([["nan" if c is None else c for c in r] for r in rows]),
+    "masked array": lambda rows: np.ma.array(
+        [["a" if c is None else c for c in row] for row in rows],
+        mask=[[c is None for c in row] for row in rows],
+    ),
     "frame": lambda rows: pd.DataFrame(rows, index=[4, 2, 2, 0, 1]),
     "frame of strings": lambda rows: pd.DataFrame(rows, dtype="string"),
     "frame of categories": lambda rows: pd.DataFrame(rows, dtype="category"),

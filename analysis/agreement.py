@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats, is_missing
+from analysis.arrays import Floats
 from analysis.distributions import critical_value
-from analysis.errors import EstimationError
+from analysis.errors import EstimationError, RowError
+from analysis.labels import items_of, texts_or_none
 from analysis.results import Result
 
 COEFFICIENTS = {
@@ -41,25 +42,25 @@ class RaterAgreement(Result):
     level: float
 
 
-def rater_agreement(codings: Sequence[Sequence[Any]], *, level: float = 0.95) -> RaterAgreement:
+def rater_agreement(codings: Iterable[Iterable[Any]], *, level: float = 0.95) -> RaterAgreement:
     """Chance-corrected agreement of r coders on n units (nominal categories).
 
-    codings: n rows of r codes; None, nan or "" where a coder did not code a unit. Units with fewer
-    than two codes say nothing about agreement and are left out. Where one category dominates, kappa
-    can be low although coders hardly disagree; AC1 is not, so report both (Gwet 2014, Handbook of
-    Inter-Rater Reliability, ch. 2 and 5).
-    Raises `EstimationError` with fewer than 2 coders, or 2 units that two of them coded.
+    codings: n rows of r codes (texts, numbers or dates; what makes two of them one category:
+    `analysis.labels`), also as a matrix or frame; a missing label (None, nan, NA, blank) where a
+    coder did not code a unit. Units with fewer than two codes say nothing about agreement and are
+    left out. Where one category dominates, kappa can be low although coders hardly disagree; AC1 is
+    not, so report both (Gwet 2014, Handbook of Inter-Rater Reliability, ch. 2 and 5).
+    Raises `EstimationError` with fewer than 2 coders, or 2 units that two of them coded, and for
+    codes that are no labels, with their units.
     """
-    rows = [[None if is_missing(one) or one == "" else str(one) for one in row] for row in codings]
-    coders = {len(row) for row in rows}
-    if len(coders) != 1 or min(coders) < 2:
-        raise EstimationError("every unit needs a code (or a blank) of each of 2 or more coders")
+    rows = _codes(codings)
+    coders = len(rows[0])
     usable = [row for row in rows if sum(one is not None for one in row) > 1]
     if len(usable) < 2:
         raise EstimationError(f"agreement needs 2 units coded twice, found {len(usable)}")
     names = tuple(sorted({one for row in usable for one in row if one is not None}))
     place = {name: i for i, name in enumerate(names)}
-    table = np.zeros((len(usable), max(coders), len(names)))
+    table = np.zeros((len(usable), coders, len(names)))
     for i, row in enumerate(usable):
         for j, one in enumerate(row):
             if one is not None:
@@ -71,9 +72,27 @@ def rater_agreement(codings: Sequence[Sequence[Any]], *, level: float = 0.95) ->
         se = np.sqrt((n - 1.0) / n * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
     half = critical_value(level, n - 1.0) * se
     return RaterAgreement(
-        n, max(coders), tuple(COEFFICIENTS), estimate, se, np.maximum(estimate - half, -1.0),
+        n, coders, tuple(COEFFICIENTS), estimate, se, np.maximum(estimate - half, -1.0),
         np.minimum(estimate + half, 1.0), names, level,
     )  # fmt: skip
+
+
+def _codes(codings: Any) -> list[list[str | None]]:
+    """The category of each coding, None where there is none, unit by unit."""
+    held: Any
+    if getattr(codings, "ndim", 1) == 2:
+        held = codings if isinstance(codings, np.ndarray) else np.asarray(codings, dtype=object)
+    else:
+        held = items_of(codings, "codings")
+    units = [items_of(row, "codings") for row in held]
+    r = len(units[0]) if units else 0
+    if r < 2 or any(len(unit) != r for unit in units):
+        raise EstimationError("every unit needs a code (or a blank) of each of 2 or more coders")
+    try:
+        flat = texts_or_none([one for unit in units for one in unit], "codings")
+    except RowError as error:
+        raise RowError(error.message, sorted({row // r for row in error.rows})) from None
+    return [flat[i : i + r] for i in range(0, len(flat), r)]
 
 
 def _coefficients(table: Floats) -> Floats:

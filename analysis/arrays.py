@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.errors import EstimationError, RowError
+from analysis.labels import Labels, read_labels
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
 def as_vector(values: ArrayLike, name: str) -> Floats:
-    """Return `values` as a one-dimensional float array; `name` is used in the error."""
+    """Return `values` as a one-dimensional float array, nan where an array says that a value is
+    masked; `name` is used in the error."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     array = np.atleast_1d(np.asarray(values, dtype=np.float64))
     if array.ndim != 1:
         raise EstimationError(f"{name} must be one-dimensional, found {array.ndim} dimensions")
@@ -73,20 +77,62 @@ def is_constant(values: Floats) -> bool:
     return float(np.ptp(values)) <= 1e-12 * max(1e-300, float(np.abs(values).max()))
 
 
-def coefficient_names(names: Sequence[str] | None, p: int) -> list[str]:
+def coefficient_names(
+    names: Iterable[Any] | None, p: int, name: str = "names", letter: str = "x"
+) -> list[str]:
     """Names of p coefficients, x0, x1 ... when none are given. Raises `EstimationError` when there
-    are not p."""
-    if names is not None and len(names) != p:
-        raise EstimationError(f"{len(names)} names for {p} coefficients")
-    return list(names) if names is not None else [f"x{i}" for i in range(p)]
+    are not p, and `RowError` for a missing one."""
+    if names is None:
+        return [f"{letter}{i}" for i in range(p)]
+    known = as_names(names, name, "coefficient")
+    if len(known) != p:
+        raise EstimationError(f"{len(known)} {name} for {p} coefficients")
+    return known
 
 
-def as_labels(labels: Sequence[Any] | NDArray[Any], rows: int, name: str) -> Integers:
-    """Return integer codes 0..m-1 of `labels` in order of first appearance."""
-    if len(labels) != rows:
-        raise EstimationError(f"{name} has {len(labels)} values, the effects have {rows}")
-    codes: dict[Any, int] = {}
-    return np.array([codes.setdefault(label, len(codes)) for label in labels], dtype=np.int64)
+def read_column(labels: Any, rows: int, name: str, of: str = "effect") -> Labels:
+    """The labels of `rows` rows from any container, codes in order of first appearance.
+
+    `name` and `of` (what has the labels, in the singular) are used in the errors. What a label is
+    and what is none: `analysis.labels`.
+    Raises `EstimationError` for another number of labels and what holds no labels in an order,
+    `RowError` with the rows of labels that are missing.
+    """
+    read = read_labels(labels, name, of)
+    if len(read) != rows:
+        raise EstimationError(f"{name} has {len(read)} values, the {of}s have {rows}")
+    return read
+
+
+def as_labels(labels: Any, rows: int, name: str, of: str = "effect") -> Integers:
+    """Return integer codes 0..m-1 of `labels` in order of first appearance; as `read_column`."""
+    return read_column(labels, rows, name, of).codes
+
+
+def as_levels(labels: Any, rows: int, name: str, of: str = "effect") -> Labels:
+    """Labels as levels that are compared: codes and names in order, numbers by size and others
+    by text; as `read_column`."""
+    return read_column(labels, rows, name, of).ordered()
+
+
+def as_texts(labels: Any, rows: int, name: str, of: str = "effect") -> list[str]:
+    """The text of each label; as `read_column`."""
+    return read_column(labels, rows, name, of).texts
+
+
+def as_names(names: Any, name: str, of: str) -> list[str]:
+    """The texts of any number of names. Raises as `read_column`."""
+    return read_labels(names, name, of).texts
+
+
+def as_label(label: Any, name: str) -> str:
+    """The text of a single label. Raises `EstimationError` when it is missing or none."""
+    try:
+        return read_labels([label], name).texts[0]
+    except RowError:
+        raise EstimationError(
+            f"{name} must be a label: a text, a number or a date that is not blank"
+        ) from None
 
 
 def named(choice: str, choices: Mapping[str, Any] | tuple[str, ...], what: str) -> Any:
@@ -95,13 +141,3 @@ def named(choice: str, choices: Mapping[str, Any] | tuple[str, ...], what: str) 
     if choice not in choices:
         raise EstimationError(f"unknown {what} {choice!r}; known: {', '.join(choices)}")
     return choices[choice] if isinstance(choices, Mapping) else choice
-
-
-def is_missing(value: Any) -> bool:
-    """None, nan and whatever cannot be compared with itself."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except TypeError:
-        return True

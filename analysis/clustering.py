@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, as_levels, as_vector
 from analysis.errors import EstimationError
 
 
@@ -21,17 +21,20 @@ class ClusterSummary:
     clusters: int
 
 
-def anova_icc(values: Floats, arm: NDArray[Any], cluster: NDArray[Any]) -> ClusterSummary:
+def anova_icc(values: Floats, arm: Iterable[Any], cluster: Iterable[Any]) -> ClusterSummary:
     """One-way ANOVA estimator of the ICC within arms (Donner and Klar 2000, ch. 1).
 
     values, arm, cluster: one entry per participant. (MSB - MSW) / (MSB + (n0 - 1) MSW) with
     n0 = (n - sum n_j^2 / n) / (clusters - arms), summed over arms.
-    Raises `EstimationError` when there are not more clusters than arms.
+    A cluster is one within its arm: the same label in two arms is two clusters.
+    Raises `EstimationError` when there are not more clusters than arms, and for missing labels,
+    with the rows.
     """
-    labels = np.array([f"{a}\x00{c}" for a, c in zip(arm, cluster, strict=True)])
-    names, inverse = np.unique(labels, return_inverse=True)
-    _, arm_codes = np.unique(arm, return_inverse=True)
-    arms = int(arm_codes.max()) + 1
+    values = as_vector(values, "values")
+    of_arm = as_levels(arm, values.size, "arm", "participant")
+    own = as_levels(cluster, values.size, "cluster", "participant")
+    arms, arm_codes = len(of_arm.names), of_arm.codes
+    names, inverse = np.unique(arm_codes * len(own.names) + own.codes, return_inverse=True)
     if names.size <= arms or values.size <= names.size:
         raise EstimationError(
             "the ICC needs more clusters than arms and more persons than clusters"

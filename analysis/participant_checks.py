@@ -8,13 +8,14 @@ pingouin would accept silently: groups passed as values, missing values, constan
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, as_vector, is_constant, require
+from analysis.arrays import Floats, as_levels, as_vector, is_constant, require
 from analysis.errors import EstimationError
 
 _MOST_FOR_SHAPIRO = 5000
@@ -136,14 +137,14 @@ def cronbach_alpha(items: ArrayLike) -> ParticipantCheck:
     )
 
 
-def correlation_check(first: ArrayLike, second: ArrayLike, arm: NDArray[Any]) -> ParticipantCheck:
+def correlation_check(first: ArrayLike, second: ArrayLike, arm: Iterable[Any]) -> ParticipantCheck:
     """pingouin's partial correlation of two outcomes given arm indicators (a check of the pooled
-    within-arm correlation); persons with both outcomes only."""
+    within-arm correlation); persons with both outcomes only, every person with an arm."""
     import pandas as pd
 
     x, y = as_vector(first, "first"), as_vector(second, "second")
     both = np.isfinite(x) & np.isfinite(y)
-    labels = np.asarray(arm)[both]
+    labels = as_levels(arm, x.size, "arm", "participant").codes[both]
     names = np.unique(labels)
     if both.sum() < len(names) + 4 or not (_varies(x[both], labels) and _varies(y[both], labels)):
         raise EstimationError("too few participants with both outcomes varying within arms")
@@ -166,7 +167,7 @@ def correlation_check(first: ArrayLike, second: ArrayLike, arm: NDArray[Any]) ->
     )
 
 
-def _varies(values: Floats, labels: NDArray[Any]) -> bool:
+def _varies(values: Floats, labels: Any) -> bool:
     """Whether values vary within at least one group beyond rounding."""
     return any(not is_constant(values[labels == name]) for name in np.unique(labels))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, as_labels, check_estimates
 from analysis.errors import EstimationError
@@ -46,7 +46,7 @@ def cluster_bootstrap(
     estimator: Callable[[Floats, Floats], ArrayLike],
     yi: ArrayLike,
     vi: ArrayLike,
-    cluster: Sequence[Any] | NDArray[Any],
+    cluster: Iterable[Any],
     *,
     draws: int = 399,
     seed: int = 1,
@@ -57,10 +57,10 @@ def cluster_bootstrap(
 
     estimator: takes effects and variances, returns one or more numbers or raises
     `EstimationError`; for example `lambda y, v: step_selection(y, v).mu`. cluster: k trial labels.
-    Raises `EstimationError` with fewer than 3 trials.
+    Raises `EstimationError` with fewer than 3 trials, and for missing labels, with the rows.
     """
     effects, variances = check_estimates(yi, vi)
-    codes = as_labels(list(cluster), effects.size, "cluster")
+    codes = as_labels(cluster, effects.size, "cluster")
     m = int(codes.max()) + 1
     if m < 3:
         raise EstimationError(f"a cluster bootstrap needs at least 3 trials, found {m}")

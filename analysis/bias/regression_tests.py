@@ -4,12 +4,12 @@ size and error model."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, as_vector, check_estimates, named, require
 from analysis.dependent.blocks import make_blocks
@@ -149,7 +149,7 @@ def regression_test(
 def multilevel_regression_test(
     yi: ArrayLike,
     v: Any,
-    cluster: Sequence[Any] | NDArray[Any],
+    cluster: Iterable[Any],
     predictor: ArrayLike,
     *,
     level: float = 0.95,
@@ -161,7 +161,7 @@ def multilevel_regression_test(
     """
     x = as_vector(predictor, "predictor")
     design = np.column_stack([np.ones_like(x), x])
-    blocks = make_blocks(yi, v, list(cluster), design=design)
+    blocks = make_blocks(yi, v, cluster, design=design)
     if blocks.clusters < 4:
         raise EstimationError(f"the test needs at least 4 trials, found {blocks.clusters}")
     fit = fit_multivariate(blocks, structure="ID", within="common")

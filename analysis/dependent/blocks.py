@@ -6,7 +6,7 @@ of batched operations on small matrices and never touches a k x k matrix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.arrays import Floats, Integers, as_labels, as_vector, check_design, require
+from analysis.arrays import (
+    Floats,
+    Integers,
+    as_levels,
+    as_names,
+    as_texts,
+    as_vector,
+    check_design,
+    read_column,
+    require,
+)
 from analysis.errors import EstimationError
 
 
@@ -76,11 +86,11 @@ class EffectBlocks:
 def make_blocks(
     yi: ArrayLike,
     v: NDArray[np.float64] | Sequence[NDArray[np.float64]],
-    cluster: Sequence[Any],
-    outcome: Sequence[str] | None = None,
+    cluster: Iterable[Any],
+    outcome: Iterable[Any] | None = None,
     *,
     design: ArrayLike | None = None,
-    outcome_names: Sequence[str] | None = None,
+    outcome_names: Iterable[Any] | None = None,
 ) -> EffectBlocks:
     """Arrange effects by trial.
 
@@ -88,24 +98,23 @@ def make_blocks(
     trials; or one matrix per trial in order of first appearance, its rows in the order of the
     trial's effects. cluster: k trial labels. outcome: k outcome names (one outcome when None).
     design: k x p; by default one indicator column per outcome.
-    Raises `EstimationError` for effects that are not finite, labels of the wrong number or of an
-    unknown outcome, and a sampling covariance that is not symmetric
-    and positive definite, naming the trial.
+    Raises `EstimationError` for effects that are not finite, labels that are missing, of the wrong
+    number or of an unknown outcome, and a sampling covariance that is not symmetric and positive
+    definite, naming the trial.
     """
     effects = as_vector(yi, "yi")
     if not effects.size:
         raise EstimationError("there are no effects")
     require(np.isfinite(effects), "yi must be finite")
-    codes = as_labels(list(cluster), effects.size, "cluster")
-    labels = list(outcome) if outcome is not None else ["effect"] * effects.size
-    names = list(outcome_names) if outcome_names is not None else sorted(set(labels))
-    kinds = _outcome_codes(labels, names, effects.size)
+    read = read_column(cluster, effects.size, "cluster")
+    codes, labels = read.codes, read.names
+    names, kinds = _outcomes(outcome, outcome_names, effects.size)
     if design is None:
         matrix = (kinds[:, None] == np.arange(len(names))[None, :]).astype(float)
     else:
         matrix = check_design(design, effects.size)
     rows_of = _rows_by_cluster(codes)
-    blocks = _covariance_blocks(v, rows_of, effects.size, cluster)
+    blocks = _covariance_blocks(v, rows_of, effects.size, labels)
     sizes: dict[int, list[int]] = {}
     for trial, rows in enumerate(rows_of):
         sizes.setdefault(len(rows), []).append(trial)
@@ -113,7 +122,7 @@ def make_blocks(
     for _, trials in sorted(sizes.items()):
         stacked_rows = np.array([rows_of[trial] for trial in trials])
         stacked = np.array([blocks[trial] for trial in trials])
-        check_positive_definite(stacked, [f"trial {cluster[rows_of[t][0]]}: " for t in trials])
+        check_positive_definite(stacked, [f"trial {labels[t]}: " for t in trials])
         groups.append(
             BlockGroup(
                 stacked_rows,
@@ -129,7 +138,7 @@ def make_blocks(
         len(rows_of),
         codes,
         kinds,
-        tuple(names),
+        names,
         matrix,
         tuple(groups),
     )
@@ -142,25 +151,29 @@ def _rows_by_cluster(codes: Integers) -> list[list[int]]:
     return rows
 
 
-def _outcome_codes(labels: Sequence[str], names: Sequence[str], k: int) -> Integers:
-    if len(labels) != k:
-        raise EstimationError(f"outcome has {len(labels)} values, the effects have {k}")
+def _outcomes(outcome: Any, outcome_names: Any, k: int) -> tuple[tuple[str, ...], Integers]:
+    """Names of the outcomes and the code of each effect."""
+    if outcome_names is None:
+        levels = as_levels(["effect"] * k if outcome is None else outcome, k, "outcome")
+        return levels.names, levels.codes
+    names = as_names(outcome_names, "outcome_names", "outcome")
+    labels = ["effect"] * k if outcome is None else as_texts(outcome, k, "outcome")
     positions = {name: i for i, name in enumerate(names)}
-    unknown = sorted({str(one) for one in labels if one not in positions})
+    unknown = sorted({one for one in labels if one not in positions})
     if unknown:
         raise EstimationError(f"unknown outcome {unknown[0]!r}; known: {', '.join(names)}")
-    return np.array([positions[one] for one in labels], dtype=np.int64)
+    return tuple(names), np.array([positions[one] for one in labels], dtype=np.int64)
 
 
 def _covariance_blocks(
-    v: Any, rows_of: list[list[int]], k: int, cluster: Sequence[Any]
+    v: Any, rows_of: list[list[int]], k: int, labels: Sequence[str]
 ) -> list[NDArray[np.float64]]:
     if isinstance(v, (list, tuple)) and len(v) == len(rows_of) and np.ndim(v[0]) == 2:
         blocks = [np.asarray(block, dtype=float) for block in v]
-        for rows, block in zip(rows_of, blocks, strict=True):
+        for label, rows, block in zip(labels, rows_of, blocks, strict=True):
             if block.shape != (len(rows), len(rows)):
                 raise EstimationError(
-                    f"trial {cluster[rows[0]]}: its sampling covariance is "
+                    f"trial {label}: its sampling covariance is "
                     f"{' x '.join(map(str, block.shape))} for {len(rows)} effects"
                 )
         return blocks

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.arrays import Floats, named
+from analysis.arrays import Floats, as_label, named
 from analysis.distributions import bivariate_normal_cdf, normal_pdf, normal_quantile
 from analysis.errors import EstimationError
 from analysis.results import Result
@@ -42,8 +42,9 @@ class EffectArms(Result):
     """How one effect rests on its arms.
 
     outcome: label of the measure (same label = same measurements). intervention, comparator:
-    arm labels. n1, n2: analyzed persons. k1, k2: loadings. g, df: the standardized difference
-    and the df of its SD (0 and infinity for effects without a standardizer).
+    arm labels; effects share arms by their labels, so a missing one raises `EstimationError`.
+    n1, n2: analyzed persons. k1, k2: loadings. g, df: the standardized difference and the df of
+    its SD (0 and infinity for effects without a standardizer).
     """
 
     outcome: str
@@ -55,6 +56,10 @@ class EffectArms(Result):
     k2: float
     g: float = 0.0
     df: float = math.inf
+
+    def __post_init__(self) -> None:
+        for field in ("outcome", "intervention", "comparator"):
+            object.__setattr__(self, field, as_label(getattr(self, field), field))
 
     @property
     def arms(self) -> tuple[tuple[str, float, float, float], tuple[str, float, float, float]]:

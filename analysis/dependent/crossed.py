@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from analysis.arrays import (
     Floats,
     Integers,
     as_labels,
+    as_names,
     as_vector,
     check_design,
     coefficient_names,
@@ -60,7 +61,7 @@ class CrossedFit(Result):
 def fit_crossed(
     yi: ArrayLike,
     v: ArrayLike,
-    factors: Mapping[str, Sequence[Any]],
+    factors: Mapping[str, Iterable[Any]],
     design: ArrayLike | None = None,
     *,
     names: Sequence[str] | None = None,
@@ -75,7 +76,8 @@ def fit_crossed(
     with variances kept at 0 while the likelihood falls from there, then Newton steps.
     Cluster-robust inference needs nested data: use `fit_multivariate` for those.
     Raises `EstimationError` for a covariance that is not positive definite, more than 4000 effects,
-    and factors whose variance cannot be told: one label for all effects, or the same groups twice.
+    factors whose variance cannot be told (one label for all effects, or the same groups twice), and
+    missing labels, with the rows.
     """
     y = as_vector(yi, "yi")
     k = y.size
@@ -95,7 +97,7 @@ def fit_crossed(
         raise EstimationError("yi must be finite")
     check_positive_definite(sampling[None], [""])
     codes = _codes(factors, k)
-    parts = [(c[:, None] == c[None, :]).astype(np.float64) for c in codes]
+    parts = [(c[:, None] == c[None, :]).astype(np.float64) for c in codes.values()]
     unit = float(np.median(np.diag(sampling)) + np.var(y))
     problem = _Problem(y / math.sqrt(unit), sampling / unit, x, parts, method == "REML")
     best: tuple[float, Floats, float] | None = None
@@ -112,7 +114,7 @@ def fit_crossed(
     e = y - x @ np.linalg.solve(x.T @ w @ x, x.T @ w @ y)
     q = float(e @ w @ e)
     vb = state.m * unit
-    zero = [name for name, one in zip(factors, sigma2, strict=True) if one == 0.0]
+    zero = [name for name, one in zip(codes, sigma2, strict=True) if one == 0.0]
     status = "boundary" if zero else "ok"
     return CrossedFit(
         k,
@@ -121,18 +123,21 @@ def fit_crossed(
             state.beta * math.sqrt(unit), np.sqrt(np.diag(vb)), math.inf, level,
         ),
         vb,
-        {name: float(one) * unit for name, one in zip(factors, sigma2, strict=True)},
-        {name: int(c.max()) + 1 for name, c in zip(factors, codes, strict=True)},
+        {name: float(one) * unit for name, one in zip(codes, sigma2, strict=True)},
+        {name: int(c.max()) + 1 for name, c in codes.items()},
         q, k - p, chi2_sf(q, k - p),
         state.loglik - 0.5 * scale * math.log(2.0 * math.pi * unit), best[2], method,
         status if best[2] < 1e-6 else "not_converged", tuple(f"{name}_at_zero" for name in zero),
     )  # fmt: skip
 
 
-def _codes(factors: Mapping[str, Sequence[Any]], k: int) -> list[Integers]:
+def _codes(factors: Mapping[str, Iterable[Any]], k: int) -> dict[str, Integers]:
     codes: dict[str, Integers] = {}
-    for name, labels in factors.items():
-        own = as_labels(list(labels), k, name)
+    names = as_names(list(factors.keys()), "factors", "factor")
+    for name, (_, labels) in zip(names, factors.items(), strict=True):
+        if name in codes:
+            raise EstimationError(f"two factors are named {name}")
+        own = as_labels(labels, k, name)
         if own.max() == 0:
             raise EstimationError(f"{name} has one label for all effects: no variance to estimate")
         # Labels are numbered as they appear, so the same groups have the same numbers.
@@ -140,7 +145,7 @@ def _codes(factors: Mapping[str, Sequence[Any]], k: int) -> list[Integers]:
             if np.array_equal(own, seen):
                 raise EstimationError(f"{name} and {other} group the effects alike")
         codes[name] = own
-    return list(codes.values())
+    return codes
 
 
 def _starts(factors: int) -> list[Floats]:

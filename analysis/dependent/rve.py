@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analysis.arrays import (
     Floats,
@@ -55,7 +55,7 @@ class RobustRegression(Result):
 def robust_regression(
     yi: ArrayLike,
     vi: ArrayLike,
-    cluster: Sequence[Any] | NDArray[Any],
+    cluster: Iterable[Any],
     design: ArrayLike | None = None,
     *,
     working_model: str = "correlated",
@@ -71,7 +71,8 @@ def robust_regression(
     correlation assumed by `correlated`, which moves tau2 a little. Results hold when the working
     model is wrong; a likelihood fit (`fit_multivariate`) with CR2 is more efficient and gives the
     variances themselves.
-    Raises `EstimationError` when there are no more studies than coefficients.
+    Raises `EstimationError` when there are no more studies than coefficients, and for missing
+    labels, with the rows.
     """
     effects, variances = check_estimates(yi, vi)
     x = check_design(design, effects.size)
@@ -79,7 +80,7 @@ def robust_regression(
     labels = coefficient_names(names, x.shape[1])
     if not 0.0 <= rho <= 1.0:
         raise EstimationError(f"rho must lie between 0 and 1, found {rho}")
-    codes = as_labels(list(cluster), effects.size, "cluster")
+    codes = as_labels(cluster, effects.size, "cluster")
     parts = _Parts(effects, x, codes)
     if parts.m <= x.shape[1]:
         raise EstimationError(f"{x.shape[1]} coefficients need more studies, found {parts.m}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats, named
+from analysis.arrays import Floats, as_names, named
 from analysis.effect_sizes import association, binary, change, correlation, proportions, ratios
 from analysis.effect_sizes.base import EffectSizes
 from analysis.effect_sizes.standardized import (
@@ -91,7 +91,7 @@ def inputs_of(measure: str) -> tuple[str, ...]:
 
 def compute_effect_sizes(
     table: Mapping[str, Any],
-    measure: str | Sequence[str],
+    measure: str | Iterable[str],
     *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> EffectTable:
@@ -100,14 +100,14 @@ def compute_effect_sizes(
     measure: one code of `MEASURES` for all rows or one per row. The columns are named like the
     inputs of the measure's function (`inputs_of`). options: keyword arguments by measure, such
     as `{"OR": {"zero_cells": "none"}}`.
-    Raises `EstimationError` for an unknown measure, a column that is missing, or values that the
-    measure refuses, with the row.
+    Raises `EstimationError` for an unknown measure, a column that is missing, or a missing measure
+    and values that the measure refuses, with the row.
     """
     if isinstance(measure, str):
         rows = max(np.size(table[name]) for name in _present(table, measure))
         codes = [measure] * rows
     else:
-        codes = [str(one) for one in measure]
+        codes = as_names(measure, "measure", "row")
         rows = max((np.size(table[name]) for name in table), default=0)
     if len(codes) != rows:
         raise EstimationError(f"{len(codes)} measures for a table of {rows} rows")

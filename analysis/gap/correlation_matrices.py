@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, named
+from analysis.arrays import Floats, as_label, as_names, named, require
 from analysis.dependent.blocks import EffectBlocks, make_blocks
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.distributions import chi2_sf
@@ -18,9 +19,16 @@ from analysis.errors import EstimationError
 from analysis.results import Result
 
 
-def pairs_of(variables: Sequence[str]) -> list[tuple[str, str]]:
+def variable_names(variables: Iterable[Any]) -> tuple[str, ...]:
+    """The names of variables. Raises `RowError` for those that are missing or named twice."""
+    names = as_names(variables, "variables", "variable")
+    require(np.array([names.count(one) == 1 for one in names]), "variables share a name")
+    return tuple(names)
+
+
+def pairs_of(variables: Iterable[Any]) -> list[tuple[str, str]]:
     """Pairs of variables in the order of pooled correlations."""
-    return list(itertools.combinations(variables, 2))
+    return list(itertools.combinations(variable_names(variables), 2))
 
 
 def correlation_covariance(correlations: ArrayLike, n: float) -> Floats:
@@ -40,13 +48,15 @@ def correlation_covariance(correlations: ArrayLike, n: float) -> Floats:
 @dataclass(frozen=True)
 class CorrelationStudies:
     """k studies' correlation matrices (k x q x q, nan where not reported) of named variables and
-    numbers of persons (k)."""
+    numbers of persons (k). Raises `EstimationError` for another shape, and for variables without a
+    name or of the same name."""
 
     variables: tuple[str, ...]
     matrices: Floats
     n: Floats
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "variables", variable_names(self.variables))
         q = len(self.variables)
         if self.matrices.shape != (self.n.size, q, q):
             raise EstimationError(
@@ -192,12 +202,13 @@ class Regression(Result):
 
 
 def regression_from_matrix(
-    pooled: PooledMatrix, outcome: str, predictors: Sequence[str]
+    pooled: PooledMatrix, outcome: str, predictors: Iterable[str]
 ) -> Regression:
     """Paths solve R_xx b = r_xy; their variance by the delta method with analytic derivatives.
 
     Raises `EstimationError` for an unknown variable or one that is named twice.
     """
+    outcome, predictors = as_label(outcome, "outcome"), as_names(predictors, "predictors", "path")
     place = {name: i for i, name in enumerate(pooled.variables)}
     for name in (outcome, *predictors):
         named(name, place, "variable")

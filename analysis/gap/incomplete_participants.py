@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from analysis.arrays import Floats, is_constant, named
+from analysis.arrays import Floats, as_label, is_constant, named, require
 from analysis.effect_sizes.binary import LOGISTIC_TO_SMD, log_odds_ratio
 from analysis.effect_sizes.standardized import standardized_mean_difference
 from analysis.errors import EstimationError
@@ -38,7 +38,8 @@ MISSING = {
 class ParticipantTrial:
     """Participants of one trial: treated (n, 1 in the intervention arm, else 0), intention and
     behavior (n, nan where not measured). A behavior of 0 and 1 is taken as done or not done.
-    Raises `EstimationError` for columns of different lengths or an arm that is neither."""
+    Raises `EstimationError` for a missing name, columns of different lengths or an arm that is
+    neither."""
 
     name: str
     treated: np.ndarray
@@ -46,6 +47,7 @@ class ParticipantTrial:
     behavior: Floats
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", as_label(self.name, "the name of a trial"))
         for column in ("treated", "intention", "behavior"):
             values = np.asarray(getattr(self, column), dtype=np.float64)
             object.__setattr__(self, column, values)
@@ -73,6 +75,13 @@ class TrialEffectPair(Result):
     missing_share: Floats
 
 
+def require_own_names(trials: Sequence[ParticipantTrial]) -> None:
+    """Raise `RowError` naming the positions of trials that share a name: each counts as one."""
+    names = [trial.name for trial in trials]
+    own = np.array([names.count(one) == 1 for one in names], dtype=bool)
+    require(own, "trials share a name; each needs its own, and counts once")
+
+
 def participant_gap(
     trials: Sequence[ParticipantTrial],
     *,
@@ -85,11 +94,13 @@ def participant_gap(
     joint model.
 
     missing: one of `MISSING`. Compare with `fit_one_stage`, which uses everybody by likelihood.
-    Raises `EstimationError` for a trial in which an arm has fewer than 3 measured participants.
+    Raises `EstimationError` for a trial in which an arm has fewer than 3 measured participants, and
+    for trials of one name, by their positions.
     """
     named(missing, MISSING, "handling")
     if not trials:
         raise EstimationError("there are no trials")
+    require_own_names(trials)
     rng = np.random.default_rng(seed)
     pairs = []
     for trial in trials:

@@ -8,14 +8,14 @@ allowed. Each estimand is a different question; see the handbook page on the gap
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, as_label, as_names
 from analysis.dependent.blocks import EffectBlocks, make_blocks
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.dependent.robust import RobustCovariance, robust_covariance
@@ -108,8 +108,8 @@ class JointModel(Result):
 def fit_joint(
     yi: ArrayLike,
     v: Any,
-    trial: Sequence[Any],
-    outcome: Sequence[str],
+    trial: Iterable[Any],
+    outcome: Iterable[Any],
     *,
     upstream: str = "intention",
     behavior: str = "behavior",
@@ -126,13 +126,14 @@ def fit_joint(
     some trial has several effects (correlated-and-hierarchical effects model).
     Raises `EstimationError` when one of the outcomes has no effect at all.
     """
-    present = set(outcome)
+    kinds = as_names(outcome, "outcome", "effect")
+    upstream, behavior = as_label(upstream, "upstream"), as_label(behavior, "behavior")
     for name in (upstream, behavior):
-        if name not in present:
+        if name not in kinds:
             raise EstimationError(
                 f"no trial has a usable effect on {name}; there is no gap to estimate"
             )
-    blocks = make_blocks(yi, v, trial, outcome, outcome_names=[upstream, behavior])
+    blocks = make_blocks(yi, v, trial, kinds, outcome_names=[upstream, behavior])
     structure, notes = _structure(blocks)
     fit = fit_multivariate(
         blocks,

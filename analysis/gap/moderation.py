@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, as_vector
+from analysis.arrays import Floats, as_label, as_names, as_vector
 from analysis.dependent.blocks import make_blocks
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.dependent.robust import RobustCovariance, WaldTest, robust_covariance, wald_test
@@ -57,8 +57,8 @@ class ModeratedGap(Result):
 def fit_moderated_gap(
     yi: ArrayLike,
     v: Any,
-    trial: Sequence[Any],
-    outcome: Sequence[str],
+    trial: Iterable[Any],
+    outcome: Iterable[Any],
     design: Design,
     *,
     upstream: str = "intention",
@@ -77,7 +77,8 @@ def fit_moderated_gap(
     Raises `EstimationError` when an outcome is missing or there are too few trials.
     """
     effects = as_vector(yi, "yi")
-    kinds = np.array([str(one) for one in outcome])
+    kinds = np.array(as_names(outcome, "outcome", "effect"))
+    upstream, behavior = as_label(upstream, "upstream"), as_label(behavior, "behavior")
     if design.matrix.shape[0] != effects.size or kinds.size != effects.size:
         raise EstimationError(
             f"design and outcome need a row per effect: {design.matrix.shape[0]} and {kinds.size} "

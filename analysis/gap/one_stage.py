@@ -12,7 +12,7 @@ import numpy as np
 from analysis.arrays import Floats, is_constant
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
-from analysis.gap.incomplete_participants import ParticipantTrial
+from analysis.gap.incomplete_participants import ParticipantTrial, require_own_names
 from analysis.gap.many_gaps import PairedEffects, fit_many_gaps
 from analysis.results import Result
 
@@ -55,10 +55,13 @@ def fit_one_stage(trials: Sequence[ParticipantTrial], *, level: float = 0.95) ->
     their covariance given Sigma_i by generalized least squares, mu and T from their joint model,
     Sigma_i from expected residuals (Meng and Rubin 1993).
     Behavior of 0 and 1 is modeled as a number: its effect is a risk difference over the standard
-    deviation. Raises `EstimationError` with fewer than 2 trials or arms without both outcomes.
+    deviation.
+    Raises `EstimationError` with fewer than 2 trials, trials of one name, or arms without both
+    outcomes.
     """
     if len(trials) < 2:
         raise EstimationError(f"a one-stage model needs at least 2 trials, found {len(trials)}")
+    require_own_names(trials)
     data = [_Trial.of(trial) for trial in trials]
     sigmas = [np.eye(2) + 0.3 * (1.0 - np.eye(2)) for _ in data]
     before, fit, status = np.full(5, np.inf), None, "not_converged"

@@ -10,12 +10,14 @@ Synth Methods 6:157, discuss the alternatives).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.arrays import Floats, Integers
+from analysis.arrays import Floats, Integers, as_levels
 from analysis.results import Result
 
 
@@ -97,15 +99,17 @@ class WithinArmCorrelation(Result):
 
 
 def pooled_within_arm_correlation(
-    first: Floats, second: Floats, arm: NDArray[np.generic]
+    first: Floats, second: Floats, arm: Iterable[Any]
 ) -> WithinArmCorrelation | None:
     """Pool the within-arm Pearson correlations of two outcomes (persons with both only).
 
-    Returns None when no arm has more than 3 persons with both outcomes varying.
+    Returns None when no arm has more than 3 persons with both outcomes varying. Raises `RowError`
+    for persons without an arm.
     """
+    levels = as_levels(arm, first.size, "arm", "participant")
     z_sum, weight, n = 0.0, 0.0, 0
-    for label in np.unique(arm):
-        rows = (arm == label) & np.isfinite(first) & np.isfinite(second)
+    for code in range(len(levels.names)):
+        rows = (levels.codes == code) & np.isfinite(first) & np.isfinite(second)
         x, y = first[rows], second[rows]
         if x.size <= 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
             continue

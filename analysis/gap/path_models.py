@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, as_names
 from analysis.dependent.blocks import EffectBlocks
 from analysis.dependent.multivariate import fit_multivariate
 from analysis.distributions import chi2_sf, critical_value
@@ -18,6 +18,7 @@ from analysis.gap.correlation_matrices import (
     PooledMatrix,
     root_mean_square_error,
     stack_correlations,
+    variable_names,
 )
 from analysis.results import Result
 
@@ -27,12 +28,17 @@ _MOST_STEPS = 200
 @dataclass(frozen=True)
 class PathModel:
     """A recursive path model: `paths` from one variable to another, every pair of variables without
-    an incoming path freely correlated. Standardized, residuals uncorrelated."""
+    an incoming path freely correlated. Standardized, residuals uncorrelated. Raises
+    `EstimationError` for variables without a name or of the same name, and for paths that are named
+    twice, run backward or name another variable."""
 
     variables: tuple[str, ...]
     paths: tuple[tuple[str, str], ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "variables", variable_names(self.variables))
+        ends = [as_names(ends, f"ends of path {i}", "end") for i, ends in enumerate(self.paths)]
+        object.__setattr__(self, "paths", tuple((start, end) for start, end in ends))
         place = {name: i for i, name in enumerate(self.variables)}
         if len(set(self.paths)) < len(self.paths):
             raise EstimationError("a path is named twice")

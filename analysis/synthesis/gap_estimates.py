@@ -16,6 +16,7 @@ from analysis.synthesis.stack import (
     Record,
     Stack,
     having,
+    labeled,
     of_synthesis,
     subsets,
     syntheses,
@@ -42,10 +43,10 @@ def within_arm_slope(pairs: Iterable[Record], synthesis: str, settings: Analysis
     Fisher's z, REML; assumed and borrowed correlations do not count. The variance of z is
     carried from the observed to the latent correlation by the delta method. Near-perfect
     correlations (`NEAR_PERFECT`), which would set the slope alone, are left out; `origin` says how
-    many.
+    many. Pairs without a trial or synthesis raise `RowError` with their places.
     """
     known: dict[tuple[str, str, str], Record] = {}
-    for row in pairs:
+    for row in labeled(pairs, ("trial_id", "synthesis"), ("upstream_label", "behavior_label")):
         own = row["synthesis"] == synthesis and row["rho_origin"] in KNOWN_ORIGINS
         if own and row["rho_n"] > 4:
             key = (str(row["trial_id"]), str(row["upstream_label"]), str(row["behavior_label"]))

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.arrays import as_names
 from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
 from analysis.errors import EstimationError
 from analysis.gap.moderation import fit_moderated_gap
+from analysis.labels import texts_or_none
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
 from analysis.univariate.designs import make_design
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.subgroups import fit_subgroups
-from ibgap.base.labels import is_missing_label
 
 OF_EFFECTS = ("topic", "measured_by")
 """Moderators that every effect carries; the others are declared in manifests."""
@@ -26,7 +27,8 @@ OF_EFFECTS = ("topic", "measured_by")
 @dataclass(frozen=True)
 class Moderator:
     """A property of trials: values by trial (text, also of numbers), and its place in the
-    codebook of barriers."""
+    codebook of barriers. A value that is missing in whatever way is the empty text: the trial is
+    not compared. Trials without a label raise `RowError`."""
 
     name: str
     kind: str
@@ -34,20 +36,29 @@ class Moderator:
     barrier_dimension: str = ""
     framework_layer: str = ""
 
+    def __post_init__(self) -> None:
+        trials = as_names(list(self.values), f"trials of {self.name}", "value")
+        values = texts_or_none(self.values.values(), f"values of {self.name}")
+        known = {trial: one or "" for trial, one in zip(trials, values, strict=True)}
+        object.__setattr__(self, "values", known)
+
 
 def declared_moderators(rows: Iterable[Record]) -> list[Moderator]:
     """The moderators of rows of the table `moderators`, by name and kind.
 
     A barrier dimension or layer that trials of one moderator name differently is left out.
+    Missing names, kinds and trials raise `RowError` with the places of the rows.
     """
+    known = list(rows)
+    columns = ("moderator", "kind", "trial_id")
+    labels = [as_names([row[name] for row in known], name, "row") for name in columns]
     groups: dict[tuple[str, str], list[Record]] = {}
-    for row in rows:
-        groups.setdefault((str(row["moderator"]), str(row["kind"])), []).append(row)
+    for row, name, kind, trial in zip(known, *labels, strict=True):
+        groups.setdefault((name, kind), []).append(row | {"trial_id": trial})
     return [
         Moderator(
             name, kind,
-            {str(r["trial_id"]): "" if is_missing_label(r["value"]) else str(r["value"])
-             for r in own},
+            {r["trial_id"]: r["value"] for r in own},
             _common(own, "barrier_dimension"), _common(own, "framework_layer"),
         )
         for (name, kind), own in sorted(groups.items())
@@ -55,8 +66,8 @@ def declared_moderators(rows: Iterable[Record]) -> list[Moderator]:
 
 
 def _common(rows: list[Record], column: str) -> str:
-    named = {str(row[column]) for row in rows} - {""}
-    return named.pop() if len(named) == 1 else ""
+    named = set(texts_or_none([row[column] for row in rows], column)) - {None}
+    return (named.pop() or "") if len(named) == 1 else ""
 
 
 def moderators_of(stack: Stack, declared: Iterable[Moderator]) -> list[Moderator]:
@@ -210,7 +221,7 @@ def compare_levels(
 
 
 def _first_value(stack: Stack, column: str) -> dict[str, str]:
-    return {str(t["trial_id"]): str(t[column]) for t in stack.trials}
+    return {str(t["trial_id"]): t[column] for t in stack.trials}
 
 
 def _levels(

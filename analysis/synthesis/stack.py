@@ -12,11 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats
+from analysis.arrays import Floats, as_names
 from analysis.dependent.blocks import EffectBlocks, make_blocks
+from analysis.labels import texts_or_none
+from ibgap.base.labels import clean_label
 
 MAIN = "main"
 Record = dict[str, Any]
+_REQUIRED = ("trial_id", "effect_id", "synthesis", "construct")
+_OPTIONAL = ("upstream_construct", "topic", "collection_id", "measured_by")
+_OF_COVARIANCES = ("trial_id", "effect_id_1", "effect_id_2")
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,18 @@ class Stack:
     @classmethod
     def from_records(cls, effects: Iterable[Record], covariances: Iterable[Record]) -> Stack:
         """The stack of effects (rows of the effects table) and their covariances (rows of the
-        covariance table; effects that are not in the stack are passed over)."""
+        covariance table; effects that are not in the stack are passed over).
+
+        Missing labels of the trial, effect, synthesis and construct raise `RowError` with the
+        places of the records; a topic, collection, upstream construct or person who measured that
+        is missing in whatever way is the empty text: not stated, and no group.
+        """
         by_trial: dict[str, list[Record]] = {}
-        for record in effects:
-            by_trial.setdefault(str(record["trial_id"]), []).append(record)
+        for record in labeled(effects, _REQUIRED, _OPTIONAL):
+            by_trial.setdefault(record["trial_id"], []).append(record)
         known: dict[str, list[Record]] = {}
-        for row in covariances:
-            known.setdefault(str(row["trial_id"]), []).append(row)
+        for row in labeled(covariances, _OF_COVARIANCES):
+            known.setdefault(row["trial_id"], []).append(row)
         return cls(tuple(_trial(rows, known.get(trial, ())) for trial, rows in by_trial.items()))
 
     def select(self, keep: Callable[[Record], bool]) -> Stack:
@@ -101,6 +111,31 @@ class Stack:
         )
 
 
+def labeled(
+    records: Iterable[Record], required: Sequence[str], optional: Sequence[str] = ()
+) -> list[Record]:
+    """The records with clean labels in those of the columns that they have.
+
+    A missing label of a required column raises `RowError` with the places of the records; of an
+    optional one it is the empty text.
+    """
+    rows = list(records)
+    changed: dict[str, list[str]] = {}
+    for column in (*required, *optional) if rows else ():
+        if column not in rows[0]:
+            continue
+        found = [row[column] for row in rows]
+        clean = (
+            as_names(found, column, "record") if column in required
+            else [one or "" for one in texts_or_none(found, column)]
+        )  # fmt: skip
+        if any(type(b) is not str or a != b for a, b in zip(clean, found, strict=True)):
+            changed[column] = clean
+    if not changed:
+        return rows
+    return [row | {name: texts[i] for name, texts in changed.items()} for i, row in enumerate(rows)]
+
+
 def _trial(records: list[Record], covariances: Iterable[Record]) -> TrialEffects:
     position = {record["effect_id"]: i for i, record in enumerate(records)}
     matrix = np.diag([float(record["vi"]) for record in records])
@@ -133,10 +168,11 @@ def upstream_of(stack: Stack) -> str:
 
 
 def having(column: str, *values: str) -> Callable[[Record], bool]:
-    """A filter for `Stack.select`: the column has one of the values."""
+    """A filter for `Stack.select`: the column has one of the values, as clean labels."""
+    wanted = {clean_label(one) for one in values}
 
     def keep(record: Record) -> bool:
-        return record[column] in values
+        return record[column] in wanted
 
     return keep
 
@@ -167,7 +203,8 @@ def _candidates(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
     if both.trials:
         yield "paired trials", both
     for column, what in (("topic", "topic"), ("collection_id", "collection")):
-        values = sorted({str(t[column]) for t in stack.trials} - {""})
+        found = set(texts_or_none([t[column] for t in stack.trials], column))
+        values = sorted(one for one in found if one)
         for value in values if len(values) > 1 else []:
             part = stack.select(having(column, value))
             if len(part.trials) > 1:

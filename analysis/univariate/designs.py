@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import decimal
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats, require
+from analysis.arrays import Floats, as_label, as_levels, require
 from analysis.errors import EstimationError
-from ibgap.base.labels import clean_label, is_missing_label, missing_labels
+from analysis.labels import Labels, items_of
+from ibgap.base.labels import is_missing_label
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def make_design(
     for part in used:
         if part not in table:
             raise EstimationError(f"no column {part!r}; there are {', '.join(table)}")
-    _check_factors(table, used, reference or {}, categories)
+    first = {n: as_label(one, f"the reference of {n}") for n, one in (reference or {}).items()}
+    _check_factors(table, used, first, categories)
     sizes = {part: len(table[part]) for part in used}
     if len(set(sizes.values())) > 1:
         raise EstimationError(f"the columns differ in length: {sizes}")
@@ -78,7 +80,7 @@ def make_design(
         parts = term.split(":")
         made = [("", np.ones(len(table[parts[0]])))]
         for part in parts:
-            own = _main(table[part], part, (reference or {}).get(part), levels,
+            own = _main(table[part], part, first.get(part), levels,
                         full=full, category=part in categories)  # fmt: skip
             full = full and part not in levels
             made = [(f"{a}:{b}" if a else b, x * y) for a, x in made for b, y in own]
@@ -119,17 +121,18 @@ def _main(
     """Named columns of one variable."""
     if not category and not is_category(values):
         return [(name, _numbers(values, name))]
-    texts, found = read_factor(values, name)
+    read = read_factor(values, name)
+    found = read.names
     if len(found) < 2:
         raise EstimationError(f"{name} has one level only; it cannot be compared")
-    first = found[0] if reference is None else _level_text(reference)
+    first = found[0] if reference is None else reference
     if first not in found:
         raise EstimationError(f"{first!r} is no level of {name}; there are {', '.join(found)}")
     ordered = (first, *(one for one in found if one != first))
     levels[name] = ordered
     shown = ordered if full else ordered[1:]
-    rows = np.array(texts)
-    return [(f"{name}={one}", (rows == one).astype(np.float64)) for one in shown]
+    codes = {one: code for code, one in enumerate(found)}
+    return [(f"{name}={one}", (read.codes == codes[one]).astype(np.float64)) for one in shown]
 
 
 def is_category(values: Any) -> bool:
@@ -137,29 +140,24 @@ def is_category(values: Any) -> bool:
     that spell numbers. Numbers, truth values and missing ones alone are numbers."""
     if _declared_categories(values) is not None:
         return True
-    if np.asarray(values).dtype.kind in "iufb":
-        return False
-    known = [one for one in values if not is_missing_label(one)]
-    return not known or not all(_is_number(one) for one in known)
+    known = [one for one in items_of(values, "values") if not is_missing_label(one)]
+    return bool(known) and not all(_is_number(one) for one in known)
 
 
-def read_factor(values: Any, name: str) -> tuple[list[str], tuple[str, ...]]:
-    """The level of each row as text, and the levels that occur: in the order a pandas Categorical
+def read_factor(values: Any, name: str) -> Labels:
+    """The level of each row, and the levels that occur: in the order that a pandas Categorical
     declares, numbers by size, texts sorted.
 
     Raises `RowError` for rows without a level, whatever holds them.
     """
-    items, declared = list(values), _declared_categories(values)
-    known = np.ones(len(items), dtype=bool)
-    known[missing_labels(values)] = False
-    require(known, f"{name} must be known for every effect")
+    read = as_levels(values, len(values), name)
+    declared = _declared_categories(values)
     if declared is None:
-        numbers = all(_is_number(one) for one in items)
-        declared = sorted(set(items)) if numbers else sorted({_level_text(one) for one in items})
-    texts = [_level_text(one) for one in items]
-    present = set(texts)
-    order = dict.fromkeys(_level_text(one) for one in declared)
-    return texts, tuple(one for one in order if one in present)
+        return read
+    known = [as_label(one, f"a category of {name}") for one in declared]
+    present = [one for one in dict.fromkeys(known) if one in read.names]
+    places = np.array([present.index(one) for one in read.names], dtype=np.int64)
+    return Labels(places[read.codes], tuple(present), read.numeric)
 
 
 def _declared_categories(values: Any) -> list[Any] | None:
@@ -169,19 +167,15 @@ def _declared_categories(values: Any) -> list[Any] | None:
 
 
 def _is_number(one: Any) -> bool:
-    return isinstance(one, Real | np.bool_)
-
-
-def _level_text(one: Any) -> str:
-    """A level's name: whole numbers without a point."""
-    if _is_number(one) and not isinstance(one, bool | np.bool_):
-        number = float(one)
-        return str(int(number)) if number.is_integer() else repr(number)
-    return clean_label(str(one))
+    return isinstance(one, numbers.Real | decimal.Decimal | np.bool_)
 
 
 def _numbers(values: Any, name: str) -> Floats:
-    """A column of numbers; one that is missing or infinite is refused with its row."""
-    numbers = np.array([math.nan if is_missing_label(one) else float(one) for one in values])
-    require(np.isfinite(numbers), f"{name} must be known for every effect")
-    return numbers
+    """A column of numbers, or of true and false as 1 and 0; one that is missing or infinite is
+    refused with its row."""
+    items = items_of(values, name)
+    known = np.array([not is_missing_label(one) for one in items], dtype=bool)
+    require(known, f"{name} holds numbers and blanks, and {name} must be known for every effect")
+    out = np.array([float(one) for one in items])
+    require(np.isfinite(out), f"{name} must be known for every effect")
+    return out

@@ -61,6 +61,8 @@ def fit_location_scale(
     effects, variances = check_estimates(yi, vi)
     x = check_design(design, effects.size)
     z = check_design(scale_design, effects.size)
+    of_location = coefficient_names(names, x.shape[1])
+    of_scale = coefficient_names(scale_names, z.shape[1], "scale_names", "z")
     if method not in ("REML", "ML"):
         raise EstimationError(f"a location-scale model needs REML or ML, not {method}")
     if effects.size <= x.shape[1] + z.shape[1]:
@@ -109,12 +111,10 @@ def fit_location_scale(
         scale_se = np.sqrt(np.diag(covariance))
     return LocationScale(
         describe_coefficients(
-            coefficient_names(names, p), fit.beta, np.sqrt(np.diag(fit.vb)), math.inf,
+            of_location, fit.beta, np.sqrt(np.diag(fit.vb)), math.inf,
             level,
         ),
-        describe_coefficients(
-            scale_names or [f"z{i}" for i in range(z.shape[1])], alpha, scale_se, math.inf, level
-        ),
+        describe_coefficients(of_scale, alpha, scale_se, math.inf, level),
         tau2, loglik, left, method, status,
     )  # fmt: skip
 

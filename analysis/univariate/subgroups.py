@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arrays import Floats, check_estimates
+from analysis.arrays import Floats, as_levels, check_estimates
 from analysis.distributions import chi2_sf
 from analysis.errors import EstimationError
 from analysis.results import Result
-from analysis.univariate.designs import read_factor
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
@@ -44,24 +43,24 @@ class SubgroupTest(Result):
 def fit_subgroups(
     yi: ArrayLike,
     vi: ArrayLike,
-    levels: Sequence[Any],
+    levels: Iterable[Any],
     *,
     method: str = "REML",
     ci_method: str = "knapp_hartung",
     level: float = 0.95,
 ) -> SubgroupTest:
-    """Compare k independent effects between the groups named in `levels`: k labels, texts, codes or
-    a pandas Categorical, whose order is kept (codes by size, texts sorted).
+    """Compare k independent effects between the groups named in `levels`: k labels, in any
+    container; groups are ordered by size where the labels are numbers, else by text.
 
-    Raises `EstimationError` when fewer than two groups are present, and for rows without a group.
+    Raises `EstimationError` when fewer than two groups are present, and for missing labels, with
+    the rows.
     """
     effects, variances = check_estimates(yi, vi)
-    if len(levels) != effects.size:
-        raise EstimationError(f"levels has {len(levels)} values, the effects have {effects.size}")
-    labels, names = read_factor(levels, "levels")
+    groups = as_levels(levels, effects.size, "levels")
+    names = groups.names
     if len(names) < 2:
         raise EstimationError("a comparison of groups needs at least two groups")
-    member = np.array([[label == name for name in names] for label in labels])
+    member = groups.codes[:, None] == np.arange(len(names))
     pooled = tuple(
         fit_random_effects(
             effects[rows], variances[rows], method=method, ci_method=ci_method, level=level

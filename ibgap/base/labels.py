@@ -24,6 +24,8 @@ def clean_label(text: str) -> str:
     >>> clean_label("  Mu\\u0308ller\\u00a0\\u200b 2010\\u202e")
     'Müller 2010'
     """
+    if type(text) is str and text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
     kept = []
     for character in unicodedata.normalize("NFC", text):
         if character.isspace():
@@ -34,36 +36,43 @@ def clean_label(text: str) -> str:
 
 
 def is_missing_label(value: object) -> bool:
-    """Whether a value is no label: None, nan, NA, NaT, and texts without a visible character.
+    """Whether a value is no label: None, nan, NA, NaT, texts without a visible character, and the
+    words that numpy makes of missing values ("nan", "None", "NaT", "<NA>") in a text of numpy.
 
-    >>> [is_missing_label(one) for one in (None, float("nan"), " ", "0", 0)]
-    [True, True, True, False, False]
+    >>> [is_missing_label(one) for one in (None, float("nan"), " ", "None", "0", 0)]
+    [True, True, True, False, False, False]
     """
+    if isinstance(value, str | bytes):
+        text = value.decode(errors="replace") if isinstance(value, bytes) else value
+        return not clean_label(text) or (is_text_of_numpy(value) and text in _MADE_BY_NUMPY)
     if value is None:
         return True
-    if isinstance(value, str):
-        return not clean_label(value)
     try:
         return bool(value != value)
-    except (TypeError, ValueError):  # pandas' NA has no truth value
+    except (TypeError, ValueError, ArithmeticError):  # pandas' NA has no truth value
         return True
 
 
 def missing_labels(labels: Iterable[Any]) -> list[int]:
     """Positions (from 0) of the labels that are missing, whatever holds them.
 
-    In an array of texts the words that numpy makes of missing values ("nan", "None", "NaT",
-    "<NA>") count as missing.
-
     >>> missing_labels(["a", "", None])
     [1, 2]
     """
-    texts = getattr(getattr(labels, "dtype", None), "kind", "") == "U"
+    texts = is_text_of_numpy(labels)
     return [
         i
         for i, one in enumerate(labels)
-        if is_missing_label(one) or (texts and str(one) in _MADE_BY_NUMPY)
+        if is_missing_label(one) or (texts and one in _MADE_BY_NUMPY)
     ]
+
+
+def is_text_of_numpy(labels: object) -> bool:
+    """Whether something is an array of texts of numpy, or one of its texts, that knows no missing
+    value of its own."""
+    dtype = getattr(labels, "dtype", None)
+    kind = getattr(dtype, "kind", "")
+    return kind in ("U", "S") or (kind == "T" and not hasattr(dtype, "na_object"))
 
 
 def folded(text: str) -> str:

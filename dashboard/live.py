@@ -31,10 +31,10 @@ from analysis.synthesis.moderator_effects import (
 )
 from analysis.synthesis.pooled_effects import pool_subset, pooled_natural_scales
 from analysis.synthesis.sensitivity import grid_rows
-from analysis.synthesis.stack import Stack, having
+from analysis.synthesis.stack import PAIRED, Stack, having, with_both
 from dashboard.facets import Facets
 from dashboard.query import State
-from dashboard.view import ReleaseView, Row, matching
+from dashboard.view import ReleaseView, Row, matching, words
 
 _MANY_TRIALS = 50
 
@@ -42,8 +42,9 @@ _MANY_TRIALS = 50
 class LiveView(ReleaseView):
     """The tables of a release with the results of one synthesis computed anew for a state.
 
-    Only the synthesis of the state and the subset `all` are there; what would take too long for
-    a page (leaving out each trial of the joint model, every specification) is left empty.
+    Only the synthesis of the state and the subset `all` are there, of the gap also the trials with
+    both outcomes; what would take too long for a page (leaving out each trial of the joint model,
+    every specification) is left empty.
     """
 
     def __init__(self, base: ReleaseView, state: State, facets: Facets) -> None:
@@ -110,6 +111,22 @@ class LiveView(ReleaseView):
             and not left & {row["upstream_effect_id"], row["behavior_effect_id"]}
         ]
 
+    @property
+    def is_selection(self) -> bool:
+        return self.state.is_filtered
+
+    @cached_property
+    def _absent(self) -> set[tuple[str, str]]:
+        """(trial, construct) that the release pools and the selection leaves out altogether."""
+        was, now = (
+            {(str(r["trial_id"]), str(r["construct"])) for t in stack.trials for r in t.records}
+            for stack in (self.base.stack(self.state.synthesis), self.part)
+        )
+        return was - now
+
+    def left_out(self, synthesis: str, trial_id: str, construct: str) -> bool:
+        return synthesis == self.state.synthesis and (trial_id, construct) in self._absent
+
     def withheld_effects(self, synthesis: str) -> list[Row]:
         """None: effects without a published number do not enter a selection."""
         return []
@@ -122,13 +139,20 @@ class LiveView(ReleaseView):
 
     def _fit_joint(self, synthesis: str, upstream: str) -> JointModel | EstimationError:
         """The joint model of the selection. With many trials, whose likelihood has one maximum, it
-        starts from the registered one."""
+        starts from the primary one."""
         if not self.part.trials:
             return EstimationError("no trial is left")
+        for construct in (upstream, "behavior"):
+            dropped = any(one == construct for _, one in self._absent)
+            if dropped and construct not in self.part.constructs:
+                return EstimationError(
+                    f"the selection leaves out every effect on {words(construct)}; there is no gap "
+                    "to estimate"
+                )
         near = None
         if len(self.part.trials) >= _MANY_TRIALS:
-            registered = self.base.joint(synthesis)
-            near = registered if isinstance(registered, JointModel) else None
+            primary = self.base.joint(synthesis)
+            near = primary if isinstance(primary, JointModel) else None
         return try_joint_model(self.part, upstream, self.analysis, near)
 
     @property
@@ -161,9 +185,15 @@ def _gap(live: LiveView) -> list[Row]:
     name = live.state.synthesis
     own = live.pairs(name)
     slope = within_arm_slope(own, name, live.analysis)
-    return gap_subset(
-        live.joint(name), live.identity, slope, share_assumed(own, name), live.analysis
-    )
+    share, upstream = share_assumed(own, name), live.upstream(name)
+    rows = gap_subset(live.joint(name), live.identity, slope, share, live.analysis)
+    part = live.part.select(having("construct", upstream, "behavior"))
+    paired = with_both(part, upstream)
+    if paired.trials and len(paired.trials) < len(part.trials):
+        model = try_joint_model(paired, upstream, live.analysis)
+        identity = live.identity | {"subset": PAIRED}
+        rows += gap_subset(model, identity, slope, share, live.analysis)
+    return rows
 
 
 def _surrogacy(live: LiveView) -> list[Row]:

@@ -53,6 +53,21 @@ class ReleaseView:
     def level(self) -> float:
         return float(self.settings.get("level", 0.95))
 
+    @property
+    def protocol(self) -> str:
+        """Where the primary analysis was registered; empty when no protocol is named."""
+        return str(self.settings.get("protocol") or "")
+
+    def left_out(self, synthesis: str, trial_id: str, construct: str) -> bool:
+        """Whether a selection leaves out every effect of a trial on a construct that the release
+        has in its pools; a whole release leaves nothing out."""
+        return False
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether filters or trials left out by hand can make outcomes absent."""
+        return False
+
     def table(self, name: str) -> pd.DataFrame:
         if name not in self._tables:
             self._tables[name] = self.files.table(name)
@@ -112,7 +127,7 @@ class ReleaseView:
         return declared_moderators(self.rows("moderators"))
 
     def primary(self, name: str, **where: object) -> list[Row]:
-        """Rows of the registered primary analysis."""
+        """Rows of the primary analysis."""
         return [row for row in self.rows(name, **where) if row["is_primary"] is True]
 
     @cached_property

@@ -143,7 +143,7 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
     \b
     Example:  ibgap gap --subset "paired trials"
     """
-    from pipelines.answer import answer
+    from pipelines.answer import answer, release_level
     from pipelines.text_tables import align, interval, number, p_value, whole
 
     table = release.table("gap_estimates")
@@ -166,7 +166,16 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
         shown,
         as_json,
         lambda: align(
-            ["estimand", "estimate", "interval", "p", "pairs", "method", "status"],
+            [
+                "estimand",
+                "estimate",
+                f"{release_level(release)} interval",
+                "p",
+                "pairs",
+                "method",
+                "status",
+                "verdict",
+            ],
             [
                 [
                     r["estimand"],
@@ -176,11 +185,20 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
                     whole(r["k_paired"]),
                     r["method"],
                     r["status"] if r["status"] == "ok" else f"{r['status']}: {r['reason']}",
+                    _verdict(r),
                 ]
                 for r in shown.to_dict("records")
             ],
         ),
     )
+
+
+def _verdict(row: Any) -> str:
+    """The verdict of a row; why there is none, unless its status has said it."""
+    from dashboard.wording import verdict_of
+
+    verdict, reason = verdict_of(row)
+    return verdict if not reason or row["status"] != "ok" else f"{verdict}: {reason}"
 
 
 @main.command()
@@ -195,9 +213,10 @@ def pool(release: Any, synthesis: str, construct: str, subset: str, as_json: boo
     \b
     Example:  ibgap pool --construct behavior
     """
-    from pipelines.text_tables import align, interval, number, p_value, whole
+    from pipelines.answer import ci_of, release_level
+    from pipelines.text_tables import align, number, p_value, whole
 
-    table = release.table("pooled_effects")
+    table, level = release.table("pooled_effects"), release_level(release)
     for column, value in (("synthesis", synthesis), ("construct", construct), ("subset", subset)):
         if value:
             known = sorted(set(table[column]))
@@ -216,8 +235,8 @@ def pool(release: Any, synthesis: str, construct: str, subset: str, as_json: boo
                 "k",
                 "effects",
                 "estimate",
-                "95% CI",
-                "prediction",
+                f"{level} CI",
+                f"{level} prediction",
                 "p",
                 "tau2",
                 "I2",
@@ -231,8 +250,8 @@ def pool(release: Any, synthesis: str, construct: str, subset: str, as_json: boo
                     whole(r["k_trials"]),
                     whole(r["k_effects"]),
                     number(r["mu"]),
-                    interval(r["ci_lb"], r["ci_ub"]),
-                    interval(r["pi_lb"], r["pi_ub"]),
+                    ci_of(r),
+                    ci_of(r, "pi_lb", "pi_ub"),
                     p_value(r["pvalue"]),
                     number(r["tau2"], 3),
                     number(r["i2"], 0),
@@ -256,9 +275,10 @@ def effects(release: Any, trial: str, construct: str, all_scales: bool, as_json:
     \b
     Example:  ibgap effects --trial burger2022_vaccination
     """
+    from pipelines.answer import release_level
     from pipelines.text_tables import align, interval, number
 
-    table = release.table("effects")
+    table, level = release.table("effects"), release_level(release)
     if trial:
         table = table[table["trial_id"].str.startswith(trial)]
     if construct:
@@ -271,7 +291,7 @@ def effects(release: Any, trial: str, construct: str, all_scales: bool, as_json:
         table,
         as_json,
         lambda: align(
-            ["effect", "construct", "estimate", "95% CI", "pooled", "formula or reason"],
+            ["effect", "construct", "estimate", f"{level} CI", "pooled", "formula or reason"],
             [
                 [
                     r["effect_id"],

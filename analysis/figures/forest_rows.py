@@ -58,9 +58,8 @@ def _spoken(forest: Forest, row: ForestRow) -> str:
             parts.append(f"{panel.name} {effect}")
             continue
         limits = interval_words(effect.ci_lb, effect.ci_ub)
-        crosses = "crosses" if effect.ci_lb <= 0 <= effect.ci_ub else "does not cross"
         name = f"{panel.name} {forest.measure} {number(effect.estimate)}"
-        parts.append(f"{name}, {forest.level:.0%} CI {limits}, {crosses} zero")
+        parts.append(f"{name}, {100 * forest.level:.4g}% CI {limits}")
     if row.judgment:
         parts.append(f"risk of bias {row.judgment.replace('_', ' ')}")
     if row.left_out:

@@ -16,6 +16,8 @@ from analysis.arrays import Floats
 from analysis.dependent.blocks import EffectBlocks, make_blocks
 
 MAIN = "main"
+PAIRED = "paired trials"
+"""Name of the subset of trials with both outcomes."""
 Record = dict[str, Any]
 
 
@@ -165,7 +167,7 @@ def _trial_ids(stack: Stack) -> frozenset[str]:
 def _candidates(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
     both = with_both(stack, upstream)
     if both.trials:
-        yield "paired trials", both
+        yield PAIRED, both
     for column, what in (("topic", "topic"), ("collection_id", "collection")):
         values = sorted({str(t[column]) for t in stack.trials} - {""})
         for value in values if len(values) > 1 else []:

@@ -97,7 +97,7 @@ def _gap_cells(row: Row, upstream: str) -> tuple[str | Cell, ...]:
 def _method_words(method: str) -> str:
     """`CR2/fieller` as `CR2, Fieller`; `model` as `model-based`."""
     known = {"model": "model-based", "fieller": "Fieller", "none": "",
-             "satterthwaite": "Satterthwaite", "two_pools": "two pools",
+             "model_floor": "not below model-based", "two_pools": "two pools",
              "predictive_normal": "predictive normal"}  # fmt: skip
     parts = [known.get(part, part) for part in method.split("/")]
     return ", ".join(part for part in parts if part)

@@ -17,13 +17,15 @@ Tone = Literal["intention", "behavior", "upstream"]
 class ForestEffect:
     """Effect of one trial on one outcome with its confidence interval.
 
-    weight: share of the pooled mean in percent, nan when nothing is pooled.
+    weight: share of the pooled mean in percent, nan when nothing is pooled. narrow: a pooled effect
+    whose interval says less than sampling error; where it lies is then not said.
     """
 
     estimate: float
     ci_lb: float
     ci_ub: float
     weight: float
+    narrow: bool = False
 
 
 Judgment = Literal["low", "some_concerns", "high", "no_information", ""]

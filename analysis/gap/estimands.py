@@ -21,7 +21,8 @@ UPSTREAM, BEHAVIOR = 0, 1
 DIFFERENCE = np.array([1.0, -1.0])
 PRIMARY = "primary"
 """Name of the method whose covariance `wider_method` picks for each contrast."""
-MODEL_FLOOR = "model/satterthwaite"
+MODEL_FLOOR = "CR2/model_floor"
+"""The model-based variance with the df of CR2, where CR2 itself falls below it."""
 FIELLER = "fieller"
 INDIRECT = "indirect"
 """Status of a difference between trials of one outcome and other trials of the other."""
@@ -101,7 +102,7 @@ def unpaired_reason(upstream: str, behavior: str, k_upstream: int, k_behavior: i
 
 def wider_method(model_based: Floats, robust: Floats, df: float, contrast: Floats) -> str:
     """Which covariance of the two means a primary interval rests on: `CR2` unless the model-based
-    one has the larger variance at the contrast, then `model/satterthwaite`.
+    one has the larger variance at the contrast, then `CR2/model_floor`.
 
     A robust variance is an average of a few squared residuals. Where these happen to be small it
     falls below what sampling error and the fitted variances alone make of the contrast, which no

@@ -85,7 +85,7 @@ class JointModel(Result):
         return wider_method(self.fit.vb, self.robust.vcov, df, contrast)
 
     def covariance(self, method: str) -> Floats:
-        """Covariance of the two means: `model`, `model/satterthwaite` (the same) or `CR2`."""
+        """Covariance of the two means: `model`, `CR2/model_floor` (the same) or `CR2`."""
         if method == "CR2":
             if self.robust is None:
                 raise EstimationError("CR2 needs at least 2 trials with each outcome")

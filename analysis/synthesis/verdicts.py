@@ -134,9 +134,14 @@ def _limits(row: Row) -> str:
 
 
 def _side(row: Row, value: float) -> str:
-    if row["ci_lb"] > value:
-        return ABOVE
-    return BELOW if row["ci_ub"] < value else UNSETTLED
+    if holds(row["ci_lb"], row["ci_ub"], value):
+        return UNSETTLED
+    return ABOVE if row["ci_lb"] > value else BELOW
+
+
+def holds(lower: float, upper: float, value: float = 0.0) -> bool:
+    """Whether an interval holds the value; the only place where limits are set against it."""
+    return lower <= value <= upper
 
 
 def narrow_note(ci_lb: float, ci_ub: float, vi: ArrayLike, level: float) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from dashboard.release import NoReleaseError
 from dashboard.releases import GoneError
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import Row, capital, words
-from dashboard.wording import ci_name, ci_of, is_indirect, is_ok, primary_name
+from dashboard.wording import ci_name, ci_of, is_indirect, is_narrow, is_ok, primary_name
 
 
 def sections(page: Page) -> list[Section]:
@@ -85,7 +85,8 @@ def figure(page: Page, second: Page) -> Figure:
 def _effect(row: Row | None, column: str) -> ForestEffect | str:
     if row is None or not is_ok(row):
         return "not estimable"
-    return ForestEffect(row[column], row["ci_lb"], row["ci_ub"], math.nan)
+    narrow = is_narrow(row) or is_indirect(row)
+    return ForestEffect(row[column], row["ci_lb"], row["ci_ub"], math.nan, narrow)
 
 
 def _table(page: Page, second: Page) -> Table:

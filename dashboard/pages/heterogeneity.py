@@ -99,7 +99,7 @@ def leave_one_out_figure(page: Page) -> Figure | None:
     shown = rows[:FULL_ROWS]
     lines = tuple(
         ForestRow(page.view.trial_label(r["trial_id"]),
-                  (ForestEffect(r["mu_without"], r["ci_lb"], r["ci_ub"], math.nan),),
+                  (ForestEffect(r["mu_without"], r["ci_lb"], r["ci_ub"], math.nan, is_narrow(r)),),
                   number(r["shift"], 3) + (", narrow CI" if is_narrow(r) else ""),
                   key=str(r["trial_id"]), href=page.study(r["trial_id"]),
                   toggle=page.toggle(r["trial_id"]))

@@ -193,7 +193,20 @@ def _gap(live: LiveView) -> list[Row]:
         model = try_joint_model(paired, upstream, live.analysis)
         identity = live.identity | {"subset": PAIRED}
         rows += gap_subset(model, identity, slope, share, live.analysis)
-    return rows
+    return [_of_selection(row) if _lost_pairs(live, row) else row for row in rows]
+
+
+def _lost_pairs(live: LiveView, row: Row) -> bool:
+    """Whether it is the selection that leaves no trial with both outcomes."""
+    whole = live.base.stack(live.state.synthesis)
+    return row.get("k_paired") == 0 and bool(
+        with_both(whole, str(row["upstream_construct"])).trials
+    )
+
+
+def _of_selection(row: Row) -> Row:
+    reason = f"in this selection {row['reason']}"
+    return row | {"reason": reason, "verdict_reason": reason if row["verdict_reason"] else ""}
 
 
 def _surrogacy(live: LiveView) -> list[Row]:

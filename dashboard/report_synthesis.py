@@ -154,7 +154,7 @@ def _pooled_card(one: Synthesis, construct: str) -> Card:
             ("Trials", whole(row["k_trials"])),
         ]
     return Card(title, tone, number(row["mu"]), "g, SD units", tuple(facts),
-                pooled_sentence(row, construct))  # fmt: skip
+                pooled_sentence(row, construct, one.view.is_selection))  # fmt: skip
 
 
 def _gap_card(one: Synthesis) -> Card:

@@ -167,25 +167,26 @@ def set_of(row: Row) -> str:
 
 
 def heterogeneity_line(row: Row) -> str:
-    """Trials, tau2 with its interval and I2 on one line."""
-    parts = [plural(row["k_trials"], "trial")]
+    """Trials, tau2 with its interval and I2 on one line; that the interval of the mean is narrow
+    takes the place of the interval of tau2."""
+    narrow = is_narrow(row)
+    parts = [plural(row["k_trials"], "trial") + (", narrow CI" if narrow else "")]
     if math.isfinite(row["tau2"]):
         limits = interval(row["tau2_lb"], row["tau2_ub"], 3)
-        shown = f" {limits}" if math.isfinite(row["tau2_lb"]) else ""
+        shown = f" {limits}" if math.isfinite(row["tau2_lb"]) and not narrow else ""
         parts.append(f"\u03c4\u00b2 = {number(row['tau2'], 3)}{shown}")
     if math.isfinite(row["i2"]):
         parts.append(f"I\u00b2 = {row['i2']:.0f}%")
-    if is_narrow(row):
-        parts.append("narrow interval")
     return "; ".join(parts)
 
 
-def pooled_sentence(row: Row, construct: str) -> str:
-    """The pooled effect of one construct for a reader without statistics."""
-    name = words(construct)
+def pooled_sentence(row: Row, construct: str, selected: bool = False) -> str:
+    """The pooled effect of one construct for a reader without statistics. selected: whether trials
+    or effects were left out before."""
+    name, here = words(construct), " of the selection" if selected else ""
     if row["status"] == "single_study":
         return (
-            f"Only one trial has a usable effect on {name}: g = {number(row['mu'])} "
+            f"Only one trial{here} has a usable effect on {name}: g = {number(row['mu'])} "
             f"({ci_name(row['level'])} {interval_words(row['ci_lb'], row['ci_ub'])}). "
             "One trial is not pooled."
         )

@@ -143,6 +143,7 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
     \b
     Example:  ibgap gap --subset "paired trials"
     """
+    from dashboard.wording import verdict_of
     from pipelines.answer import answer, release_level
     from pipelines.text_tables import align, interval, number, p_value, whole
 
@@ -162,43 +163,35 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
     shown = own[own["subset"] == subset] if subset else own
     if shown.empty:
         _fail(f"no subset {subset!r}; known: {'; '.join(sorted(set(own['subset'])))}", exits.USAGE)
-    _print_rows(
-        shown,
-        as_json,
-        lambda: align(
-            [
-                "estimand",
-                "estimate",
-                f"{release_level(release)} interval",
-                "p",
-                "pairs",
-                "method",
-                "status",
-                "verdict",
-            ],
-            [
-                [
-                    r["estimand"],
-                    number(r["estimate"]),
-                    interval(r["ci_lb"], r["ci_ub"], r["interval_kind"]),
-                    p_value(r["pvalue"]),
-                    whole(r["k_paired"]),
-                    r["method"],
-                    r["status"] if r["status"] == "ok" else f"{r['status']}: {r['reason']}",
-                    _verdict(r),
-                ]
-                for r in shown.to_dict("records")
-            ],
-        ),
-    )
+    rows = shown.to_dict("records")
+    head = ["estimand", "estimate", f"{release_level(release)} interval", "p", "pairs", "method",
+            "status", "verdict"]  # fmt: skip
+    cells = [
+        [
+            r["estimand"],
+            number(r["estimate"]),
+            interval(r["ci_lb"], r["ci_ub"], r["interval_kind"]),
+            p_value(r["pvalue"]),
+            whole(r["k_paired"]),
+            r["method"],
+            r["status"] if r["status"] == "ok" else f"{r['status']}: {r['reason']}",
+            verdict_of(r)[0],
+        ]
+        for r in rows
+    ]
+    _print_rows(shown, as_json, lambda: "\n".join([align(head, cells), *_without_verdict(rows)]))
 
 
-def _verdict(row: Any) -> str:
-    """The verdict of a row; why there is none, unless its status has said it."""
+def _without_verdict(rows: list[Any]) -> list[str]:
+    """Why rows with an estimate have no verdict, each reason once with what it is about."""
     from dashboard.wording import verdict_of
 
-    verdict, reason = verdict_of(row)
-    return verdict if not reason or row["status"] != "ok" else f"{verdict}: {reason}"
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        reason = verdict_of(row)[1]
+        if reason and row["status"] == "ok":
+            reasons.setdefault(reason, []).append(f"{row['estimand']} ({row['method']})")
+    return [f"No verdict on {', '.join(about)}: {why}." for why, about in reasons.items()]
 
 
 @main.command()

@@ -6,6 +6,7 @@ published tables do; effects that are withheld stay out and are counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel
 from analysis.synthesis.bias_checks import check_construct
 from analysis.synthesis.gap_estimates import (
+    Slope,
     gap_subset,
     share_assumed,
     surrogacy_row,
@@ -42,15 +44,15 @@ _MANY_TRIALS = 50
 class LiveView(ReleaseView):
     """The tables of a release with the results of one synthesis computed anew for a state.
 
-    Only the synthesis of the state and the subset `all` are there, of the gap also the trials with
-    both outcomes; what would take too long for a page (leaving out each trial of the joint model,
-    every specification) is left empty.
+    Only the synthesis of the state and the subset `all` are there; what would take too long for
+    a page (leaving out each trial of the joint model, every specification) is left empty.
     """
 
     def __init__(self, base: ReleaseView, state: State, facets: Facets) -> None:
         super().__init__(base.files.folder)
         self.base, self.state, self.facets = base, state, facets
         self._computed: dict[str, list[Row]] = {}
+        self._paired: Row | None = None
         self.part = facets.select(state)
         if state.correlation is not None:
             self.part = self.stack_at(state.correlation)
@@ -127,6 +129,20 @@ class LiveView(ReleaseView):
     def left_out(self, synthesis: str, trial_id: str, construct: str) -> bool:
         return synthesis == self.state.synthesis and (trial_id, construct) in self._absent
 
+    def paired_difference(self, synthesis: str) -> Row | None:
+        """The difference over the selected trials with both outcomes, fitted when it is asked for."""
+        upstream = self.upstream(synthesis)
+        part = self.part.select(having("construct", upstream, "behavior"))
+        paired = with_both(part, upstream)
+        if synthesis != self.state.synthesis or len(paired.trials) in (0, len(part.trials)):
+            return None
+        if self._paired is None:
+            model = try_joint_model(paired, upstream, self.analysis)
+            none = Slope(None, 0.0, "")
+            identity = self.identity | {"subset": PAIRED}
+            self._paired = gap_subset(model, identity, none, math.nan, self.analysis)[0]
+        return self._paired
+
     def withheld_effects(self, synthesis: str) -> list[Row]:
         """None: effects without a published number do not enter a selection."""
         return []
@@ -185,14 +201,8 @@ def _gap(live: LiveView) -> list[Row]:
     name = live.state.synthesis
     own = live.pairs(name)
     slope = within_arm_slope(own, name, live.analysis)
-    share, upstream = share_assumed(own, name), live.upstream(name)
+    share = share_assumed(own, name)
     rows = gap_subset(live.joint(name), live.identity, slope, share, live.analysis)
-    part = live.part.select(having("construct", upstream, "behavior"))
-    paired = with_both(part, upstream)
-    if paired.trials and len(paired.trials) < len(part.trials):
-        model = try_joint_model(paired, upstream, live.analysis)
-        identity = live.identity | {"subset": PAIRED}
-        rows += gap_subset(model, identity, slope, share, live.analysis)
     return [_of_selection(row) if _lost_pairs(live, row) else row for row in rows]
 
 

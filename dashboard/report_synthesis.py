@@ -8,7 +8,6 @@ from functools import cached_property
 
 from analysis.figures.text import interval, number, p_value, percent, whole
 from analysis.gap.many_gaps import SMALLEST_NUMBER_OF_PAIRS
-from analysis.synthesis.stack import PAIRED
 from analysis.synthesis.verdicts import PairedAlone, paired_alone
 from dashboard.blocks import (
     Accent,
@@ -81,14 +80,14 @@ class Synthesis:
             if r["is_primary"] is True and r["subset"] == "all" and r["measure"] == "SMD"
         }
 
-    def primary_gap(self, estimand: str = "difference", subset: str = "all") -> Row | None:
-        rows = [r for r in self.gap_rows if r["is_primary"] is True and r["subset"] == subset]
+    def primary_gap(self, estimand: str = "difference") -> Row | None:
+        rows = [r for r in self.gap_rows if r["is_primary"] is True and r["subset"] == "all"]
         return next((r for r in rows if r["estimand"] == estimand), None)
 
     @property
     def paired_alone(self) -> PairedAlone | None:
         """What the trials with both outcomes alone say when it is the opposite."""
-        return paired_alone(self.primary_gap(), self.primary_gap(subset=PAIRED))
+        return paired_alone(self.primary_gap(), self.view.paired_difference(self.name))
 
 
 def answer_section(one: Synthesis) -> Section:
@@ -140,7 +139,7 @@ def _pooled_card(one: Synthesis, construct: str) -> Card:
     title = f"Effect on {words(construct)}"
     if row is None:
         here = " in the selection" if one.view.is_selection else ""
-        text = f"Not estimable: no trial{here} has a usable effect on {words(construct)}."
+        text = f"Not estimable: no trial has a usable effect on {words(construct)}{here}."
         return Card(title, tone, "\u2013", "", (), text)
     single = row["status"] == "single_study"
     facts = [(ci_name(row["level"]), ci_of(row))]

@@ -18,7 +18,7 @@ from analysis.gap.joint import JointModel
 from analysis.synthesis.gap_estimates import try_joint_model
 from analysis.synthesis.moderator_effects import Moderator, declared_moderators
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import MAIN, Stack, TrialEffects
+from analysis.synthesis.stack import MAIN, PAIRED, Stack, TrialEffects
 from dashboard.release import ReleaseFiles
 
 __all__ = ["MAIN", "ReleaseView", "Row", "capital", "counted", "plural", "words"]
@@ -62,6 +62,13 @@ class ReleaseView:
         """Whether a selection leaves out every effect of a trial on a construct that the release
         has in its pools; a whole release leaves nothing out."""
         return False
+
+    def paired_difference(self, synthesis: str) -> Row | None:
+        """The primary difference over the trials with both outcomes, where these are not all."""
+        rows = self.primary(
+            "gap_estimates", synthesis=synthesis, subset=PAIRED, estimand="difference"
+        )
+        return rows[0] if rows else None
 
     @property
     def is_selection(self) -> bool:

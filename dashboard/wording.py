@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from analysis.figures.text import as_float, interval, interval_words, number, percent
 from analysis.gap.estimands import INDIRECT
@@ -244,11 +245,14 @@ def gap_sentence(row: Row | None, upstream: str) -> str:
     return f"{verdict_words(row, difference_words(upstream))}: difference {found}."
 
 
-def paired_alone_words(found: PairedAlone) -> str:
-    """That the trials with both outcomes say the opposite, with both numbers."""
+def paired_alone_words(found: PairedAlone, shown: Callable[[float], str] | None = None) -> str:
+    """That the trials with both outcomes say the opposite, with both numbers. shown: how a number
+    with its sign is written."""
+    write = shown or signed
+    verb = "points" if found.k_paired == 1 else "point"
     return (
-        f"The {plural(found.k_paired, 'trial')} with both outcomes alone point the other way: "
-        f"difference {signed(found.paired)} SD, against {signed(found.everything)} SD over all "
+        f"The {plural(found.k_paired, 'trial')} with both outcomes alone {verb} the other way: "
+        f"difference {write(found.paired)} SD, against {write(found.everything)} SD over all "
         "trials."
     )
 

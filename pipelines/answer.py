@@ -10,7 +10,14 @@ from analysis.gap.estimands import INDIRECT
 from analysis.synthesis.stack import PAIRED
 from analysis.synthesis.verdicts import paired_alone
 from dashboard.release import ReleaseFiles
-from dashboard.wording import difference_words, gap_basis, is_narrow, narrow_words, verdict_words
+from dashboard.wording import (
+    difference_words,
+    gap_basis,
+    is_narrow,
+    narrow_words,
+    paired_alone_words,
+    verdict_words,
+)
 from pipelines.text_tables import MISSING, align, interval, level_name, number, p_value, whole
 
 _GAP_NAMES = {
@@ -71,11 +78,7 @@ def _cautions(sides: pd.DataFrame, gap: pd.DataFrame, synthesis: str) -> list[st
     rows = [one.to_dict("records")[0] if len(one) else None for one in found]
     opposite = paired_alone(*rows)
     if opposite is not None:
-        lines.append(
-            f"The {opposite.k_paired} {'trial' if opposite.k_paired == 1 else 'trials'} with both "
-            f"outcomes alone point the other way: difference {opposite.paired:+.2f} SD, against "
-            f"{opposite.everything:+.2f} SD over all trials."
-        )
+        lines.append(paired_alone_words(opposite, "{:+.2f}".format))
     return lines
 
 

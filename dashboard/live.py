@@ -130,7 +130,7 @@ class LiveView(ReleaseView):
         return synthesis == self.state.synthesis and (trial_id, construct) in self._absent
 
     def paired_difference(self, synthesis: str) -> Row | None:
-        """The difference over the selected trials with both outcomes, fitted when it is asked for."""
+        """The difference over the selected trials with both outcomes, fitted when asked for."""
         upstream = self.upstream(synthesis)
         part = self.part.select(having("construct", upstream, "behavior"))
         paired = with_both(part, upstream)

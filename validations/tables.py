@@ -398,7 +398,7 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "pooled correlations of correlational sets, never mixed with trials",
         "",
         "synthesis variable_1 variable_2 k_trials n_total r r_ci_lb r_ci_ub r_pi_lb r_pi_ub z "
-        "z_se tau2 i2 q method status",
+        "z_se tau2 i2 q method status notes",
     ),
     "gap_estimates": (
         "estimands of the intention-behavior gap from the joint model",
@@ -425,7 +425,7 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "p_act_given_no_intend p_act_given_no_intend_ci_lb p_act_given_no_intend_ci_ub "
         "action_control_gap share_inclined_actors share_inclined_abstainers "
         "share_disinclined_actors share_disinclined_abstainers risk_difference more_intend "
-        "intenders_act others_act method status reason withheld",
+        "intenders_act others_act method status reason notes withheld",
     ),
     "moderator_effects": (
         "pooled effects by level of each moderator, with the test of no difference",

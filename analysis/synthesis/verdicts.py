@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
+from analysis.univariate.pooling import NARROW, narrow_note
 
-from analysis.distributions import critical_value
+__all__ = [
+    "ABOVE", "BELOW", "FEWEST_DF", "NARROW", "NARROW_GAP", "NONE", "NO_GAP", "UNSETTLED",
+    "VERDICTS", "PairedAlone", "Verdict", "gap_verdict", "holds", "narrow_note", "paired_alone",
+    "pooled_verdict", "slope_verdict", "with_note",
+]  # fmt: skip
 
 ABOVE, BELOW, UNSETTLED, NONE = "above", "below", "unsettled", "none"
 VERDICTS = {
@@ -23,7 +26,6 @@ VERDICTS = {
     UNSETTLED: "the interval holds that value",
     NONE: "nothing may be said; the reason says why",
 }
-NARROW = "narrower_than_common_effect"
 NARROW_GAP = "narrower_than_model_based"
 _EMPTY_PRECISION = {
     NARROW: "the interval is narrower than the common-effect one, which sampling error alone makes",
@@ -37,7 +39,6 @@ NO_GAP = {"difference": 0.0, "transmission_ratio": 1.0, "mediation_shortfall": 0
 """Estimands a verdict is drawn from, with the value that means no gap."""
 _BOUNDED = ("confidence", "interval")
 _SATTERTHWAITE = ("CR2", "kenward_roger")
-_ROUNDING = 1e-9
 _ON_ONE_TRIAL = (
     "one of the outcomes rests on a single trial, so how much its effects vary between trials is "
     "not known"
@@ -142,17 +143,6 @@ def _side(row: Row, value: float) -> str:
 def holds(lower: float, upper: float, value: float = 0.0) -> bool:
     """Whether an interval holds the value; the only place where limits are set against it."""
     return lower <= value <= upper
-
-
-def narrow_note(ci_lb: float, ci_ub: float, vi: ArrayLike, level: float) -> tuple[str, ...]:
-    """`narrower_than_common_effect` as notes, where the interval of a pooled effect is narrower
-    than the one of the common-effect model: normal, with variance 1 / sum(1 / vi).
-
-    Sampling error alone makes that one, so a narrower interval says only that the effects happened
-    to lie close together: two equal effects have a Knapp-Hartung interval of width 0.
-    """
-    common = critical_value(level, math.inf) / math.sqrt(float(np.sum(1.0 / np.asarray(vi))))
-    return (NARROW,) if (ci_ub - ci_lb) / 2.0 < common * (1.0 - _ROUNDING) else ()
 
 
 def with_note(notes: str, *more: str) -> str:

@@ -111,7 +111,7 @@ def _trend_row(release: str, made: str, row: Row, result: str, column: str) -> R
     return {
         "release_id": release, "created_at": made, "synthesis": row["synthesis"],
         "result": result, "estimate": row[column], "ci_lb": row["ci_lb"], "ci_ub": row["ci_ub"],
-        "status": row["status"], "notes": row["notes"], "verdict": verdict_of(row)[0],
+        "status": row["status"], "notes": row.get("notes", ""), "verdict": verdict_of(row)[0],
     }  # fmt: skip
 
 

@@ -105,7 +105,8 @@ def leave_one_out_figure(page: Page) -> Figure | None:
                   toggle=page.toggle(r["trial_id"]))
         for r in shown
     )  # fmt: skip
-    mean = ForestPooled(pooled["mu"], pooled["ci_lb"], pooled["ci_ub"], math.nan, math.nan, "")
+    mean = ForestPooled(pooled["mu"], pooled["ci_lb"], pooled["ci_ub"], math.nan, math.nan,
+                        "narrow CI" if is_narrow(pooled) else "")  # fmt: skip
     first = shown[0]
     summary = (
         f"Without {page.view.trial_label(first['trial_id'])} the mean effect on {name} moves most, "

@@ -27,7 +27,7 @@ from dashboard.forest_figure import tone_of, with_narrow
 from dashboard.pages.forest import outcome_links, with_downloads
 from dashboard.report_context import moderator_blocks
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, is_indirect
+from dashboard.wording import ci_name, is_indirect, is_narrow
 
 _LINE_POINTS = 25
 _FEW_PER_PARAMETER = 10
@@ -168,7 +168,8 @@ def _all(row: Row | None) -> ForestPooled | str:
     if row is None:
         return "no trial has a usable effect"
     return ForestPooled(row["mu"], row["ci_lb"], row["ci_ub"], math.nan, math.nan,
-                        plural(row["k_trials"], "trial"))  # fmt: skip
+                        plural(row["k_trials"], "trial")
+                        + (", narrow CI" if is_narrow(row) else ""))  # fmt: skip
 
 
 def _test(row: Row) -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from analysis.dependent.blocks import make_blocks
 from analysis.dependent.multivariate import fit_multivariate
+from analysis.dependent.profile_intervals import profile_interval
 from analysis.errors import EstimationError
 from analysis.gap.joint import (
     PRIMARY,
@@ -99,6 +100,8 @@ def test_a_variance_can_be_held_only_beside_an_estimated_one() -> None:
     fit = fit_multivariate(blocks, structure="DIAG", held=(1,))
     assert fit.psi_names == ("tau2[0]",) and fit.psi_vcov.shape == (1, 1)
     assert fit.status == "ok"
+    with pytest.raises(EstimationError, match="held at 0"):
+        profile_interval(fit, "tau2[0]")
     for structure, held in (("UN", (1,)), ("DIAG", (0, 1)), ("DIAG", (2,)), ("NONE", (0,))):
         with pytest.raises(EstimationError, match="held at 0"):
             fit_multivariate(blocks, structure=structure, held=held)
@@ -198,6 +201,10 @@ def test_one_pair_that_is_the_only_trial_of_behavior_allows_no_verdict() -> None
     (row,) = [r for r in rows if r["subset"] == "all" and r["estimand"] == "difference"]
     assert row["ci_lb"] > 0.0 and row["status"] == "ok"
     assert row["verdict"] == "none" and "single trial" in row["verdict_reason"]
+    stack_at = stack_of(trials)
+    more = sensitivity(stack_at, SETTINGS) + specifications(stack_at, SETTINGS)
+    assert {r["estimand"] for r in more} >= {"difference"}
+    assert {r["verdict"] for r in more} == {"none"}
 
 
 def test_two_pairs_have_too_few_degrees_of_freedom() -> None:

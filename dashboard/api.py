@@ -17,6 +17,7 @@ from dashboard.files import to_csv, to_json, to_parquet, to_xlsx
 from dashboard.pages.quality import check_state
 from dashboard.query import to_query
 from dashboard.view import Row
+from dashboard.wording import verdict_of
 
 FORMS = ("json", "csv", "xlsx", "parquet")
 SCOPES = ("filtered", "full")
@@ -44,9 +45,9 @@ ENDPOINTS: dict[str, str] = {
     "influence": "what single trials carry",
     "bias": "small-study checks and adjusted means",
     "sensitivity": "the gap over the assumed correlation",
-    "specs": "the gap under every combination of choices (registered set of trials)",
+    "specs": "the gap under every combination of choices (all trials of the release)",
     "action-control": "who of those who intend acts",
-    "trend": "registered results of the kept releases",
+    "trend": "primary results of the kept releases",
     "changes": "what changed since another release (parameter `with`)",
     "quality": "checks, audits, findings, inputs and software of the release",
     "findings": "everything wrong or doubtful, with what to do",
@@ -67,7 +68,7 @@ def rows_of(page: Page, endpoint: str, scope: str) -> tuple[list[Row], list[str]
         return _effect_rows(page, _EFFECT_TABLES[endpoint], scope), notes
     if endpoint in _WHOLE_TABLES:
         if not page.is_primary:
-            notes.append("these rows are of the registered analysis, not of the selection")
+            notes.append("these rows are of the primary analysis, not of the selection")
         return page.base.rows(_WHOLE_TABLES[endpoint]), notes
     return _OTHERS[endpoint](page, scope), notes
 
@@ -110,6 +111,7 @@ def _trend_row(release: str, made: str, row: Row, result: str, column: str) -> R
     return {
         "release_id": release, "created_at": made, "synthesis": row["synthesis"],
         "result": result, "estimate": row[column], "ci_lb": row["ci_lb"], "ci_ub": row["ci_ub"],
+        "status": row["status"], "notes": row.get("notes", ""), "verdict": verdict_of(row)[0],
     }  # fmt: skip
 
 

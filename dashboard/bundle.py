@@ -15,6 +15,7 @@ from dashboard.files import to_csv, to_json
 from dashboard.pages import FIGURES
 from dashboard.query import to_query
 from dashboard.view import Row
+from dashboard.wording import primary_name
 
 _STAMP = (1980, 1, 1, 0, 0, 0)
 _FIGURES = ("forest", "gap", "grid", "specifications")
@@ -114,7 +115,8 @@ def make_bundle(page: Page) -> bytes:
     files: dict[str, bytes] = {
         "README.txt": _READ_ME.format(
             citation=release_citation(page.base), permalink=permalink,
-            selection="registered analysis" if page.is_primary else "exploratory selection",
+            selection=primary_name(page.base.protocol) if page.is_primary
+            else "exploratory selection",
         ).encode(),
         "effects.csv": _csv([r for t in stack.trials for r in t.records]),
         "covariances.csv": _csv(_covariances(page)),

@@ -115,8 +115,8 @@ class Page:
         return Synthesis(self.view, self.state.synthesis)
 
     @cached_property
-    def registered(self) -> Synthesis:
-        """Results of the registered primary analysis of the same synthesis."""
+    def primary(self) -> Synthesis:
+        """Results of the primary analysis of the same synthesis."""
         return Synthesis(self.base, self.state.synthesis)
 
     @property
@@ -183,7 +183,7 @@ class Page:
     def left_out(self) -> tuple[TrialPair, ...]:
         """Trials that were left out by hand, with their effects."""
         ids = set(self.state.excluded)
-        return tuple(p for p in self.registered.effects.trials if p.trial_id in ids)
+        return tuple(p for p in self.primary.effects.trials if p.trial_id in ids)
 
 
 def view_path(view: str) -> str:

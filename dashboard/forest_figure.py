@@ -22,7 +22,7 @@ from analysis.figures.text import interval, interval_words, number
 from dashboard.blocks import Figure, Table, columns
 from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, heterogeneity_line, is_ok
+from dashboard.wording import ci_name, heterogeneity_line, is_gap, is_narrow
 
 _MOST_VALUES = 60
 """Above it the values are in the tables of the release only: they would outweigh the figure."""
@@ -60,9 +60,12 @@ def _weights(effects: list[TrialEffect | None], pooled: Row | None) -> list[floa
     return [100.0 * w / total if w else math.nan for w in raw]
 
 
-def _forest_effect(effect: TrialEffect | None, weight: float) -> ForestEffect | str:
+def _forest_effect(
+    effect: TrialEffect | None, weight: float, absent: str = "not reported"
+) -> ForestEffect | str:
+    """absent: what is said where the trial has no effect."""
     if effect is None:
-        return "not reported"
+        return absent
     if math.isnan(effect.estimate):
         return "withheld"
     return ForestEffect(effect.estimate, effect.ci_lb, effect.ci_ub, weight)
@@ -73,10 +76,10 @@ class ForestOptions:
     """How a forest is laid out, and what its rows lead to.
 
     pooled_only: leaves the trials out (too many). sort: one of `query.SORTS`. groups: label of
-    the group of each trial; subtotals: pooled rows by group and construct. ghost: registered
-    pooled rows by construct. left_out: trials drawn hollow below the others. href, toggle:
-    addresses of a trial's page and of the state with it left out or taken back. narrow: the one
-    construct to show on a narrow screen.
+    the group of each trial; subtotals: pooled rows by group and construct. ghost: primary pooled
+    rows by construct, under ghost_label. left_out: trials drawn hollow below the others. href,
+    toggle: addresses of a trial's page and of the state with it left out or taken back. narrow: the
+    one construct to show on a narrow screen.
     """
 
     pooled_only: bool = False
@@ -89,6 +92,7 @@ class ForestOptions:
     judgments: Mapping[str, str] = field(default_factory=dict)
     years: Mapping[str, float] = field(default_factory=dict)
     narrow: str = ""
+    ghost_label: str = "Primary analysis"
     href: Callable[[str], str] = lambda trial: ""
     toggle: Callable[[str], str] = lambda trial: ""
 
@@ -111,16 +115,17 @@ def forest_figure(
     shown = {p.trial_id: (w1, w2) for p, w1, w2 in zip(trials, *weights, strict=True)}
     count = plural(len(trials), "trial")
     summary = _forest_summary(constructs, pooled, count)
-    joint = difference is not None and is_ok(difference)
+    joint = difference is not None and is_gap(difference)
     with_difference = "difference" in chosen.columns and (joint or bool(trials))
     forest = Forest(
         title=f"{name}: effects on {words(constructs[0])} and behavior of {count}",
         description=summary,
         panels=tuple(panel_of(c, pooled.get(c), chosen.ghost.get(c)) for c in constructs),
-        rows=() if chosen.pooled_only else _forest_rows(trials, shown, chosen, constructs),
+        rows=() if chosen.pooled_only else _forest_rows(effects, trials, shown, chosen),
         extra_header=f"Difference [{ci_name(effects.view.level)}]" if with_difference else "",
         extra_pooled=_gap_numbers(difference) if joint and difference and with_difference else "",
         level=effects.view.level,
+        ghost_label=chosen.ghost_label,
         empty=f"{count}, grouped: pooled rows only" if chosen.pooled_only
         else "No trial has an effect",
         weights="weight" in chosen.columns,
@@ -173,12 +178,13 @@ def _sort_key(pair: TrialPair, options: ForestOptions) -> tuple[object, ...]:
 
 
 def _forest_rows(
-    trials: tuple[TrialPair, ...], weights: Mapping[str, tuple[float, float]],
-    options: ForestOptions, constructs: tuple[str, str],
+    effects: SynthesisEffects, trials: tuple[TrialPair, ...],
+    weights: Mapping[str, tuple[float, float]], options: ForestOptions,
 ) -> tuple[ForestLine, ...]:  # fmt: skip
     rows: list[ForestLine] = []
+    constructs = (effects.upstream, "behavior")
     if not options.groups:
-        rows += [_forest_row(p, weights[p.trial_id], options) for p in trials]
+        rows += [_forest_row(effects, p, weights[p.trial_id], options) for p in trials]
     else:
         names = sorted(set(options.groups.values()), key=lambda n: (n == "", n.casefold()))
         for name in names:
@@ -186,24 +192,34 @@ def _forest_rows(
             if not own:
                 continue
             rows.append(ForestHeading(words(name) or "not given"))
-            rows += [_forest_row(p, weights[p.trial_id], options) for p in own]
+            rows += [_forest_row(effects, p, weights[p.trial_id], options) for p in own]
             known = options.subtotals.get(name, {})
             pooled = tuple(subtotal_of(known.get(c)) for c in constructs)
-            rows.append(ForestSubtotal(f"  {plural(len(own), 'trial')}", pooled))
+            said = with_narrow(f"  {plural(len(own), 'trial')}", [known.get(c) for c in constructs])
+            rows.append(ForestSubtotal(said, pooled))
     if options.left_out:
         rows.append(ForestHeading("Left out by hand"))
         nothing = (math.nan, math.nan)
-        rows += [_forest_row(p, nothing, options, left_out=True) for p in options.left_out]
+        rows += [_forest_row(effects, p, nothing, options, left_out=True) for p in options.left_out]
     return tuple(rows)
 
 
+def with_narrow(name: str, rows: list[Row | None]) -> str:
+    """The name of a pooled line, with the outcomes whose pooled interval is narrow."""
+    found = [words(row["construct"]) for row in rows if row is not None and is_narrow(row)]
+    return f"{name} (narrow interval: {', '.join(found)})" if found else name
+
+
 def _forest_row(
-    pair: TrialPair, weights: tuple[float, float], options: ForestOptions, left_out: bool = False
-) -> ForestRow:
+    effects: SynthesisEffects, pair: TrialPair, weights: tuple[float, float],
+    options: ForestOptions, left_out: bool = False,
+) -> ForestRow:  # fmt: skip
+    absent = effects.absent(pair.trial_id)
     judgment = options.judgments.get(pair.trial_id, "")
     return ForestRow(
         pair.label,
-        (_forest_effect(pair.upstream, weights[0]), _forest_effect(pair.behavior, weights[1])),
+        (_forest_effect(pair.upstream, weights[0], absent[0]),
+         _forest_effect(pair.behavior, weights[1], absent[1])),
         _numbers(pair.difference) if "difference" in options.columns else "",
         judgment if judgment in _JUDGMENTS else "",  # type: ignore[arg-type]
         pair.trial_id, options.href(pair.trial_id), options.toggle(pair.trial_id), left_out,
@@ -236,7 +252,8 @@ def _forest_summary(constructs: tuple[str, str], pooled: dict[str, Row], count: 
             continue
         state = "one trial, not pooled" if row["status"] == "single_study" else "pooled"
         parts.append(f"{words(construct)} {state} {number(row['mu'])} "
-                     f"({interval_words(row['ci_lb'], row['ci_ub'])})")  # fmt: skip
+                     f"({interval_words(row['ci_lb'], row['ci_ub'])}"
+                     f"{', narrow' if is_narrow(row) else ''})")  # fmt: skip
     return f"{count}: {'; '.join(parts)}."
 
 
@@ -250,15 +267,16 @@ def _forest_table(
     rows = []
     for i, pair in enumerate(trials):
         cells = [pair.label]
-        for effect, weight in ((pair.upstream, weights[0][i]), (pair.behavior, weights[1][i])):
-            cells += _effect_cells(effect, weight)
+        own = (pair.upstream, pair.behavior)
+        for side, absent in enumerate(effects.absent(pair.trial_id)):
+            cells += _effect_cells(own[side], weights[side][i], absent)
         value, lower, upper = pair.difference
         rows.append((*cells, number(value), interval(lower, upper)))
     return Table("Effects of the trials in the forest", head, tuple(rows), "No trial.")
 
 
-def _effect_cells(effect: TrialEffect | None, weight: float) -> list[str]:
-    shown = _forest_effect(effect, weight)
+def _effect_cells(effect: TrialEffect | None, weight: float, absent: str) -> list[str]:
+    shown = _forest_effect(effect, weight, absent)
     if isinstance(shown, str):
         return [shown, number(math.nan), number(math.nan)]
     return [number(shown.estimate), interval(shown.ci_lb, shown.ci_ub), number(weight, 1)]

@@ -6,6 +6,7 @@ published tables do; effects that are withheld stay out and are counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel
 from analysis.synthesis.bias_checks import check_construct
 from analysis.synthesis.gap_estimates import (
+    Slope,
     gap_subset,
     share_assumed,
     surrogacy_row,
@@ -31,10 +33,10 @@ from analysis.synthesis.moderator_effects import (
 )
 from analysis.synthesis.pooled_effects import pool_subset, pooled_natural_scales
 from analysis.synthesis.sensitivity import grid_rows
-from analysis.synthesis.stack import Stack, having
+from analysis.synthesis.stack import PAIRED, Stack, having, with_both
 from dashboard.facets import Facets
 from dashboard.query import State
-from dashboard.view import ReleaseView, Row, matching
+from dashboard.view import ReleaseView, Row, matching, words
 
 _MANY_TRIALS = 50
 
@@ -50,6 +52,7 @@ class LiveView(ReleaseView):
         super().__init__(base.files.folder)
         self.base, self.state, self.facets = base, state, facets
         self._computed: dict[str, list[Row]] = {}
+        self._paired: Row | None = None
         self.part = facets.select(state)
         if state.correlation is not None:
             self.part = self.stack_at(state.correlation)
@@ -110,6 +113,36 @@ class LiveView(ReleaseView):
             and not left & {row["upstream_effect_id"], row["behavior_effect_id"]}
         ]
 
+    @property
+    def is_selection(self) -> bool:
+        return self.state.is_filtered
+
+    @cached_property
+    def _absent(self) -> set[tuple[str, str]]:
+        """(trial, construct) that the release pools and the selection leaves out altogether."""
+        was, now = (
+            {(str(r["trial_id"]), str(r["construct"])) for t in stack.trials for r in t.records}
+            for stack in (self.base.stack(self.state.synthesis), self.part)
+        )
+        return was - now
+
+    def left_out(self, synthesis: str, trial_id: str, construct: str) -> bool:
+        return synthesis == self.state.synthesis and (trial_id, construct) in self._absent
+
+    def paired_difference(self, synthesis: str) -> Row | None:
+        """The difference over the selected trials with both outcomes, fitted when asked for."""
+        upstream = self.upstream(synthesis)
+        part = self.part.select(having("construct", upstream, "behavior"))
+        paired = with_both(part, upstream)
+        if synthesis != self.state.synthesis or len(paired.trials) in (0, len(part.trials)):
+            return None
+        if self._paired is None:
+            model = try_joint_model(paired, upstream, self.analysis)
+            none = Slope(None, 0.0, "")
+            identity = self.identity | {"subset": PAIRED}
+            self._paired = gap_subset(model, identity, none, math.nan, self.analysis)[0]
+        return self._paired
+
     def withheld_effects(self, synthesis: str) -> list[Row]:
         """None: effects without a published number do not enter a selection."""
         return []
@@ -122,13 +155,20 @@ class LiveView(ReleaseView):
 
     def _fit_joint(self, synthesis: str, upstream: str) -> JointModel | EstimationError:
         """The joint model of the selection. With many trials, whose likelihood has one maximum, it
-        starts from the registered one."""
+        starts from the primary one."""
         if not self.part.trials:
             return EstimationError("no trial is left")
+        for construct in (upstream, "behavior"):
+            dropped = any(one == construct for _, one in self._absent)
+            if dropped and construct not in self.part.constructs:
+                return EstimationError(
+                    f"the selection leaves out every effect on {words(construct)}; there is no gap "
+                    "to estimate"
+                )
         near = None
         if len(self.part.trials) >= _MANY_TRIALS:
-            registered = self.base.joint(synthesis)
-            near = registered if isinstance(registered, JointModel) else None
+            primary = self.base.joint(synthesis)
+            near = primary if isinstance(primary, JointModel) else None
         return try_joint_model(self.part, upstream, self.analysis, near)
 
     @property
@@ -161,9 +201,22 @@ def _gap(live: LiveView) -> list[Row]:
     name = live.state.synthesis
     own = live.pairs(name)
     slope = within_arm_slope(own, name, live.analysis)
-    return gap_subset(
-        live.joint(name), live.identity, slope, share_assumed(own, name), live.analysis
+    share = share_assumed(own, name)
+    rows = gap_subset(live.joint(name), live.identity, slope, share, live.analysis)
+    return [_of_selection(row) if _lost_pairs(live, row) else row for row in rows]
+
+
+def _lost_pairs(live: LiveView, row: Row) -> bool:
+    """Whether it is the selection that leaves no trial with both outcomes."""
+    whole = live.base.stack(live.state.synthesis)
+    return row.get("k_paired") == 0 and bool(
+        with_both(whole, str(row["upstream_construct"])).trials
     )
+
+
+def _of_selection(row: Row) -> Row:
+    reason = f"in this selection {row['reason']}"
+    return row | {"reason": reason, "verdict_reason": reason if row["verdict_reason"] else ""}
 
 
 def _surrogacy(live: LiveView) -> list[Row]:

@@ -63,7 +63,9 @@ def methods_paragraphs(settings: Mapping[str, Any]) -> list[str]:
     """Text that can be pasted into a methods section."""
     if not settings:
         return ["The settings of this release are not recorded."]
-    return [_effects(settings), _pooling(settings), _gap(settings), _privacy(settings)]
+    made = [_effects(settings), _pooling(settings), _gap(settings), _privacy(settings)]
+    protocol = str(settings.get("protocol") or "")
+    return made + ([f"The primary analysis was registered: {protocol}."] if protocol else [])
 
 
 def _effects(s: Mapping[str, Any]) -> str:
@@ -100,10 +102,11 @@ def _gap(s: Mapping[str, Any]) -> str:
         "within-arm correlation of the two outcomes was taken from participant data or reports; "
         f"where unknown it was set to {number(s.get('assumed_correlation'), 1)}{varied}; measures "
         f"of one construct were taken to correlate "
-        f"{number(s.get('within_construct_correlation'), 1)}. Inference uses CR2 "
-        "variances with Satterthwaite degrees of freedom, Fieller's set for the ratio, and "
-        f"model-based variances for comparison; the smallest worthwhile behavior effect is "
-        f"{worthwhile} SD. In tables of intention by action, intending means "
+        f"{number(s.get('within_construct_correlation'), 1)}. Inference uses, "
+        "for each contrast, the wider of CR2 and the model-based variance with Satterthwaite "
+        "degrees of freedom, and Fieller's set for the ratio; no verdict is drawn below 4 such "
+        "degrees of freedom or without trials that have both outcomes. The smallest worthwhile "
+        f"behavior effect is {worthwhile} SD. In tables of intention by action, intending means "
         f"{_said(_INTENDERS, s, 'intender_rule')} unless the intention is a yes/no answer."
     )
 

@@ -42,7 +42,7 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True)
 class State:
-    """What a page shows. Empty or None fields are the registered primary analysis.
+    """What a page shows. Empty or None fields are the primary analysis.
 
     release: '' is the current one. Filters: topic, country, measured_by (of behavior),
     risk_of_bias, randomized, both (trials with both outcomes), years, weeks (of behavior), n
@@ -88,7 +88,7 @@ class State:
 
     @property
     def is_primary(self) -> bool:
-        """Whether this is the registered analysis: no filter, no other model."""
+        """Whether this is the primary analysis: no filter, no other model."""
         models = (self.tau2_method, self.ci_method, self.correlation)
         return not self.is_filtered and models == ("", "", None)
 

@@ -6,6 +6,7 @@ import math
 
 from analysis.figures.model import ActionBar, ActionBars, ActionGroup, ActionShares
 from analysis.figures.text import number, percent, whole
+from analysis.univariate.pooling import NARROW
 from dashboard.blocks import Block, Cell, Details, Figure, Paragraph, Section, Table, columns
 from dashboard.report_figures import action_figure
 from dashboard.view import ReleaseView, Row, capital, plural, words
@@ -67,11 +68,12 @@ def _has_share(row: Row) -> bool:
 
 def _action_sentence(row: Row, level: float) -> str:
     low, high = (row[f"p_act_given_intend_ci_{end}"] for end in ("lb", "ub"))
+    narrow = ", narrow" if f"intend_{NARROW}" in str(row.get("notes") or "").split("; ") else ""
     vague = " The interval says next to nothing: the trials are few and differ."
     return (
         f"Pooled over {plural(row['k_used'], 'trial')}, {percent(row['p_act_given_intend'])} of "
         f"those in {row['arm_group']} arms who intended to act did act ({ci_name(level)} "
-        f"{percent(low)} to {percent(high)}): an action-control gap of "
+        f"{percent(low)} to {percent(high)}{narrow}): an action-control gap of "
         f"{percent(row['action_control_gap'])}. Of those who did not intend, "
         f"{percent(row['p_act_given_no_intend'])} acted.{vague if high - low > 0.9 else ''}"
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from analysis.figures.text import interval, number, p_value, whole
+from analysis.gap.estimands import INDIRECT
 from analysis.synthesis.moderator_effects import GAP
 from dashboard.blocks import Block, Cell, Paragraph, Section, Table, columns
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import ReleaseView, Row, capital, plural, words
-from dashboard.wording import ci_name, is_ok, reason_of
+from dashboard.wording import ci_name, ci_of, is_ok, reason_of, verdict_words
 
 
 def surrogacy_section(one: Synthesis) -> Section:
@@ -39,14 +40,11 @@ def _surrogacy_sentence(row: Row, up: str, level: float) -> str:
     if row["status"] != "ok":
         return f"The {basis} do not determine a trial-level line."
     limits = f"{ci_name(level)} {number(row['slope_ci_lb'])} to {number(row['slope_ci_ub'])}"
-    if row["slope_ci_lb"] > 0:
-        verdict = f"Trials with larger effects on {up} had larger effects on behavior"
-    elif row["slope_ci_ub"] < 0:
-        verdict = f"Trials with larger effects on {up} had smaller effects on behavior"
-    else:
-        verdict = (
-            f"The trials do not show that larger effects on {up} go with larger ones on behavior"
-        )
+    verdict = verdict_words(row, (
+        f"Trials with larger effects on {up} had larger effects on behavior",
+        f"Trials with larger effects on {up} had smaller effects on behavior",
+        f"The trials do not show that larger effects on {up} go with larger ones on behavior",
+    ))  # fmt: skip
     target = number(row["threshold_target"])
     threshold = (
         f"An effect on {up} of at least {number(row['threshold_effect'])} would predict a behavior "
@@ -131,12 +129,15 @@ def _moderator_table(caption: str, rows: list[Row], level: float) -> Table:
         if not is_ok(row):
             out.append((name, Cell("\u2013", reason_of(row)), "", "", whole(row["k_trials"]), test))
             continue
-        state = "1 trial, not pooled" if row["status"] == "single_study" else ""
+        state = {
+            "single_study": "1 trial, not pooled",
+            INDIRECT: "indirect: no trial with both",
+        }.get(str(row["status"]), "")
         out.append(
             (
                 name,
                 Cell(number(row["mu"]), state),
-                interval(row["ci_lb"], row["ci_ub"]),
+                ci_of(row),
                 number(row["tau2"], 3),
                 whole(row["k_trials"]),
                 test,

@@ -16,7 +16,7 @@ from dashboard.view import MAIN, ReleaseView, capital, words
 
 
 def _page(view: ReleaseView, outcome: str = "upstream") -> Page:
-    """The registered analysis as the views see it."""
+    """The primary analysis as the views see it."""
     selected = Selected(State(outcome=outcome), view, view, make_facets(view, MAIN), ())
     return Page("report", selected, Releases(view.files.folder.parent))
 

@@ -18,11 +18,12 @@ from analysis.figures.model import (
     TrialLine,
 )
 from analysis.figures.text import interval, number
+from analysis.gap.estimands import DIFFERENCE, PRIMARY
 from dashboard.blocks import Figure, Table, columns
 from dashboard.forest_figure import tone_of
 from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, is_ok
+from dashboard.wording import ci_name, is_gap, is_indirect
 
 _NAMED_POINTS = 4
 
@@ -37,7 +38,7 @@ def gap_figure(
     """Behavior against upstream effects of the trials with both outcomes."""
     paired = [pair for pair in effects.trials if pair.is_paired]
     up = words(effects.upstream)
-    ok = difference is not None and is_ok(difference)
+    ok = difference is not None and is_gap(difference)
     confidence, prediction = _regions(effects, difference) if ok and difference else (None, None)
     above = sum(_value(p.behavior) > _value(p.upstream) for p in paired)
     summary = (
@@ -73,7 +74,7 @@ def _gap_guide(plot: GapPlot, up: str, surrogacy: Row | None) -> tuple[str, ...]
         f"both outcomes alike; below it {up} moved more, above it behavior did."
     ]
     if plot.confidence is None:
-        out.append("There is no pooled point: the joint model is not estimable.")
+        out.append("There is no pooled point: the gap is not estimable.")
     elif plot.prediction is None:
         out.append(
             "No region of a new setting is drawn: it needs at least 3 trials with both outcomes."
@@ -116,7 +117,7 @@ def _regions(effects: SynthesisEffects, row: Row) -> tuple[Region | None, Region
     joint, means = effects.joint, _means(row)
     if joint is None or means is None:
         return None, None
-    v = joint.covariance("CR2" if joint.robust is not None else "model")
+    v = joint.covariance(joint.chosen(PRIMARY, DIFFERENCE))
     first = _region(means, v, effects.view.level)
     if joint.fit.structure != "UN":
         return first, None
@@ -137,8 +138,12 @@ def _trial_line(paired: list[TrialPair], surrogacy: Row | None) -> TrialLine | N
     return TrialLine(surrogacy["intercept"], surrogacy["slope"], min(x), max(x))
 
 
-def grid_figure(rows: list[Row], primary: float, level: float, figure_id: str) -> Figure:
-    """The difference over the assumed correlation. rows: sensitivity rows of the difference."""
+def grid_figure(
+    rows: list[Row], primary: float, level: float, figure_id: str, label: str = "primary value"
+) -> Figure:
+    """The difference over the assumed correlation. rows: sensitivity rows of the difference; label:
+    of the correlation that the primary analysis assumes."""
+    rows = [row for row in rows if not is_indirect(row)]
     points = tuple(
         GridPoint(float(r["value"]), r["estimate"], r["ci_lb"], r["ci_ub"],
                   abs(float(r["value"]) - primary) < 1e-9)
@@ -152,7 +157,9 @@ def grid_figure(rows: list[Row], primary: float, level: float, figure_id: str) -
             f"Over assumed correlations from {number(min(varied), 1)} to {number(max(varied), 1)} "
             f"the difference lies between {number(min(found))} and {number(max(found))} SD."
         )
-    ribbon = GridRibbon("Difference over the assumed within-arm correlation", summary, points)
+    ribbon = GridRibbon(
+        "Difference over the assumed within-arm correlation", summary, points, label
+    )  # fmt: skip
     table = Table(
         "Difference by assumed correlation",
         columns(f"Correlation | Difference | {ci_name(level)}"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from analysis.figures.text import number, p_value, percent
+from analysis.synthesis.verdicts import NONE
 from dashboard.blocks import (
     Block,
     Cell,
@@ -27,11 +28,14 @@ from dashboard.wording import (
     estimand_meaning,
     estimand_name,
     gap_in_words,
+    is_gap,
     is_ok,
     no_gap_value,
     notes_in_words,
+    primary_mark,
     reason_of,
     set_of,
+    verdict_of,
 )
 
 
@@ -49,7 +53,9 @@ def gap_blocks(one: Synthesis) -> list[Block]:
     """The gap estimates of all trials and, closed, of subsets."""
     own = [r for r in one.gap_rows if r["subset"] == "all"]
     blocks: list[Block] = [_gap_table(f"Gap estimates, {words(one.name)}", own, one)]
-    states = next((notes_in_words(r["notes"]) for r in own if r["notes"]), "")
+    states = notes_in_words("; ".join(dict.fromkeys(
+        note for r in own if r["notes"] for note in r["notes"].split("; ")
+    )))  # fmt: skip
     if states:
         blocks.append(Paragraph(f"State of the joint model: {states}", "note"))
     others = [r for r in one.gap_rows if r["subset"] != "all"]
@@ -91,6 +97,7 @@ def _gap_cells(row: Row, upstream: str) -> tuple[str | Cell, ...]:
 def _method_words(method: str) -> str:
     """`CR2/fieller` as `CR2, Fieller`; `model` as `model-based`."""
     known = {"model": "model-based", "fieller": "Fieller", "none": "",
+             "model_floor": "not below model-based", "two_pools": "two pools",
              "predictive_normal": "predictive normal"}  # fmt: skip
     parts = [known.get(part, part) for part in method.split("/")]
     return ", ".join(part for part in parts if part)
@@ -108,11 +115,8 @@ def _other_assumptions(one: Synthesis) -> list[Block]:
     return [Heading("Other assumptions"), *blocks] if blocks else []
 
 
-def _robust(rows: Iterable[Row]) -> list[Row]:
-    """Rows of the difference; the robust ones when there are any."""
-    found = [r for r in rows if r["estimand"] == "difference"]
-    robust = [r for r in found if not str(r["method"]).startswith("model")]
-    return robust or found
+def _differences(rows: Iterable[Row]) -> list[Row]:
+    return [r for r in rows if r["estimand"] == "difference"]
 
 
 def grid_of(one: Synthesis) -> Figure | None:
@@ -121,7 +125,9 @@ def grid_of(one: Synthesis) -> Figure | None:
     if not grid:
         return None
     primary = float(one.view.settings.get("assumed_correlation", math.nan))
-    return grid_figure(_robust(grid), primary, one.view.level, f"grid-{one.view.anchor(one.name)}")
+    label = f"{primary_mark(one.view.protocol)} value"
+    return grid_figure(_differences(grid), primary, one.view.level,
+                       f"grid-{one.view.anchor(one.name)}", label)  # fmt: skip
 
 
 def _grid(one: Synthesis) -> list[Row]:
@@ -149,26 +155,37 @@ def grid_blocks(one: Synthesis) -> list[Block]:
 
 def leave_one_out_blocks(one: Synthesis) -> list[Block]:
     """The trial whose absence moves the difference most, and all of them."""
-    rows = _robust(r for r in one.sensitivity if r["analysis"] == "leave_one_trial_out")
+    rows = _differences(r for r in one.sensitivity if r["analysis"] == "leave_one_trial_out")
     base = one.primary_gap()
-    if not rows or base is None or not is_ok(base):
+    if not rows or base is None or not is_gap(base):
         return [Paragraph(_no_leave_one_out(len(one.effects.trials)), "note")]
     label = one.view.trial_label
-    shown = sorted(rows, key=lambda r: -abs(_shift(r, base)) if is_ok(r) else 0.0)
+    shown = sorted(rows, key=lambda r: -abs(_shift(r, base)) if is_gap(r) else 0.0)
     most = shown[0]
     change = f"from {number(base['estimate'])} to {number(most['estimate'])} SD"
-    moved = [r for r in rows if is_ok(r) and _sign(r) != _sign(base)]
-    text = f"Leaving out {label(most['value'])} moves the difference most, {change}. " + (
-        f"Leaving out one of {plural(len(moved), 'trial')} changes which side of 0 the interval "
-        f"excludes: {', '.join(label(r['value']) for r in moved[:5])}."
-        if moved else "No single trial changes whether the interval excludes 0."
-    )  # fmt: skip
+    text = f"Leaving out {label(most['value'])} moves the difference most, {change}. "
+    text += _moved_verdicts(rows, base, label)
     head = columns(f"Trial left out | Difference | {ci_name(one.view.level)} | Change")
     table = Table("Difference with each trial left out, largest change first", head, tuple(
         (label(r["value"]), number(r["estimate"]) if is_ok(r) else reason_of(r), set_of(r),
          number(_shift(r, base)))
         for r in shown))  # fmt: skip
     return [Paragraph(text), Details(f"All {plural(len(rows), 'trial')}", (table,))]
+
+
+def _moved_verdicts(rows: list[Row], base: Row, label: Callable[[object], str]) -> str:
+    """Which trials change the verdict on the difference when they are left out."""
+    own, reason = verdict_of(base)
+    if own == NONE:
+        return f"No verdict rests on the difference ({reason})."
+    moved = [r for r in rows if verdict_of(r)[0] != own]
+    if not moved:
+        return "No single trial changes the verdict on the difference."
+    names = ", ".join(label(r["value"]) for r in moved[:5])
+    return (
+        f"Leaving out one of {plural(len(moved), 'trial')} changes the verdict on the difference, "
+        f"or leaves none: {names}."
+    )
 
 
 def _no_leave_one_out(trials: int) -> str:
@@ -179,7 +196,3 @@ def _no_leave_one_out(trials: int) -> str:
 
 def _shift(row: Row, base: Row) -> float:
     return float(row["estimate"]) - float(base["estimate"])
-
-
-def _sign(row: Row) -> int:
-    return int(row["ci_lb"] > 0) - int(row["ci_ub"] < 0)

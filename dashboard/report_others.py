@@ -11,7 +11,7 @@ from dashboard.report_context import bias_blocks, moderator_blocks
 from dashboard.report_gap import gap_blocks, grid_blocks, leave_one_out_blocks
 from dashboard.report_synthesis import FULL_FOREST, Synthesis, pooled_blocks
 from dashboard.view import ReleaseView, capital, plural, words
-from dashboard.wording import ci_name, gap_basis, gap_sentence, is_ok, pooled_sentence
+from dashboard.wording import ci_name, ci_of, gap_basis, gap_sentence, is_ok, pooled_sentence
 
 
 def other_section(view: ReleaseView, name: str) -> Section:
@@ -97,7 +97,7 @@ def correlations_section(view: ReleaseView) -> Section | None:
             (
                 f"{words(r['variable_1'])}, {words(r['variable_2'])}",
                 number(r["r"]),
-                interval(r["r_ci_lb"], r["r_ci_ub"]),
+                ci_of(r | {"ci_lb": r["r_ci_lb"], "ci_ub": r["r_ci_ub"]}),
                 interval(r["r_pi_lb"], r["r_pi_ub"]),
                 "\u2013" if math.isnan(r["i2"]) else f"{r['i2']:.0f}%",
                 whole(r["k_trials"]),

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 
 from analysis.figures.text import interval, number, p_value, percent, whole
+from analysis.gap.many_gaps import SMALLEST_NUMBER_OF_PAIRS
+from analysis.synthesis.verdicts import PairedAlone, paired_alone
 from dashboard.blocks import (
     Accent,
     Block,
@@ -24,9 +26,13 @@ from dashboard.trial_effects import SynthesisEffects
 from dashboard.view import MAIN, ReleaseView, Row, capital, words
 from dashboard.wording import (
     ci_name,
+    ci_of,
     gap_basis,
     gap_sentence,
+    is_gap,
+    is_indirect,
     is_ok,
+    paired_alone_words,
     pooled_sentence,
     set_of,
 )
@@ -78,6 +84,11 @@ class Synthesis:
         rows = [r for r in self.gap_rows if r["is_primary"] is True and r["subset"] == "all"]
         return next((r for r in rows if r["estimand"] == estimand), None)
 
+    @property
+    def paired_alone(self) -> PairedAlone | None:
+        """What the trials with both outcomes alone say when it is the opposite."""
+        return paired_alone(self.primary_gap(), self.view.paired_difference(self.name))
+
 
 def answer_section(one: Synthesis) -> Section:
     """Three headline results with a plain sentence each."""
@@ -89,19 +100,28 @@ def answer_section(one: Synthesis) -> Section:
 
 def _notes(difference: Row | None, one: Synthesis) -> list[Block]:
     blocks: list[Block] = []
-    if difference is not None and is_ok(difference):
-        blocks.append(Paragraph(_joint_note(difference, one.upstream), "note"))
+    opposite = one.paired_alone
+    if opposite is not None:
+        blocks.append(Paragraph(paired_alone_words(opposite), "warning"))
+    if difference is not None and is_gap(difference):
+        blocks.append(Paragraph(_joint_note(difference, one), "note"))
         if difference["share_of_pairs_assumed"] > 0:
             blocks.append(Paragraph(_assumed_note(difference), "note"))
     return blocks
 
 
-def _joint_note(row: Row, upstream: str) -> str:
+def _joint_note(row: Row, one: Synthesis) -> str:
+    upstream = one.upstream
+    text = (
+        f"{gap_basis(row, upstream, one.view.is_selection)}. The difference comes from a joint "
+        f"model of both outcomes, whose means are {number(row['mu_upstream'])} ({words(upstream)}) "
+        f"and {number(row['mu_behavior'])} (behavior)"
+    )
+    if row["k_paired"] < SMALLEST_NUMBER_OF_PAIRS:
+        return f"{text}."
     return (
-        f"{gap_basis(row, upstream)}. The difference comes from a joint model of both outcomes, "
-        f"whose means are {number(row['mu_upstream'])} ({words(upstream)}) and "
-        f"{number(row['mu_behavior'])} (behavior); trials with one outcome borrow from the others, "
-        "so these differ from the means pooled separately."
+        f"{text}; trials with one outcome borrow from the others, so these can differ from the "
+        "means pooled separately."
     )
 
 
@@ -118,10 +138,11 @@ def _pooled_card(one: Synthesis, construct: str) -> Card:
     row = one.pooled.get(construct)
     title = f"Effect on {words(construct)}"
     if row is None:
-        text = f"Not estimable: no trial has a usable effect on {words(construct)}."
+        here = " in the selection" if one.view.is_selection else ""
+        text = f"Not estimable: no trial has a usable effect on {words(construct)}{here}."
         return Card(title, tone, "\u2013", "", (), text)
     single = row["status"] == "single_study"
-    facts = [(ci_name(row["level"]), interval(row["ci_lb"], row["ci_ub"]))]
+    facts = [(ci_name(row["level"]), ci_of(row))]
     if single:
         facts.append(("Trials", "1, not pooled"))
     else:
@@ -132,7 +153,7 @@ def _pooled_card(one: Synthesis, construct: str) -> Card:
             ("Trials", whole(row["k_trials"])),
         ]
     return Card(title, tone, number(row["mu"]), "g, SD units", tuple(facts),
-                pooled_sentence(row, construct))  # fmt: skip
+                pooled_sentence(row, construct, one.view.is_selection))  # fmt: skip
 
 
 def _gap_card(one: Synthesis) -> Card:
@@ -147,7 +168,8 @@ def _gap_card(one: Synthesis) -> Card:
         ("p", p_value(row["pvalue"])),
         ("Trials with both", whole(row["k_paired"])),
     )
-    return Card(title, "gap", number(row["estimate"]), "difference, SD units", facts,
+    unit = "indirect difference, SD units" if is_indirect(row) else "difference, SD units"
+    return Card(title, "gap", number(row["estimate"]), unit, facts,
                 gap_sentence(row, one.upstream))  # fmt: skip
 
 
@@ -214,7 +236,7 @@ def _pooled_cells(row: Row) -> tuple[str | Cell, ...]:
     i2 = "\u2013" if math.isnan(row["i2"]) else f"{row['i2']:.0f}%"
     return (
         Cell(capital(words(row["construct"])), note), number(row["mu"]),
-        interval(row["ci_lb"], row["ci_ub"]), interval(row["pi_lb"], row["pi_ub"]),
+        ci_of(row), interval(row["pi_lb"], row["pi_ub"]),
         p_value(row["pvalue"]), number(row["tau2"], 3), i2, whole(row["k_trials"]),
         whole(row["k_effects"]),
     )  # fmt: skip
@@ -227,7 +249,8 @@ def _natural_table(rows: list[Row], level: float) -> Table:
         log = row["measure"] != "RD"
         mu, low, high = (math.exp(row[c]) if log else row[c] for c in ("mu", "ci_lb", "ci_ub"))
         outcome = Cell(capital(words(row["construct"])), _MEASURES[row["measure"]])
-        out.append((outcome, number(mu), interval(low, high), whole(row["k_trials"]),
+        limits = ci_of(row | {"ci_lb": low, "ci_ub": high})
+        out.append((outcome, number(mu), limits, whole(row["k_trials"]),
                     "not pooled" if row["status"] == "single_study" else "pooled"))  # fmt: skip
     head = columns(f"Outcome | Estimate | {ci_name(level)} | Trials | State", texts=("State",))
     return Table("Pooled effects of binary outcomes on their natural scales", head, tuple(out))

@@ -19,7 +19,7 @@ from dashboard.pages.quality import check_state
 from dashboard.query import ROB_LEVELS, State, query_pairs, to_query
 from dashboard.templating import TEMPLATES, template
 from dashboard.view import MAIN, capital, plural, words
-from dashboard.wording import INTERVAL_METHODS
+from dashboard.wording import INTERVAL_METHODS, is_gap, primary_mark, primary_name
 
 STATIC = Path(__file__).parent / "static"
 _RELEASES_OFFERED = 30
@@ -124,14 +124,14 @@ def status_line(page: Page) -> str:
     """What the numbers of the page are, announced after every change."""
     count = len(page.one.effects.trials)
     if page.is_primary:
-        return f"Registered primary analysis: {plural(count, 'trial')}."
-    whole = len(page.registered.effects.trials)
+        return f"{capital(primary_name(page.base.protocol))}: {plural(count, 'trial')}."
+    whole = len(page.primary.effects.trials)
     model = page.state != page.state.without_model()
     what = "Exploratory selection" if page.state.is_filtered else "Another model"
     with_model = " and another model" if model and page.state.is_filtered else ""
     return (
         f"{what}{with_model}: {count} of {plural(whole, 'trial')}; hollow diamonds are the "
-        "registered primary analysis."
+        f"{primary_name(page.base.protocol)}."
     )
 
 
@@ -149,7 +149,9 @@ def _changes_text(page: Page) -> str:
 
 def _difference(page: Page, release_id: str) -> float | None:
     rows = (page.releases.headline(release_id) or {}).get("gap_estimates", [])
-    own = [r["estimate"] for r in rows if r["synthesis"] == page.state.synthesis]
+    own = [
+        r["estimate"] for r in rows if r["synthesis"] == page.state.synthesis and is_gap(r)
+    ]  # fmt: skip
     return float(own[0]) if own and own[0] == own[0] else None
 
 
@@ -208,23 +210,24 @@ def _ranges(page: Page) -> list[ShownRange]:
 
 
 def _models(page: Page) -> list[Choice]:
-    registered, state = page.base.analysis, page.state
+    primary, state = page.base.analysis, page.state
+    mark = primary_mark(page.base.protocol)
 
     def options(names: Any, own: str, chosen: str) -> tuple[tuple[str, str, bool], ...]:
-        first = ("", f"{INTERVAL_METHODS.get(own, own)} (registered)", not chosen)
+        first = ("", f"{INTERVAL_METHODS.get(own, own)} ({mark})", not chosen)
         rest = ((n, INTERVAL_METHODS.get(n, n), n == chosen) for n in names if n != own)
         return (first, *rest)
 
-    grid = registered.correlation_grid
-    own = registered.assumed_correlation
+    grid = primary.correlation_grid
+    own = primary.assumed_correlation
     correlations = (
-        ("", f"{own:g} (registered)", state.correlation is None),
+        ("", f"{own:g} ({mark})", state.correlation is None),
         *((f"{r:g}", f"{r:g}", state.correlation == r) for r in grid if r != own),
     )
     return [
         Choice("tau", "Estimator of \u03c4\u00b2",
-               options(TAU2_METHODS, registered.tau2_method, state.tau2_method)),
-        Choice("ci", "Interval", options(CI_METHODS, registered.ci_method, state.ci_method)),
+               options(TAU2_METHODS, primary.tau2_method, state.tau2_method)),
+        Choice("ci", "Interval", options(CI_METHODS, primary.ci_method, state.ci_method)),
         Choice("r", "Assumed correlation", correlations),
     ]  # fmt: skip
 

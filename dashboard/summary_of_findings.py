@@ -12,10 +12,11 @@ from collections import Counter
 from analysis.figures.text import interval, number, p_value, whole
 from analysis.natural import extra_per_hundred
 from analysis.synthesis.stack import having
+from analysis.synthesis.verdicts import NONE, UNSETTLED
 from dashboard.blocks import Block, Cell, Paragraph, Section, Table, columns
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, is_ok
+from dashboard.wording import ci_name, ci_of, is_indirect, is_ok, verdict_of
 
 BASE_SHARE = 0.3
 _LARGE_I2 = 50.0
@@ -59,7 +60,7 @@ def _row(one: Synthesis, construct: str) -> tuple[str | Cell, ...] | None:
     known = f"{whole(persons)} persons in {saying} of them" if persons else "persons not given"
     return (
         capital(words(construct)),
-        Cell(number(row["mu"]), interval(row["ci_lb"], row["ci_ub"])), more,
+        Cell(number(row["mu"]), ci_of(row)), more,
         Cell(whole(row["k_trials"]), known), _risk_of_bias(one, construct),
         _inconsistency(row), _imprecision(row, persons), _small_studies(one, construct),
     )  # fmt: skip
@@ -73,12 +74,22 @@ def _gap_row(one: Synthesis) -> tuple[str | Cell, ...] | None:
     wide = "no prediction" if future is None or not is_ok(future) else (
         f"new setting {interval(future['ci_lb'], future['ci_ub'])}"
     )  # fmt: skip
-    state = "the interval holds 0" if row["ci_lb"] <= 0 <= row["ci_ub"] else "no concern"
+    held = "the interval holds 0"
+    state = _state(row, held) or "no concern"
+    kind = " (indirect)" if is_indirect(row) else ""
     return (
-        f"{capital(words(one.upstream))} minus behavior",
+        f"{capital(words(one.upstream))} minus behavior{kind}",
         Cell(number(row["estimate"]), interval(row["ci_lb"], row["ci_ub"])), "",
         f"{whole(row['k_paired'])} with both", "as above", wide, state, "as above",
     )  # fmt: skip
+
+
+def _state(row: Row, held: str) -> str:
+    """What lowers the precision by the verdict; empty where there is one."""
+    verdict, reason = verdict_of(row)
+    if verdict == NONE:
+        return f"concern: {reason}"
+    return held if verdict == UNSETTLED else ""
 
 
 def _trials(one: Synthesis, construct: str) -> list[Row]:
@@ -113,8 +124,8 @@ def _inconsistency(row: Row) -> str:
 
 
 def _imprecision(row: Row, persons: float) -> str:
-    if row["ci_lb"] <= 0 <= row["ci_ub"]:
-        return "concern: the interval holds 0"
+    if concern := _state(row, "concern: the interval holds 0"):
+        return concern
     if 0 < persons < _ENOUGH_PERSONS:
         return f"concern: {whole(persons)} persons"
     return "no concern"

@@ -84,6 +84,15 @@ class SynthesisEffects:
         pairs = [self._pair(t, effects, covariance.get(t)) for t, effects in found.items()]
         return tuple(sorted(pairs, key=_order))
 
+    def absent(self, trial_id: str) -> tuple[str, str]:
+        """What is said of an outcome that a trial does not show here: that nothing is reported, or
+        that the selection leaves it out."""
+        left = (
+            self.view.left_out(self.synthesis, trial_id, c) for c in (self.upstream, "behavior")
+        )
+        first, second = (LEFT_OUT if out else "not reported" for out in left)
+        return first, second
+
     @property
     def _withheld(self) -> list[Row]:
         """Effects in the pools whose numbers are not published."""
@@ -113,6 +122,7 @@ class SynthesisEffects:
         return model if isinstance(model, JointModel) else None
 
 
+LEFT_OUT = "left out by the selection"
 _NOTHING = TrialEffect(*(math.nan,) * 4)
 
 

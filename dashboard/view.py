@@ -18,7 +18,7 @@ from analysis.gap.joint import JointModel
 from analysis.synthesis.gap_estimates import try_joint_model
 from analysis.synthesis.moderator_effects import Moderator, declared_moderators
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import MAIN, Stack, TrialEffects
+from analysis.synthesis.stack import MAIN, PAIRED, Stack, TrialEffects
 from dashboard.release import ReleaseFiles
 
 __all__ = ["MAIN", "ReleaseView", "Row", "capital", "counted", "plural", "words"]
@@ -52,6 +52,28 @@ class ReleaseView:
     @property
     def level(self) -> float:
         return float(self.settings.get("level", 0.95))
+
+    @property
+    def protocol(self) -> str:
+        """Where the primary analysis was registered; empty when no protocol is named."""
+        return str(self.settings.get("protocol") or "")
+
+    def left_out(self, synthesis: str, trial_id: str, construct: str) -> bool:
+        """Whether a selection leaves out every effect of a trial on a construct that the release
+        has in its pools; a whole release leaves nothing out."""
+        return False
+
+    def paired_difference(self, synthesis: str) -> Row | None:
+        """The primary difference over the trials with both outcomes, where these are not all."""
+        rows = self.primary(
+            "gap_estimates", synthesis=synthesis, subset=PAIRED, estimand="difference"
+        )
+        return rows[0] if rows else None
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether filters or trials left out by hand can make outcomes absent."""
+        return False
 
     def table(self, name: str) -> pd.DataFrame:
         if name not in self._tables:
@@ -112,7 +134,7 @@ class ReleaseView:
         return declared_moderators(self.rows("moderators"))
 
     def primary(self, name: str, **where: object) -> list[Row]:
-        """Rows of the registered primary analysis."""
+        """Rows of the primary analysis."""
         return [row for row in self.rows(name, **where) if row["is_primary"] is True]
 
     @cached_property

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from analysis.figures.text import as_float, interval, interval_words, number, percent
+from analysis.gap.estimands import INDIRECT
+from analysis.synthesis.verdicts import ABOVE, BELOW, NARROW, NARROW_GAP, NONE, PairedAlone
 from dashboard.view import Row, capital, plural, words
 
 ESTIMANDS: dict[str, tuple[str, str, str]] = {
@@ -47,6 +50,13 @@ _NOTES = {
         "correlated effects of unequal precision can do",
     "too_few_trials_for_between_trial_variance":
         "too few trials for a between-trial variance; trials are taken as alike",
+    "tau2[0]_not_estimable_from_one_trial":
+        "one trial says nothing about how much upstream effects vary between trials",
+    "tau2[1]_not_estimable_from_one_trial":
+        "one trial says nothing about how much behavior effects vary between trials",
+    NARROW: "the interval is narrower than the common-effect one, so no verdict rests on it",
+    NARROW_GAP:
+        "the robust interval is narrower than the model-based one, so no verdict rests on it",
 }  # fmt: skip
 
 
@@ -73,6 +83,73 @@ def ci_name(level: float) -> str:
     return f"{100 * level:.4g}% CI"
 
 
+def is_narrow(row: Row) -> bool:
+    """Whether the interval is narrower than sampling error alone makes it."""
+    return NARROW in str(row.get("notes") or "").split("; ")
+
+
+def ci_of(row: Row, digits: int = 2) -> str:
+    """The confidence limits as columns show them, with the word `narrow` where it belongs."""
+    return interval(row["ci_lb"], row["ci_ub"], digits) + (" (narrow)" if is_narrow(row) else "")
+
+
+def narrow_words(row: Row) -> str:
+    """A sentence on a narrow interval; empty for others."""
+    if not is_narrow(row):
+        return ""
+    return (
+        "The interval is narrow: the effects lie closer together than sampling error explains, and "
+        "the common-effect interval is wider."
+    )
+
+
+def verdict_of(row: Row) -> tuple[str, str]:
+    """The verdict of a row and why there is none. Rows of releases that were made before verdicts
+    were recorded have none."""
+    verdict = str(row.get("verdict") or NONE)
+    said = str(row.get("verdict_reason") or "").rstrip(".")
+    return verdict, said or ("this release records no verdict" if verdict == NONE else "")
+
+
+def verdict_words(row: Row, texts: tuple[str, str, str]) -> str:
+    """The text for a verdict (above, below, unsettled), or that and why there is none."""
+    verdict, reason = verdict_of(row)
+    if verdict == NONE:
+        return f"No verdict ({reason})"
+    return texts[(ABOVE, BELOW).index(verdict)] if verdict in (ABOVE, BELOW) else texts[2]
+
+
+def difference_words(upstream: str) -> tuple[str, str, str]:
+    """What the verdicts on the difference say."""
+    up = words(upstream)
+    return (
+        f"The interventions raised {up} more than behavior",
+        f"The interventions raised behavior more than {up}",
+        f"The data do not settle whether {up} or behavior was raised more",
+    )
+
+
+def primary_name(protocol: str) -> str:
+    """What the primary analysis is called: registered only where a protocol is named."""
+    return f"registered primary analysis ({protocol})" if protocol else (
+        "primary analysis of this release"
+    )  # fmt: skip
+
+
+def primary_mark(protocol: str) -> str:
+    """One word for a choice of the primary analysis."""
+    return "registered" if protocol else "primary"
+
+
+def is_indirect(row: Row) -> bool:
+    return str(row.get("status")) == INDIRECT
+
+
+def is_gap(row: Row) -> bool:
+    """Whether a row gives an estimate of the gap, not a difference between different trials."""
+    return is_ok(row) and not is_indirect(row)
+
+
 def is_ok(row: Row) -> bool:
     return math.isfinite(as_float(row.get("estimate", row.get("mu"))))
 
@@ -94,37 +171,41 @@ def set_of(row: Row) -> str:
 
 
 def heterogeneity_line(row: Row) -> str:
-    """Trials, tau2 with its interval and I2 on one line."""
-    parts = [plural(row["k_trials"], "trial")]
+    """Trials, tau2 with its interval and I2 on one line; that the interval of the mean is narrow
+    takes the place of the interval of tau2."""
+    narrow = is_narrow(row)
+    parts = [plural(row["k_trials"], "trial") + (", narrow CI" if narrow else "")]
     if math.isfinite(row["tau2"]):
         limits = interval(row["tau2_lb"], row["tau2_ub"], 3)
-        shown = f" {limits}" if math.isfinite(row["tau2_lb"]) else ""
+        shown = f" {limits}" if math.isfinite(row["tau2_lb"]) and not narrow else ""
         parts.append(f"\u03c4\u00b2 = {number(row['tau2'], 3)}{shown}")
     if math.isfinite(row["i2"]):
         parts.append(f"I\u00b2 = {row['i2']:.0f}%")
     return "; ".join(parts)
 
 
-def pooled_sentence(row: Row, construct: str) -> str:
-    """The pooled effect of one construct for a reader without statistics."""
-    name = words(construct)
+def pooled_sentence(row: Row, construct: str, selected: bool = False) -> str:
+    """The pooled effect of one construct for a reader without statistics. selected: whether trials
+    or effects were left out before."""
+    name, here = words(construct), " of the selection" if selected else ""
     if row["status"] == "single_study":
         return (
-            f"Only one trial has a usable effect on {name}: g = {number(row['mu'])} "
+            f"Only one trial{here} has a usable effect on {name}: g = {number(row['mu'])} "
             f"({ci_name(row['level'])} {interval_words(row['ci_lb'], row['ci_ub'])}). "
             "One trial is not pooled."
         )
     size, limits = abs(row["mu"]), interval_words(row["ci_lb"], row["ci_ub"])
     basis = f"{ci_name(row['level'])} {limits}, {plural(row['k_trials'], 'trial')}"
-    if row["ci_lb"] > 0:
-        text = f"On average the interventions raised {name} by {number(size)} SD ({basis})."
-    elif row["ci_ub"] < 0:
-        text = f"On average the interventions lowered {name} by {number(size)} SD ({basis})."
-    else:
-        text = (
-            f"The trials do not settle whether the interventions raised {name} on average: "
-            f"{number(row['mu'])} SD ({basis})."
-        )
+    said = verdict_words(row, (
+        f"On average the interventions raised {name} by {number(size)} SD ({basis}).",
+        f"On average the interventions lowered {name} by {number(size)} SD ({basis}).",
+        f"The trials do not settle whether the interventions raised {name} on average: "
+        f"{number(row['mu'])} SD ({basis}).",
+    ))  # fmt: skip
+    text = said
+    if verdict_of(row)[0] == NONE:
+        text = f"{said}: {name} {number(row['mu'])} SD ({basis})."
+    text = " ".join(part for part in (text, narrow_words(row)) if part)
     if row["k_trials"] == 2:
         text += " With two trials the interval is unstable."
     return text + _spread_sentence(row)
@@ -141,11 +222,13 @@ def _spread_sentence(row: Row) -> str:
     )
 
 
-def gap_basis(row: Row, upstream: str) -> str:
-    """`14 trials measured intention, 15 behavior, 12 both`."""
+def gap_basis(row: Row, upstream: str, selected: bool = False) -> str:
+    """`14 trials measured intention, 15 behavior, 12 both`; of a selection, that it keeps them."""
+    verb = "kept with" if selected else "measured"
     return (
-        f"{plural(row['k_upstream'], 'trial')} measured {words(upstream)}, "
-        f"{int(row['k_behavior'])} behavior, {int(row['k_paired'])} both"
+        f"{plural(row['k_upstream'], 'trial')} {verb} {words(upstream)}, "
+        f"{int(row['k_behavior'])} {'with ' if selected else ''}behavior, "
+        f"{int(row['k_paired'])} {'with ' if selected else ''}both"
     )
 
 
@@ -156,24 +239,40 @@ def gap_sentence(row: Row | None, upstream: str) -> str:
     if not is_ok(row):
         return f"There is no gap estimate: {reason_of(row)}."
     limits = f"{ci_name(row['level'])} {interval_words(row['ci_lb'], row['ci_ub'])}"
-    return f"{_verdict(row, upstream)}: difference {number(row['estimate'])} SD ({limits})."
+    found = f"{number(row['estimate'])} SD ({limits})"
+    if is_indirect(row):
+        return (
+            f"There is no gap estimate: {reason_of(row)}. Set against each other they differ by "
+            f"{found}, and all that differs between those trials is in it."
+        )
+    return f"{verdict_words(row, difference_words(upstream))}: difference {found}."
 
 
-def _verdict(row: Row, upstream: str) -> str:
-    up = words(upstream)
-    if row["ci_lb"] > 0:
-        return f"The interventions raised {up} more than behavior"
-    if row["ci_ub"] < 0:
-        return f"The interventions raised behavior more than {up}"
-    return f"The data do not settle whether {up} or behavior was raised more"
+def paired_alone_words(found: PairedAlone, shown: Callable[[float], str] | None = None) -> str:
+    """That the trials with both outcomes say the opposite, with both numbers. shown: how a number
+    with its sign is written."""
+    write = shown or signed
+    verb = "points" if found.k_paired == 1 else "point"
+    return (
+        f"The {plural(found.k_paired, 'trial')} with both outcomes alone {verb} the other way: "
+        f"difference {write(found.paired)} SD, against {write(found.everything)} SD over all "
+        "trials."
+    )
+
+
+def signed(value: float) -> str:
+    """A number with its sign: `+0.03`."""
+    return f"+{number(value)}" if value > 0 else number(value)
 
 
 def gap_in_words(row: Row, upstream: str) -> str:
     """Any gap estimate as one sentence."""
     if not is_ok(row):
         return f"Not estimable: {reason_of(row)}."
+    if is_indirect(row):
+        return f"Indirect, no gap estimate: {reason_of(row)}."
     say = {
-        "difference": lambda: f"{_verdict(row, upstream)}.",
+        "difference": lambda: f"{verdict_words(row, difference_words(upstream))}.",
         "transmission_ratio": lambda: _ratio(row, upstream),
         "mediation_shortfall": lambda: _shortfall(row, upstream),
         "predictive_gap": lambda: (
@@ -197,19 +296,19 @@ def _ratio(row: Row, upstream: str) -> str:
             "others are not."
         )
     text = f"The behavior effect is {number(row['estimate'])} times the {up} effect"
-    inside = row["ci_lb"] <= 1 <= row["ci_ub"]
-    return text + (
-        "; equal effects are not excluded." if inside else "; equal effects are excluded."
-    )
+    verdict, reason = verdict_of(row)
+    if verdict == NONE:
+        return f"{text}. No verdict ({reason})."
+    excluded = verdict in (ABOVE, BELOW)
+    return text + f"; equal effects are {'excluded' if excluded else 'not excluded'}."
 
 
 def _shortfall(row: Row, upstream: str) -> str:
     up = words(upstream)
     b = f"{number(row['slope'])}, from {row['slope_origin'] or 'no trial'}"
-    if row["ci_lb"] > 0:
-        verdict = f"Behavior rose more than the {up} effect carries"
-    elif row["ci_ub"] < 0:
-        verdict = f"Behavior rose less than the {up} effect carries"
-    else:
-        verdict = f"Behavior is not shown to rise more or less than the {up} effect carries"
+    verdict = verdict_words(row, (
+        f"Behavior rose more than the {up} effect carries",
+        f"Behavior rose less than the {up} effect carries",
+        f"Behavior is not shown to rise more or less than the {up} effect carries",
+    ))  # fmt: skip
     return f"{verdict} (within-arm correlation {b.replace('_', ' ')})."

@@ -6,8 +6,19 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.gap.estimands import INDIRECT
+from analysis.synthesis.stack import PAIRED
+from analysis.synthesis.verdicts import paired_alone
 from dashboard.release import ReleaseFiles
-from pipelines.text_tables import align, interval, number, p_value, whole
+from dashboard.wording import (
+    difference_words,
+    gap_basis,
+    is_narrow,
+    narrow_words,
+    paired_alone_words,
+    verdict_words,
+)
+from pipelines.text_tables import MISSING, align, interval, level_name, number, p_value, whole
 
 _GAP_NAMES = {
     "difference": "difference",
@@ -19,7 +30,7 @@ _GAP_NAMES = {
 
 
 def primary_rows(frame: pd.DataFrame, **where: str) -> pd.DataFrame:
-    """Rows of the registered primary analysis with these values."""
+    """Rows of the primary analysis with these values."""
     keep = frame["is_primary"].fillna(False).astype(bool)
     for column, value in where.items():
         keep &= frame[column] == value
@@ -27,7 +38,7 @@ def primary_rows(frame: pd.DataFrame, **where: str) -> pd.DataFrame:
 
 
 def answer(release: ReleaseFiles, synthesis: str = "main") -> str:
-    """A table with the pooled effects and the gap of one synthesis, and one sentence."""
+    """A table with the pooled effects and the gap of one synthesis, and what may be said of it."""
     pooled = release.table("pooled_effects")
     gap = release.table("gap_estimates")
     own = primary_rows(pooled, synthesis=synthesis, subset="all", measure="SMD")
@@ -37,11 +48,38 @@ def answer(release: ReleaseFiles, synthesis: str = "main") -> str:
     sides = own[own["construct"].isin([upstream, "behavior"])]
     rows = [_pooled_line(row) for row in sides.to_dict("records")]
     rows += [_gap_line(row, upstream) for row in estimates.to_dict("records")]
-    lines.append(
-        align(["", "estimate", "95% CI", "95% prediction", "p", "tau2", "I2", "trials"], rows)
-    )
-    lines += ["", sentence(estimates, upstream)]
+    level = release_level(release)
+    head = ["", "estimate", f"{level} CI", f"{level} prediction", "p", "tau2", "I2", "trials"]
+    lines.append(align(head, rows))
+    lines += ["", sentence(estimates, upstream), *_cautions(sides, gap, synthesis)]
     return "\n".join(lines)
+
+
+def release_level(release: ReleaseFiles) -> str:
+    """The level of the intervals of a release, such as `95%`."""
+    return level_name((release.record.get("settings") or {}).get("level", 0.95))
+
+
+def ci_of(row: dict[str, Any], lower: str = "ci_lb", upper: str = "ci_ub") -> str:
+    """Limits of a pooled effect, with the word `narrow` where sampling error makes them wider."""
+    shown = interval(row[lower], row[upper])
+    return f"{shown} (narrow)" if is_narrow(row) and shown != MISSING else shown
+
+
+def _cautions(sides: pd.DataFrame, gap: pd.DataFrame, synthesis: str) -> list[str]:
+    """Narrow intervals in words, and trials with both outcomes that say the opposite."""
+    lines = [
+        f"{_named(row)}: {narrow_words(row)}" for row in sides.to_dict("records") if is_narrow(row)
+    ]
+    found = [
+        primary_rows(gap, synthesis=synthesis, subset=subset, estimand="difference")
+        for subset in ("all", PAIRED)
+    ]
+    rows = [one.to_dict("records")[0] if len(one) else None for one in found]
+    opposite = paired_alone(*rows)
+    if opposite is not None:
+        lines.append(paired_alone_words(opposite, "{:+.2f}".format))
+    return lines
 
 
 def _title(release: ReleaseFiles, synthesis: str, own: pd.DataFrame) -> str:
@@ -53,15 +91,19 @@ def _title(release: ReleaseFiles, synthesis: str, own: pd.DataFrame) -> str:
 
 def _pooled_line(row: dict[str, Any]) -> list[str]:
     return [
-        str(row["construct"]).replace("_", " "),
+        _named(row),
         number(row["mu"]),
-        interval(row["ci_lb"], row["ci_ub"]),
-        interval(row["pi_lb"], row["pi_ub"]),
+        ci_of(row),
+        ci_of(row, "pi_lb", "pi_ub"),
         p_value(row["pvalue"]),
         number(row["tau2"], 3),
         "-" if row["i2"] != row["i2"] else f"{row['i2']:.0f}%",
         whole(row["k_trials"]),
     ]
+
+
+def _named(row: dict[str, Any]) -> str:
+    return str(row["construct"]).replace("_", " ")
 
 
 def _gap_line(row: dict[str, Any], upstream: str) -> list[str]:
@@ -72,6 +114,8 @@ def _gap_line(row: dict[str, Any], upstream: str) -> list[str]:
         name = f"behavior / {upstream}"
     prediction = row["interval_kind"] == "prediction"
     limits = interval(row["ci_lb"], row["ci_ub"], str(row["interval_kind"]))
+    if row["status"] == INDIRECT:
+        name += " (indirect)"
     return [
         name,
         number(row["estimate"]),
@@ -90,22 +134,16 @@ def sentence(estimates: pd.DataFrame, upstream: str) -> str:
     if found.empty:
         return "There is no gap estimate: no trial has usable effects."
     row = found.iloc[0]
-    if row["status"] != "ok":
+    if row["status"] not in ("ok", INDIRECT):
         return f"There is no gap estimate: {row['reason']}."
-    paired = int(row["k_paired"])
-    measured = int(row["k_upstream"])
-    basis = (
-        f"{measured} {'trial' if measured == 1 else 'trials'} measured {upstream}, "
-        f"{int(row['k_behavior'])} behavior, {paired} both"
-    )
-    low, high = row["ci_lb"], row["ci_ub"]
-    if low > 0:
-        verdict = f"The interventions raised {upstream} more than behavior"
-    elif high < 0:
-        verdict = f"The interventions raised behavior more than {upstream}"
-    else:
-        verdict = f"The data do not settle whether {upstream} or behavior was raised more"
-    return f"{verdict}: difference {number(row['estimate'])} SD {interval(low, high)} ({basis})."
+    found_here = f"{number(row['estimate'])} SD {interval(row['ci_lb'], row['ci_ub'])}"
+    if row["status"] == INDIRECT:
+        return (
+            f"There is no gap estimate: {row['reason']}. Set against each other they differ by "
+            f"{found_here}, and all that differs between those trials is in it."
+        )
+    verdict = verdict_words(row.to_dict(), difference_words(upstream))
+    return f"{verdict}: difference {found_here} ({gap_basis(row.to_dict(), upstream)})."
 
 
 def side_note(release: ReleaseFiles) -> str:

@@ -143,7 +143,8 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
     \b
     Example:  ibgap gap --subset "paired trials"
     """
-    from pipelines.answer import answer
+    from dashboard.wording import verdict_of
+    from pipelines.answer import answer, release_level
     from pipelines.text_tables import align, interval, number, p_value, whole
 
     table = release.table("gap_estimates")
@@ -162,25 +163,35 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
     shown = own[own["subset"] == subset] if subset else own
     if shown.empty:
         _fail(f"no subset {subset!r}; known: {'; '.join(sorted(set(own['subset'])))}", exits.USAGE)
-    _print_rows(
-        shown,
-        as_json,
-        lambda: align(
-            ["estimand", "estimate", "interval", "p", "pairs", "method", "status"],
-            [
-                [
-                    r["estimand"],
-                    number(r["estimate"]),
-                    interval(r["ci_lb"], r["ci_ub"], r["interval_kind"]),
-                    p_value(r["pvalue"]),
-                    whole(r["k_paired"]),
-                    r["method"],
-                    r["status"] if r["status"] == "ok" else f"{r['status']}: {r['reason']}",
-                ]
-                for r in shown.to_dict("records")
-            ],
-        ),
-    )
+    rows = shown.to_dict("records")
+    head = ["estimand", "estimate", f"{release_level(release)} interval", "p", "pairs", "method",
+            "status", "verdict"]  # fmt: skip
+    cells = [
+        [
+            r["estimand"],
+            number(r["estimate"]),
+            interval(r["ci_lb"], r["ci_ub"], r["interval_kind"]),
+            p_value(r["pvalue"]),
+            whole(r["k_paired"]),
+            r["method"],
+            r["status"] if r["status"] == "ok" else f"{r['status']}: {r['reason']}",
+            verdict_of(r)[0],
+        ]
+        for r in rows
+    ]
+    _print_rows(shown, as_json, lambda: "\n".join([align(head, cells), *_without_verdict(rows)]))
+
+
+def _without_verdict(rows: list[Any]) -> list[str]:
+    """Why rows with an estimate have no verdict, each reason once with what it is about."""
+    from dashboard.wording import verdict_of
+
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        reason = verdict_of(row)[1]
+        if reason and row["status"] == "ok":
+            reasons.setdefault(reason, []).append(f"{row['estimand']} ({row['method']})")
+    return [f"No verdict on {', '.join(about)}: {why}." for why, about in reasons.items()]
 
 
 @main.command()
@@ -195,9 +206,10 @@ def pool(release: Any, synthesis: str, construct: str, subset: str, as_json: boo
     \b
     Example:  ibgap pool --construct behavior
     """
-    from pipelines.text_tables import align, interval, number, p_value, whole
+    from pipelines.answer import ci_of, release_level
+    from pipelines.text_tables import align, number, p_value, whole
 
-    table = release.table("pooled_effects")
+    table, level = release.table("pooled_effects"), release_level(release)
     for column, value in (("synthesis", synthesis), ("construct", construct), ("subset", subset)):
         if value:
             known = sorted(set(table[column]))
@@ -216,8 +228,8 @@ def pool(release: Any, synthesis: str, construct: str, subset: str, as_json: boo
                 "k",
                 "effects",
                 "estimate",
-                "95% CI",
-                "prediction",
+                f"{level} CI",
+                f"{level} prediction",
                 "p",
                 "tau2",
                 "I2",
@@ -231,8 +243,8 @@ def pool(release: Any, synthesis: str, construct: str, subset: str, as_json: boo
                     whole(r["k_trials"]),
                     whole(r["k_effects"]),
                     number(r["mu"]),
-                    interval(r["ci_lb"], r["ci_ub"]),
-                    interval(r["pi_lb"], r["pi_ub"]),
+                    ci_of(r),
+                    ci_of(r, "pi_lb", "pi_ub"),
                     p_value(r["pvalue"]),
                     number(r["tau2"], 3),
                     number(r["i2"], 0),
@@ -256,9 +268,10 @@ def effects(release: Any, trial: str, construct: str, all_scales: bool, as_json:
     \b
     Example:  ibgap effects --trial burger2022_vaccination
     """
+    from pipelines.answer import release_level
     from pipelines.text_tables import align, interval, number
 
-    table = release.table("effects")
+    table, level = release.table("effects"), release_level(release)
     if trial:
         table = table[table["trial_id"].str.startswith(trial)]
     if construct:
@@ -271,7 +284,7 @@ def effects(release: Any, trial: str, construct: str, all_scales: bool, as_json:
         table,
         as_json,
         lambda: align(
-            ["effect", "construct", "estimate", "95% CI", "pooled", "formula or reason"],
+            ["effect", "construct", "estimate", f"{level} CI", "pooled", "formula or reason"],
             [
                 [
                     r["effect_id"],

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from analysis.gap.estimands import INDIRECT
 from dashboard.changes import Changes, ResultChange, compare_releases
 from dashboard.release import CURRENT, NoReleaseError
 from dashboard.releases import GoneError, Releases
-from pipelines.text_tables import align, interval, number
+from pipelines.answer import ci_of
+from pipelines.text_tables import align, level_name, number
 
 _SHOWN = 40
 
@@ -61,10 +63,17 @@ def _more(count: int) -> list[str]:
 
 
 def _results(found: Changes) -> list[str]:
-    head = ["synthesis", "result", "before", "95% CI", "now", "95% CI", "removed", "corrected",
-            "added", "settings"]  # fmt: skip
+    head = ["synthesis", "result", "before", _interval_name(found, 0), "now",
+            _interval_name(found, 1), "removed", "corrected", "added", "settings"]  # fmt: skip
     rows = [_result_row(r) for r in found.results]
     return [align(head, rows, left=2), "", "The last four columns share out the change.", ""]
+
+
+def _interval_name(found: Changes, which: int) -> str:
+    """`95% CI` by the level of the older (0) or newer (1) results."""
+    rows = [(r.old, r.new)[which] for r in found.results]
+    levels = {level_name(row["level"]) for row in rows if row is not None}
+    return f"{levels.pop()} CI" if len(levels) == 1 else "CI"
 
 
 def _result_row(result: ResultChange) -> list[str]:
@@ -74,7 +83,8 @@ def _result_row(result: ResultChange) -> list[str]:
             cells += ["-", "-"]
         else:
             value = row["mu"] if "mu" in row else row["estimate"]
-            cells += [number(value), interval(row["ci_lb"], row["ci_ub"])]
+            indirect = " (indirect)" if row["status"] == INDIRECT else ""
+            cells += [number(value), ci_of(row) + indirect]
     steps = [number(step.shift, 3) for step in result.steps] or ["-"] * 4
     return cells + steps
 

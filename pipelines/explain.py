@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.release import ReleaseFiles
+from pipelines.answer import ci_of
 from pipelines.text_tables import MISSING, interval, number, whole
 
 
@@ -171,5 +172,5 @@ def _pools_of(pooled: pd.DataFrame, effect: dict[str, Any]) -> pd.DataFrame:
 def _pool_line(row: dict[str, Any]) -> str:
     return (
         f"  {row['construct']}, {row['subset']}: {number(row['mu'])} "
-        f"{interval(row['ci_lb'], row['ci_ub'])} over {row['k_trials']} trials"
+        f"{ci_of(row)} over {row['k_trials']} trials"
     )

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from analysis.synthesis.settings import AnalysisSettings
+from ibgap.base.labels import clean_label
 
 SETTINGS_FILE = "ibgap.toml"
 _PREFIX = "IBGAP_"
 _EXECUTORS = ("in_process", "multiprocess")
+_LONGEST_PROTOCOL = 200
 _PROFILES = ("rounded", "basic", "none")
 
 
@@ -28,6 +30,8 @@ class Settings:
     trials_dir: trial folders. store_dir: restricted working store. releases_dir: published
     releases. disclosure: default profile for counts from participant rows. keep_releases: how
     many releases stay (0 = all). schedule, timezone: of the daily refresh. executor: of Dagster.
+    protocol: where the primary analysis was registered (an id or DOI); without one nothing calls
+    it registered.
     """
 
     trials_dir: Path = Path("trials")
@@ -38,11 +42,12 @@ class Settings:
     schedule: str = "0 5 * * *"
     timezone: str = "UTC"
     executor: str = "in_process"
+    protocol: str = ""
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     def as_record(self) -> dict[str, Any]:
         """Settings that a release carries: no paths of this machine."""
-        return {"disclosure": self.disclosure} | asdict(self.analysis)
+        return {"disclosure": self.disclosure, "protocol": self.protocol} | asdict(self.analysis)
 
 
 def load_settings(
@@ -77,7 +82,9 @@ def _build(given: dict[str, Any], base: Path) -> Settings:
     analytic = {f.name: f for f in fields(AnalysisSettings)}
     settings, analysis = Settings(), AnalysisSettings()
     for name, value in given.items():
-        if name in own:
+        if name == "protocol":
+            settings = replace(settings, protocol=_protocol(value))
+        elif name in own:
             settings = replace(settings, **{name: _convert(name, value, getattr(settings, name))})
         elif name in analytic:
             default = getattr(analysis, name)
@@ -112,6 +119,26 @@ def _convert(name: str, value: Any, default: Any) -> Any:
         raise SettingsError(
             f"the setting {name} is {value!r}; something like {default!r} is needed"
         ) from None
+
+
+def _protocol(value: Any) -> str:
+    """The name of a protocol as one clean line."""
+    if not isinstance(value, str):
+        raise SettingsError(
+            f"the setting protocol is {value!r}; a text is needed, such as a registry id "
+            '("CRD42024000000") or a DOI'
+        )
+    name = clean_label(value)
+    if len(name) > _LONGEST_PROTOCOL:
+        raise SettingsError(
+            f"the setting protocol has {len(name)} characters; up to {_LONGEST_PROTOCOL} are "
+            "possible: give the registry id or the DOI alone"
+        )
+    if value and not name:
+        raise SettingsError(
+            "the setting protocol is blank; give a registry id or a DOI, or leave it out"
+        )
+    return name
 
 
 def _check(settings: Settings) -> None:

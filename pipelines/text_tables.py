@@ -34,6 +34,11 @@ def interval(lower: Any, upper: Any, kind: str = "confidence", digits: int = 2) 
     return f"[{number(lower, digits)}, {number(upper, digits)}]"
 
 
+def level_name(level: Any) -> str:
+    """`95%` of a level of .95."""
+    return f"{100 * float(level):.4g}%"
+
+
 def p_value(value: Any) -> str:
     if value is None or value != value:
         return MISSING

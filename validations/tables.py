@@ -10,7 +10,7 @@ import pandas as pd
 
 from validations.schema import Column, Kind, TableSchema
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     # identifiers
@@ -165,6 +165,13 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "level": ("number", "", "confidence level"),
     "is_primary": ("boolean", "", "whether this is the primary analysis of its subset"),
     "status": ("text", "", "ok, or the state that limits the number"),
+    "verdict": (
+        "text",
+        "",
+        "above, below or unsettled: where the interval lies against no effect or no gap; none: "
+        "nothing may be said of this row",
+    ),
+    "verdict_reason": ("text", "", "why there is no verdict"),
     # gap
     "estimand": ("text", "", "which question the estimate answers"),
     "estimate": ("number", "see estimand", "estimate"),
@@ -387,13 +394,13 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "",
         "synthesis construct subset measure model k_trials k_effects mu se statistic df pvalue "
         "ci_lb ci_ub pi_lb pi_ub tau2 tau2_lb tau2_ub omega2 q q_df q_pvalue i2 h2 tau2_method "
-        "ci_method pi_method level is_primary status notes",
+        "ci_method pi_method level is_primary status notes verdict verdict_reason",
     ),
     "pooled_correlations": (
         "pooled correlations of correlational sets, never mixed with trials",
         "",
         "synthesis variable_1 variable_2 k_trials n_total r r_ci_lb r_ci_ub r_pi_lb r_pi_ub z "
-        "z_se tau2 i2 q method status",
+        "z_se tau2 i2 q method status notes",
     ),
     "gap_estimates": (
         "estimands of the intention-behavior gap from the joint model",
@@ -402,13 +409,14 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "interval_kind method k_upstream k_behavior k_paired mu_upstream mu_behavior "
         "tau2_upstream tau2_behavior tau_covariance omega2_upstream omega2_behavior slope "
         "slope_origin assumed_correlation share_of_pairs_assumed level is_primary status reason "
-        "notes",
+        "notes verdict verdict_reason",
     ),
     "surrogacy": (
         "trial-level line of behavior on upstream effects",
         "",
         "synthesis upstream_construct subset k_paired slope slope_se slope_ci_lb slope_ci_ub "
-        "intercept residual_variance r2 r2_se threshold_effect threshold_target status reason",
+        "intercept residual_variance r2 r2_se threshold_effect threshold_target status reason "
+        "verdict verdict_reason",
     ),
     "action_control": (
         "who of those who intend acts: per arm, split between arms, pooled",
@@ -419,13 +427,14 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "p_act_given_no_intend p_act_given_no_intend_ci_lb p_act_given_no_intend_ci_ub "
         "action_control_gap share_inclined_actors share_inclined_abstainers "
         "share_disinclined_actors share_disinclined_abstainers risk_difference more_intend "
-        "intenders_act others_act method status reason withheld",
+        "intenders_act others_act method status reason notes withheld",
     ),
     "moderator_effects": (
         "pooled effects by level of each moderator, with the test of no difference",
         "",
         "synthesis construct moderator barrier_dimension framework_layer level_value k_trials mu "
-        "se ci_lb ci_ub tau2 f df_num df_denom pvalue status reason k_left_out left_out notes",
+        "se ci_lb ci_ub tau2 f df_num df_denom pvalue status reason k_left_out left_out notes "
+        "verdict verdict_reason",
     ),
     "bias_checks": (
         "small-study effects",
@@ -453,20 +462,20 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "what single trials carry of each pooled effect",
         "",
         "synthesis construct trial_id mu_without ci_lb ci_ub tau2_without i2_without shift "
-        "rstudent cook dffits weight baujat_x baujat_y is_influential",
+        "rstudent cook dffits weight baujat_x baujat_y is_influential notes",
     ),
     "specifications": (
         "the gap under every combination of the analyst's choices",
         "",
         "synthesis upstream_construct specification trials follow_up measures "
         "assumed_correlation effects scale estimator inference estimand estimate se df ci_lb "
-        "ci_ub interval_kind k_paired is_primary status reason",
+        "ci_ub interval_kind method k_paired is_primary status reason verdict verdict_reason",
     ),
     "sensitivity": (
         "the gap over the assumed correlation, without each trial, and under other assumptions",
         "",
         "synthesis upstream_construct analysis value estimand estimate se df ci_lb ci_ub "
-        "interval_kind method k_paired status reason",
+        "interval_kind method k_paired status reason verdict verdict_reason",
     ),
     "barrier_codings": (
         "barrier dimensions of coding tables",

@@ -59,6 +59,7 @@ class MultivariateFit(Result):
     psi_vcov, psi_vcov_expected: their covariance from the observed and the expected information,
     each element taken as free; they mean little where the status is `boundary` or the structure
     ties elements to each other.
+    held: outcomes whose variance between trials was not estimated but set to 0.
     status: `ok` or `boundary` (a variance at 0 or a correlation at +-1); `gradient`: largest
     relative slope of the log-likelihood left at the optimum.
     """
@@ -79,6 +80,7 @@ class MultivariateFit(Result):
     status: str
     gradient: float
     notes: tuple[str, ...] = ()
+    held: tuple[int, ...] = ()
 
     @property
     def se(self) -> Floats:
@@ -97,17 +99,21 @@ def fit_multivariate(
     within: str = "none",
     method: str = "REML",
     near: MultivariateFit | None = None,
+    held: tuple[int, ...] = (),
 ) -> MultivariateFit:
     """Fit by REML or ML from several starting points and keep the highest likelihood.
 
     blocks: from `make_blocks`. structure: of Tau (`STRUCTURES`). within: of effects of one outcome
     in one trial (`WITHIN`). near: the fit of almost
-    the same data with the same structure (one trial left out, say), to start from.
+    the same data with the same structure (one trial left out, say), to start from. held: numbers
+    of the outcomes whose variance between trials is set to 0 in a diagonal Tau, while the others
+    are estimated (an outcome of a single trial, say).
     Steps: quasi-Newton on a Cholesky parametrization (so that Tau stays a covariance matrix)
     with the analytic gradient, on effects scaled to unit size, then Newton steps to a relative
     gradient below 1e-8. Harville (1977, JASA 72:320) for the restricted likelihood.
     Raises `EstimationError` when there are no more effects than coefficients, for an outcome
-    without effects, and for a variance between trials of a single trial.
+    without effects, for a variance between trials of a single trial, and for variances held in a
+    structure that is not diagonal.
     """
     named(structure, STRUCTURES, "structure")
     named(within, WITHIN, "variance within trials")
@@ -116,11 +122,12 @@ def fit_multivariate(
     empty = np.flatnonzero(~blocks.design.any(axis=0))
     if empty.size:
         raise EstimationError(f"column {empty[0]} of the design is 0 for all effects")
+    _check_held(held, structure, len(blocks.outcome_names))
     if structure != "NONE" and blocks.clusters < 2:
         raise EstimationError("a variance between trials needs at least 2 trials")
     q, restricted = len(blocks.outcome_names), method == "REML"
     index = within_index(blocks, within)
-    parametrization = Parametrization(q, structure, index)
+    parametrization = Parametrization(q, structure, index, held)
     taus, omegas, names = directions(q, structure, index)
     if blocks.k < blocks.p + bool(names):
         raise EstimationError(f"{blocks.p} coefficients need more effects than {blocks.k}")
@@ -132,13 +139,15 @@ def fit_multivariate(
         tau, omega = np.array([[one]]), np.array([other])
     else:
         tau, omega, left = _search(
-            _rescale(blocks, unit), taus, omegas, parametrization, restricted, near, unit
-        )
+            _rescale(blocks, unit), taus, omegas, parametrization, restricted,
+            near if near is not None and near.held == held else None, unit,
+        )  # fmt: skip
     tau, omega = _clear_zeros(tau) * unit, np.where(omega < _ZERO, 0.0, omega) * unit
     pieces = solve(blocks, tau, omega, restricted)
-    free = [i for i, name in enumerate(names) if _is_free(name, structure)]
+    fixed = {f"tau2[{i}]" for i in held}
+    free = [i for i, n in enumerate(names) if _is_free(n, structure) and n not in fixed]
     vcov, vcov_expected = _psi_covariance(blocks, pieces, taus, omegas, restricted, free)
-    status, notes = _state(tau, omega, unit, structure, index)
+    status, notes = _state(tau, omega, unit, structure, index, held)
     elements = [
         tau[np.nonzero(np.tril(t))][0] if t.any() else omega[np.argmax(w)]
         for t, w in zip(taus, omegas, strict=True)
@@ -160,7 +169,16 @@ def fit_multivariate(
         status=status,
         gradient=left,
         notes=notes,
+        held=held,
     )
+
+
+def _check_held(held: tuple[int, ...], structure: str, q: int) -> None:
+    if held and not (structure == "DIAG" and set(held) < set(range(q))):
+        raise EstimationError(
+            f"the variances of outcomes {', '.join(map(str, held))} of {q} are to be held at 0; "
+            "that needs the structure DIAG and another outcome whose variance is estimated"
+        )
 
 
 def _search(
@@ -277,12 +295,14 @@ def _psi_covariance(
 
 
 def _state(
-    tau: Floats, omega: Floats, unit: float, structure: str, within: list[int]
-) -> tuple[str, tuple[str, ...]]:
+    tau: Floats, omega: Floats, unit: float, structure: str, within: list[int],
+    held: tuple[int, ...],
+) -> tuple[str, tuple[str, ...]]:  # fmt: skip
     notes = []
     if structure != "NONE":
         variances = np.diag(tau)
-        notes += [f"tau2[{i}]_at_zero" for i in np.flatnonzero(variances < _BOUNDARY * unit)]
+        at_zero = np.flatnonzero(variances < _BOUNDARY * unit)
+        notes += [f"tau2[{i}]_at_zero" for i in at_zero if i not in held]
         if structure in ("UN", "CS", "HCS") and not notes and tau.shape[0] > 1:
             scale = np.sqrt(variances)
             smallest = np.linalg.eigvalsh(tau / np.outer(scale, scale))[0]

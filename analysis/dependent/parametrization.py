@@ -53,10 +53,16 @@ def directions(
 
 
 class Parametrization:
-    """Maps unconstrained parameters to (Tau, omega): Cholesky factor and signed square roots."""
+    """Maps unconstrained parameters to (Tau, omega): Cholesky factor and signed square roots.
 
-    def __init__(self, q: int, structure: str, within: list[int]) -> None:
+    held: outcomes whose variance in a diagonal Tau is 0 whatever the data say.
+    """
+
+    def __init__(
+        self, q: int, structure: str, within: list[int], held: tuple[int, ...] = ()
+    ) -> None:
         self.q, self.structure = q, structure
+        self.estimated = np.array([i for i in range(q) if i not in held], dtype=int)
         self.within = np.array(within)
         rows, columns = np.tril_indices(q)
         self.lower = (rows, columns)
@@ -64,7 +70,7 @@ class Parametrization:
             "UN": rows.size,
             "CS": 2 if q > 1 else 1,
             "HCS": q + 1 if q > 1 else q,
-            "DIAG": q,
+            "DIAG": self.estimated.size,
             "ID": 1,
             "NONE": 0,
         }[structure]
@@ -84,7 +90,9 @@ class Parametrization:
             rho = low + (1.0 - low) * 0.5 * (1.0 + math.sin(t[-1]))
             tau = np.outer(s, s) * (rho + (1.0 - rho) * np.eye(q))
         elif self.structure != "NONE":
-            tau = np.diag(np.broadcast_to(t, (q,)) ** 2)
+            sd = np.zeros(q)
+            sd[self.estimated] = t
+            tau = np.diag(sd**2)
         squared = np.append(theta[self.n_tau :] ** 2, 0.0)  # index -1 finds the 0
         return tau, squared[self.within]
 
@@ -124,8 +132,9 @@ class Parametrization:
                     rows, b
                 ]
         elif elements:
-            diagonal = np.flatnonzero(rows == columns)
-            out[diagonal, np.arange(self.q) % self.n_tau] = 2.0 * np.broadcast_to(t, (self.q,))
+            diagonal = np.flatnonzero(rows == columns)[self.estimated]
+            count = diagonal.size
+            out[diagonal, np.arange(count) % self.n_tau] = 2.0 * np.broadcast_to(t, (count,))
         omega = np.arange(self.n_omega)
         out[elements + omega, self.n_tau + omega] = 2.0 * theta[self.n_tau :]
         return out
@@ -136,7 +145,7 @@ class Parametrization:
             lifted = tau + 1e-4 * (np.trace(tau) / self.q + 1e-3) * np.eye(self.q)
             t = np.linalg.cholesky(lifted)[self.lower]
         else:
-            t = np.sqrt(np.diag(tau))[: self.n_tau]
+            t = np.sqrt(np.diag(tau)[self.estimated])[: self.n_tau]
         firsts = [int(np.argmax(self.within == n)) for n in range(self.n_omega)]
         return np.concatenate([t, np.sqrt(omega[firsts]) + 1e-3])
 

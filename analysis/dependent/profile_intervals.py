@@ -79,8 +79,14 @@ def profile_interval(
     parameter: `tau2[i]`, `rho` (of two outcomes, or the common one of `CS` and `HCS`),
     `rho[i,j]` (of more outcomes without structure) or `omega2[i]`, i the number of the outcome.
     The other parameters are maximized at every value, which takes seconds with three outcomes.
-    Raises `EstimationError` for a parameter that the model does not have.
+    Raises `EstimationError` for a parameter that the model does not have, and for a fit in which a
+    variance was held at 0.
     """
+    if fit.held:
+        raise EstimationError(
+            "profile intervals need a fit whose variances are all estimated; here those of "
+            f"outcomes {', '.join(map(str, fit.held))} are held at 0"
+        )
     pair = re.fullmatch(r"rho\[(\d+),(\d+)\]", parameter)
     model, start = _model(fit, tuple(int(one) for one in pair.groups()) if pair else ())
     names = _names(model)

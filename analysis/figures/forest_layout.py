@@ -32,7 +32,7 @@ _COMPACT_PLOT, _COMPACT_LABEL = 92.0, 108.0
 @dataclass(frozen=True)
 class Layout:
     """Columns and rows in px. panel_x: left end of every plot; text_x, weight_x: right ends of
-    its text columns. tail: rows below the trials (mean, prediction, registered result)."""
+    its text columns. tail: rows below the trials (mean, prediction, primary result)."""
 
     label_x: float
     label_width: float

@@ -18,6 +18,7 @@ from analysis.figures.model import (
 )
 from analysis.figures.svg import box, element, group, label, link
 from analysis.figures.text import interval_words, number, truncate
+from analysis.synthesis.verdicts import holds
 
 _SIGNS = {"low": "+", "some_concerns": "?", "high": "\u2212", "no_information": "0"}
 
@@ -58,9 +59,10 @@ def _spoken(forest: Forest, row: ForestRow) -> str:
             parts.append(f"{panel.name} {effect}")
             continue
         limits = interval_words(effect.ci_lb, effect.ci_ub)
-        crosses = "crosses" if effect.ci_lb <= 0 <= effect.ci_ub else "does not cross"
         name = f"{panel.name} {forest.measure} {number(effect.estimate)}"
-        parts.append(f"{name}, {forest.level:.0%} CI {limits}, {crosses} zero")
+        where = "crosses zero" if holds(effect.ci_lb, effect.ci_ub) else "does not cross zero"
+        said = "narrow interval" if effect.narrow else where
+        parts.append(f"{name}, {100 * forest.level:.4g}% CI {limits}, {said}")
     if row.judgment:
         parts.append(f"risk of bias {row.judgment.replace('_', ' ')}")
     if row.left_out:

@@ -19,7 +19,7 @@ def draw_grid_ribbon(
     ribbon: GridRibbon, figure_id: str = "grid", *, standalone: bool = False
 ) -> str:
     """SVG of the estimates as a line, their confidence limits as a ribbon and as upright
-    intervals, the registered value as a filled diamond."""
+    intervals, the primary value as a filled diamond."""
     points = sorted(
         (p for p in ribbon.points if math.isfinite(p.estimate)), key=lambda p: p.correlation
     )
@@ -66,7 +66,7 @@ def _frame(ribbon: GridRibbon, points: list[GridPoint], x_axis: Axis, y_axis: Ax
     if any(p.primary for p in points):
         shape = polygon([(-7, 0), (0, -7), (7, 0), (0, 7)], cls="fill")
         place = f"translate({coordinate(_LEFT + 8)} {coordinate(bottom + 60)})"
-        text = label(14.0, 4.5, "registered value")
+        text = label(14.0, 4.5, ribbon.primary_label)
         out.append(group(shape, text, cls="tone-ink", transform=place))
     return "".join(out)
 

@@ -17,13 +17,15 @@ Tone = Literal["intention", "behavior", "upstream"]
 class ForestEffect:
     """Effect of one trial on one outcome with its confidence interval.
 
-    weight: share of the pooled mean in percent, nan when nothing is pooled.
+    weight: share of the pooled mean in percent, nan when nothing is pooled. narrow: a pooled effect
+    whose interval says less than sampling error; where it lies is then not said.
     """
 
     estimate: float
     ci_lb: float
     ci_ub: float
     weight: float
+    narrow: bool = False
 
 
 Judgment = Literal["low", "some_concerns", "high", "no_information", ""]
@@ -86,7 +88,7 @@ ForestLine = ForestRow | ForestHeading | ForestSubtotal
 class ForestPanel:
     """One outcome of a forest. pooled: the mean, or in words why there is none (empty: no
     row for it). ghost: the
-    registered result, drawn hollow beside the one of a selection."""
+    primary result, drawn hollow beside the one of a selection."""
 
     name: str
     tone: Tone
@@ -114,7 +116,7 @@ class Forest:
     ends: tuple[str, str] = ("favors comparator", "favors intervention")
     level: float = 0.95
     pooled_label: str = "Pooled mean"
-    ghost_label: str = "Registered analysis"
+    ghost_label: str = "Primary analysis"
     empty: str = "No trial has a usable effect"
     weights: bool = True
     judgments: bool = False
@@ -186,7 +188,8 @@ class GapPlot:
 
 @dataclass(frozen=True)
 class GridPoint:
-    """Difference at one assumed within-arm correlation. primary: the registered value."""
+    """Difference at one assumed within-arm correlation. primary: the value of the primary
+    analysis."""
 
     correlation: float
     estimate: float
@@ -202,6 +205,7 @@ class GridRibbon:
     title: str
     description: str
     points: tuple[GridPoint, ...]
+    primary_label: str = "primary value"
     y_label: str = "Difference (SD units)"
     x_label: str = "Assumed within-arm correlation"
     empty: str = "No difference could be estimated"

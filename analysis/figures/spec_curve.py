@@ -17,7 +17,7 @@ _NARROWEST, _WIDEST = 420.0, 760.0
 def draw_spec_curve(
     curve: SpecCurve, figure_id: str = "specifications", *, standalone: bool = False
 ) -> str:
-    """SVG of the curve: estimates in rising order with their confidence limits, the registered
+    """SVG of the curve: estimates in rising order with their confidence limits, the primary
     one as a diamond, and below them a dot for every choice."""
     points = sorted(
         (p for p in curve.points if math.isfinite(p.estimate)), key=lambda p: p.estimate

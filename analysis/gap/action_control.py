@@ -20,7 +20,7 @@ from analysis.dependent.multivariate import fit_multivariate
 from analysis.distributions import normal_quantile
 from analysis.errors import EstimationError
 from analysis.results import Result
-from analysis.univariate.pooling import PooledEffect, fit_random_effects
+from analysis.univariate.pooling import PooledEffect, fit_random_effects, narrow_note
 
 CELLS = (
     "inclined_actors",
@@ -158,7 +158,8 @@ def split_behavior_effect(intervention: ArrayLike, comparator: ArrayLike) -> Arm
 @dataclass(frozen=True)
 class PooledShare(Result):
     """A proportion pooled on the logit scale and carried back; k_used of k samples had both
-    outcomes (samples without variation are set aside, nothing is added to zeros)."""
+    outcomes (samples without variation are set aside, nothing is added to zeros). narrow: the
+    interval is narrower than the common-effect one."""
 
     k: int
     k_used: int
@@ -166,6 +167,7 @@ class PooledShare(Result):
     ci_lb: float
     ci_ub: float
     fit: PooledEffect | None
+    narrow: bool = False
 
 
 def pool_proportion(
@@ -178,9 +180,11 @@ def pool_proportion(
     if not usable.any():
         return PooledShare(x.size, 0, math.nan, math.nan, math.nan, None)
     a, b = x[usable], total[usable] - x[usable]
-    fit = fit_random_effects(np.log(a / b), 1.0 / a + 1.0 / b, method=method, level=level)
+    vi = 1.0 / a + 1.0 / b
+    fit = fit_random_effects(np.log(a / b), vi, method=method, level=level)
     back = [float(special.expit(z)) for z in (fit.mu, fit.ci_lb, fit.ci_ub)]
-    return PooledShare(x.size, int(usable.sum()), back[0], back[1], back[2], fit)
+    narrow = bool(narrow_note(fit.ci_lb, fit.ci_ub, vi, level))
+    return PooledShare(x.size, int(usable.sum()), back[0], back[1], back[2], fit, narrow)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,51 +19,34 @@ from analysis.arrays import Floats, as_label, as_names
 from analysis.dependent.blocks import EffectBlocks, make_blocks
 from analysis.dependent.multivariate import MultivariateFit, fit_multivariate
 from analysis.dependent.robust import RobustCovariance, robust_covariance
-from analysis.distributions import (
-    bivariate_normal_cdf,
-    critical_value,
-    normal_cdf,
-    two_sided_p,
-)
+from analysis.distributions import critical_value
 from analysis.errors import EstimationError
-from analysis.gap.fieller import fieller_set
+from analysis.gap.estimands import (
+    BEHAVIOR,
+    DIFFERENCE,
+    ESTIMANDS,
+    INDIRECT,
+    MODEL_FLOOR,
+    PRIMARY,
+    UPSTREAM,
+    GapEstimate,
+    difference_of,
+    estimate_of,
+    missing_estimate,
+    probability_of_a_gap,
+    ratio_of,
+    standard_error,
+    unpaired_reason,
+    wider_method,
+)
 from analysis.results import Result
 
-UPSTREAM, BEHAVIOR = 0, 1
-_DIFFERENCE = np.array([1.0, -1.0])
-
-ESTIMANDS = {
-    "difference": "pooled upstream effect minus pooled behavior effect, SD units; 0 = no gap",
-    "transmission_ratio": "pooled behavior effect over pooled upstream effect; 1 = no gap",
-    "mediation_shortfall": "behavior effect minus what the upstream effect would carry at the "
-    "within-arm correlation; 0 = no gap beyond the ordinary correlation",
-    "predictive_gap": "difference in a new setting, with its prediction interval",
-    "probability_upstream_rises_behavior_does_not": "share of settings in which the upstream "
-    "effect is above 0 and the behavior effect at or below the smallest worthwhile one",
-}
-
-
-@dataclass(frozen=True)
-class GapEstimate(Result):
-    """One estimate of one estimand, unrounded.
-
-    se, statistic, df, pvalue: nan where the estimand has none. interval_kind: `confidence`,
-    `prediction`, or a Fieller kind (`interval`, `two_rays`, `everything`). method: how the
-    uncertainty was made. status: `ok` or why there is no number, with `reason` in words.
-    """
-
-    estimand: str
-    estimate: float
-    se: float
-    statistic: float
-    df: float
-    pvalue: float
-    ci_lb: float
-    ci_ub: float
-    interval_kind: str
-    method: str
-    status: str = "ok"
-    reason: str = ""
+__all__ = [
+    "BEHAVIOR", "ESTIMANDS", "PRIMARY", "UPSTREAM", "GapEstimate", "JointModel", "difference",
+    "difference_of", "fit_joint", "gap_estimates", "indirect_difference", "log_transmission_ratio",
+    "mediation_shortfall", "missing_estimate", "predictive_gap", "probability_of_a_gap",
+    "probability_rises_without_behavior", "ratio_of", "transmission_ratio",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,8 +74,18 @@ class JointModel(Result):
         """Covariance (2 x 2) of the true effects of a new setting: Tau plus omega."""
         return self.fit.tau + np.diag(self.fit.omega)
 
+    def chosen(self, method: str, contrast: Floats) -> str:
+        """The method itself; for `primary` the one of `wider_method` at this contrast (`model`
+        where there is no CR2)."""
+        if method != PRIMARY:
+            return method
+        if self.robust is None:
+            return "model"
+        df = self.robust.df(contrast)
+        return wider_method(self.fit.vb, self.robust.vcov, df, contrast)
+
     def covariance(self, method: str) -> Floats:
-        """Covariance of the two means: `model` or `CR2`."""
+        """Covariance of the two means: `model`, `CR2/model_floor` (the same) or `CR2`."""
         if method == "CR2":
             if self.robust is None:
                 raise EstimationError("CR2 needs at least 2 trials with each outcome")
@@ -100,7 +93,8 @@ class JointModel(Result):
         return self.fit.vb
 
     def df(self, method: str, contrast: Floats) -> float:
-        if method == "CR2" and self.robust is not None:
+        """Satterthwaite df of CR2 at a contrast, infinite for plain `model`."""
+        if method in ("CR2", MODEL_FLOOR) and self.robust is not None:
             return self.robust.df(contrast)
         return math.inf
 
@@ -121,7 +115,9 @@ def fit_joint(
 
     yi, v, trial: as in `make_blocks`. outcome: `upstream` or `behavior` for each effect. near: a
     model of almost the same data to start from.
-    Tau is unstructured when at least 3 trials report both outcomes, else diagonal (noted).
+    Tau is unstructured when at least 3 trials report both outcomes, else diagonal (noted). The
+    between-trial variance of an outcome of a single trial cannot be estimated and is held at 0
+    (noted), while the other outcome keeps its own.
     A variance between effects of one outcome within a trial is added for outcomes of which
     some trial has several effects (correlated-and-hierarchical effects model).
     Raises `EstimationError` when one of the outcomes has no effect at all.
@@ -134,13 +130,14 @@ def fit_joint(
                 f"no trial has a usable effect on {name}; there is no gap to estimate"
             )
     blocks = make_blocks(yi, v, trial, kinds, outcome_names=[upstream, behavior])
-    structure, notes = _structure(blocks)
+    structure, held, notes = _structure(blocks)
     fit = fit_multivariate(
         blocks,
         structure=structure,
         within="replicated",
         method=method,
         near=near.fit if near is not None else None,
+        held=held,
     )
     # CR2 of a mean that rests on one trial is 0, which is no evidence of precision.
     enough = int(blocks.trials_per_outcome.min()) > 1
@@ -157,57 +154,24 @@ def fit_joint(
     )
 
 
-def _structure(blocks: EffectBlocks) -> tuple[str, tuple[str, ...]]:
-    if int(blocks.trials_per_outcome.min()) < 2:
-        return "NONE", ("too_few_trials_for_between_trial_variance",)
+def _structure(blocks: EffectBlocks) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
+    """Structure of Tau, the outcomes whose variance is held at 0, and what is to be noted."""
+    alone = tuple(int(i) for i in np.flatnonzero(blocks.trials_per_outcome < 2))
+    if len(alone) == 2:
+        return "NONE", (), ("too_few_trials_for_between_trial_variance",)
+    if alone:
+        return "DIAG", alone, (f"tau2[{alone[0]}]_not_estimable_from_one_trial",)
     if blocks.trials_with_both < 3:
-        return "DIAG", ("fewer_than_3_paired_trials_no_between_trial_covariance",)
-    return "UN", ()
-
-
-def _standard_error(covariance: Floats, contrast: Floats) -> float:
-    """Standard error of a contrast of the means; rounding below 0 counts as 0."""
-    return math.sqrt(max(0.0, float(contrast @ covariance @ contrast)))
-
-
-def _estimate(
-    estimand: str, value: float, se: float, df: float, level: float, method: str
-) -> GapEstimate:
-    statistic = value / se if se > 0 else math.nan
-    half = critical_value(level, df) * se
-    return GapEstimate(
-        estimand,
-        value,
-        se,
-        statistic,
-        df,
-        two_sided_p(statistic, df),
-        value - half,
-        value + half,
-        "confidence",
-        method,
-    )
-
-
-def missing_estimate(estimand: str, method: str, status: str, reason: str) -> GapEstimate:
-    """An estimand without a number, with the reason."""
-    nan = math.nan
-    return GapEstimate(estimand, nan, nan, nan, nan, nan, nan, nan, "none", method, status, reason)
+        return "DIAG", (), ("fewer_than_3_paired_trials_no_between_trial_covariance",)
+    return "UN", (), ()
 
 
 def difference(model: JointModel, method: str = "CR2") -> GapEstimate:
     """Delta = mu_upstream - mu_behavior with Var = VI + VB - 2 VIB; CR2 with Satterthwaite df
-    or the model-based normal interval."""
-    df = model.df(method, _DIFFERENCE)
+    or the model-based normal interval; or `primary`, the wider of both (`wider_method`)."""
+    method = model.chosen(method, DIFFERENCE)
+    df = model.df(method, DIFFERENCE)
     return difference_of(model.means, model.covariance(method), df, model.level, method)
-
-
-def difference_of(
-    means: Floats, covariance: Floats, df: float, level: float, method: str
-) -> GapEstimate:
-    """`difference` from the two means (upstream, behavior) and their covariance."""
-    value, se = float(_DIFFERENCE @ means), _standard_error(covariance, _DIFFERENCE)
-    return _estimate("difference", value, se, df, level, method)
 
 
 def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
@@ -218,45 +182,10 @@ def transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
     those of the linear form at the estimate (Satterthwaite for CR2).
     """
     intention, behavior = (float(one) for one in model.means)
-    at = behavior / intention if intention else math.nan
-    df = model.df(method, np.array([-at, 1.0])) if intention else math.nan
+    form = np.array([-behavior / intention if intention else math.nan, 1.0])
+    method = model.chosen(method, form if intention else DIFFERENCE)
+    df = model.df(method, form) if intention else math.nan
     return ratio_of(model.means, model.covariance(method), df, model.level, method)
-
-
-def ratio_of(means: Floats, v: Floats, df: float, level: float, method: str) -> GapEstimate:
-    """`transmission_ratio` from the two means (upstream, behavior), their covariance v and the df
-    of the linear form at the estimate."""
-    intention, behavior = (float(one) for one in means)
-    if intention == 0.0:
-        return missing_estimate(
-            "transmission_ratio", method, "undefined", "the pooled upstream effect is exactly 0"
-        )
-    ratio = behavior / intention
-    se = _standard_error(v, np.array([-ratio, 1.0])) / abs(intention)
-    if math.isnan(df):
-        return missing_estimate(
-            "transmission_ratio", method, "degenerate", "the df of the ratio are not determined"
-        )
-    limits = fieller_set(
-        behavior,
-        intention,
-        float(v[1, 1]),
-        float(v[0, 0]),
-        float(v[0, 1]),
-        critical_value(level, df),
-    )
-    return GapEstimate(
-        "transmission_ratio",
-        ratio,
-        se,
-        math.nan,
-        df,
-        math.nan,
-        limits.lower,
-        limits.upper,
-        limits.kind,
-        f"{method}/fieller",
-    )
 
 
 def log_transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimate:
@@ -269,10 +198,11 @@ def log_transmission_ratio(model: JointModel, method: str = "CR2") -> GapEstimat
             "log_transmission_ratio", method, "undefined", "the two means differ in sign"
         )
     contrast = np.array([-1.0 / upstream, 1.0 / behavior])
-    se = _standard_error(model.covariance(method), contrast)
+    method = model.chosen(method, contrast)
+    se = standard_error(model.covariance(method), contrast)
     df = model.df(method, contrast)
     value = math.log(behavior / upstream)
-    return _estimate("log_transmission_ratio", value, se, df, model.level, method)
+    return estimate_of("log_transmission_ratio", value, se, df, model.level, method)
 
 
 def mediation_shortfall(
@@ -287,10 +217,11 @@ def mediation_shortfall(
     if not (math.isfinite(slope) and 0.0 <= slope_variance < math.inf):
         raise EstimationError("the within-arm slope must be finite, its variance 0 or more")
     contrast = np.array([-slope, 1.0])
+    method = model.chosen(method, contrast)
     v = model.covariance(method)
     value = float(contrast @ model.means)
     variance = float(contrast @ v @ contrast) + float(model.means[0]) ** 2 * slope_variance
-    return _estimate(
+    return estimate_of(
         "mediation_shortfall",
         value,
         math.sqrt(variance),
@@ -303,6 +234,7 @@ def mediation_shortfall(
 def predictive_gap(model: JointModel, method: str = "CR2") -> GapEstimate:
     """Difference in a new setting: variance tauI^2 + tauB^2 - 2 tauIB (+ omega) + Var(Delta),
     t with (paired trials - 2) df."""
+    method = model.chosen(method, DIFFERENCE)
     df = model.k_paired - 2.0
     if df < 1 or model.fit.structure == "NONE":
         return missing_estimate(
@@ -312,7 +244,7 @@ def predictive_gap(model: JointModel, method: str = "CR2") -> GapEstimate:
             f"a prediction needs at least 3 trials with both outcomes, found {model.k_paired}",
         )
     now = difference(model, method)
-    spread = float(_DIFFERENCE @ model.between @ _DIFFERENCE)
+    spread = float(DIFFERENCE @ model.between @ DIFFERENCE)
     half = critical_value(model.level, df) * math.sqrt(max(0.0, spread) + now.se**2)
     return GapEstimate(
         "predictive_gap",
@@ -337,6 +269,7 @@ def probability_rises_without_behavior(
     the means. No interval: the uncertainty of Tau is not propagated (said in `reason`).
     """
     estimand = "probability_upstream_rises_behavior_does_not"
+    method = model.chosen(method, DIFFERENCE)
     if model.fit.structure != "UN":
         return missing_estimate(
             estimand,
@@ -368,12 +301,39 @@ def probability_rises_without_behavior(
     )
 
 
-def probability_of_a_gap(means: Floats, covariance: Floats, threshold: float) -> float:
-    """P(upstream > 0, behavior <= threshold) of a bivariate normal with positive variances."""
-    sd = np.sqrt(np.diag(covariance))
-    rho = float(np.clip(covariance[0, 1] / (sd[0] * sd[1]), -1.0, 1.0))
-    h = (threshold - float(means[1])) / float(sd[1])
-    return float(normal_cdf(h)) - bivariate_normal_cdf(-float(means[0]) / float(sd[0]), h, rho)
+def indirect_difference(model: JointModel, method: str = PRIMARY) -> GapEstimate:
+    """The plain contrast of two independent pools, for models without a trial that has both
+    outcomes: status `indirect`, an interval, no test. Differences between the trials are in it."""
+    found = difference(model, method)
+    if model.robust is None and method == PRIMARY:
+        found = _against_one_trial(model)
+    return replace(
+        found, statistic=math.nan, pvalue=math.nan, method=f"two_pools/{found.method}",
+        status=INDIRECT, reason=_unpaired(model),
+    )  # fmt: skip
+
+
+def _unpaired(model: JointModel) -> str:
+    upstream, behavior = model.fit.blocks.outcome_names
+    return unpaired_reason(upstream, behavior, model.k_upstream, model.k_behavior)
+
+
+def _against_one_trial(model: JointModel) -> GapEstimate:
+    """A pool against the only trial of the other outcome: the pool has its wider variance with
+    Satterthwaite df, the trial its sampling variance; Welch's df for their sum."""
+    if model.k_upstream == model.k_behavior:
+        return difference(model, "model")
+    pool = np.eye(2)[int(model.k_behavior > model.k_upstream)]
+    robust, vb = robust_covariance(model.fit, "CR2"), model.fit.vb
+    df = robust.df(pool)
+    method = wider_method(vb, robust.vcov, df, pool)
+    if method == "model":
+        return difference(model, "model")
+    own = standard_error(robust.vcov if method == "CR2" else vb, pool) ** 2
+    total = own + standard_error(vb, 1.0 - pool) ** 2
+    covariance = np.diag(own * pool + (total - own) * (1.0 - pool))
+    welch = df * (total / own) ** 2
+    return difference_of(model.means, covariance, welch, model.level, method)
 
 
 def gap_estimates(
@@ -383,22 +343,40 @@ def gap_estimates(
     slope_variance: float = 0.0,
     smallest_worthwhile: float = 0.0,
 ) -> list[GapEstimate]:
-    """Every estimand of the joint model; robust and model-based for the difference and ratio."""
-    method = "CR2" if model.robust is not None else "model"
-    out = [difference(model, method), transmission_ratio(model, method)]
-    if method == "CR2":
-        out += [difference(model, "model"), transmission_ratio(model, "model")]
+    """Every estimand of the joint model: first one of each by the method `primary`, then difference
+    and ratio by CR2 and by the model alone where they differ from the primary ones.
+
+    A model without a trial that has both outcomes gives the indirect difference only; the other
+    estimands are `not_estimable`.
+    """
+    if model.k_paired == 0:
+        reason = _unpaired(model)
+        rest = [
+            missing_estimate(one, "none", "not_estimable", reason)
+            for one in ESTIMANDS if one != "difference"
+        ]  # fmt: skip
+        return [indirect_difference(model), *rest]
     if slope is None:
-        out.append(
-            missing_estimate(
-                "mediation_shortfall",
-                method,
-                "no_correlation",
-                "no trial of this group gives a within-arm correlation with behavior",
-            )
+        shortfall = missing_estimate(
+            "mediation_shortfall",
+            "none",
+            "no_correlation",
+            "no trial of this group gives a within-arm correlation with behavior",
         )
     else:
-        out.append(mediation_shortfall(model, slope, slope_variance, method))
-    out.append(predictive_gap(model, method))
-    out.append(probability_rises_without_behavior(model, smallest_worthwhile, method))
-    return out
+        shortfall = mediation_shortfall(model, slope, slope_variance, PRIMARY)
+    out = [
+        difference(model, PRIMARY),
+        transmission_ratio(model, PRIMARY),
+        shortfall,
+        predictive_gap(model, PRIMARY),
+        probability_rises_without_behavior(model, smallest_worthwhile, PRIMARY),
+    ]
+    return out + _by_other_methods(model, {one.estimand: one.method for one in out})
+
+
+def _by_other_methods(model: JointModel, primary: dict[str, str]) -> list[GapEstimate]:
+    """Difference and ratio by plain CR2 and by the model where the primary rows are not these."""
+    methods = ("CR2", "model") if model.robust is not None else ("model",)
+    made = [make(model, m) for m in methods for make in (difference, transmission_ratio)]
+    return [one for one in made if one.method != primary[one.estimand]]

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
 from analysis.errors import EstimationError
+from analysis.gap.estimands import DIFFERENCE, standard_error, wider_method
 from analysis.gap.pair_likelihood import PairData, PairState, evaluate_pairs
 from analysis.gap.pair_robust import robust_means
 from analysis.gap.symmetric import Symmetric
@@ -341,6 +342,26 @@ def _describe(
         df(-ratio, one), loglik, data.has1.sum(1).astype(int), data.has2.sum(1).astype(int), pairs,
         status,
     )  # fmt: skip
+
+
+def means_of(fits: ManyGaps, i: int) -> Floats:
+    """The two means of one problem."""
+    return np.array([fits.mu1[i], fits.mu2[i]])
+
+
+def covariance_of(fits: ManyGaps, i: int, kind: str) -> Floats:
+    """Covariance (2 x 2) of the two means of one problem; kind: `robust` or `model`."""
+    a, b, c = (float(getattr(fits, f"{kind}{element}")[i]) for element in ("11", "12", "22"))
+    return np.array([[a, b], [b, c]])
+
+
+def primary_difference(fits: ManyGaps, i: int) -> tuple[str, float, float]:
+    """Method, standard error and df of the difference of one problem, by `wider_method`."""
+    df = float(fits.df[i])
+    robust, model = (covariance_of(fits, i, kind) for kind in ("robust", "model"))
+    method = wider_method(model, robust, df, DIFFERENCE)
+    se = standard_error(robust if method == "CR2" else model, DIFFERENCE)
+    return method, se, math.inf if method == "model" else df
 
 
 def paired_effects(

@@ -55,7 +55,7 @@ def about_choice(
 
 
 def primary(settings: AnalysisSettings) -> Choice:
-    """The registered choice."""
+    """The choice of the primary analysis."""
     return Choice(
         TRIAL_CHOICES[0], FOLLOW_UPS[0], MEASURES[0], settings.assumed_correlation, EFFECTS[0],
         settings.odds_to_smd, "REML",

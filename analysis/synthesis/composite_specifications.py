@@ -6,14 +6,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.arrays import Floats
 from analysis.effect_sizes.binary import ODDS_TO_SMD
 from analysis.gap.composites import paired_composites
-from analysis.gap.joint import difference_of, ratio_of
-from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps
+from analysis.gap.estimands import (
+    DIFFERENCE,
+    INDIRECT,
+    GapEstimate,
+    difference_of,
+    missing_estimate,
+    ratio_of,
+    unpaired_reason,
+    wider_method,
+)
+from analysis.gap.many_gaps import (
+    ManyGaps,
+    PairedEffects,
+    covariance_of,
+    fit_many_gaps,
+    means_of,
+)
 from analysis.synthesis.choices import EFFECTS, ESTIMATORS, INFERENCES, Choice, about_choice
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, TrialEffects, having
+from analysis.synthesis.verdicts import gap_verdict
 
 
 def composites_of(
@@ -93,32 +108,51 @@ def _fast_rows(
     status = str(fits.status[i])
     if status in ("too_few_studies", "not_converged"):
         return []
-    means = np.array([fits.mu1[i], fits.mu2[i]])
-    shared: Record = {"k_paired": int(fits.pairs[i])}
+    pairs, upstream = int(fits.pairs[i]), str(identity["upstream_construct"])
+    unpaired = "" if pairs else unpaired_reason(
+        upstream, "behavior", int(fits.k1[i]), int(fits.k2[i])
+    )  # fmt: skip
     rows: list[Record] = []
     for inference in INFERENCES:
-        kind = "robust" if inference == "CR2" else "model"
-        a, b, c = (float(getattr(fits, f"{kind}{e}")[i]) for e in ("11", "12", "22"))
-        covariance = np.array([[a, b], [b, c]])
-        df = (float(fits.df[i]), float(fits.ratio_df[i])) if kind == "robust" else (np.inf,) * 2
-        for row in _pair_of_estimates(means, covariance, df, settings.level):
-            rows.append(about_choice(identity, choice, inference, settings) | row | shared)
+        about = about_choice(identity, choice, inference, settings)
+        for one in _pair_of_estimates(fits, i, inference, settings.level):
+            if unpaired:
+                one = _without_pairs(one, unpaired)
+            row: Record = {name: getattr(one, name) for name in _COLUMNS} | {"k_paired": pairs}
+            at = fits.df if one.estimand == "difference" else fits.ratio_df
+            rows.append(about | row | gap_verdict(row, float(at[i])).columns())
     return rows
 
 
+_COLUMNS = (
+    "estimand", "estimate", "se", "df", "ci_lb", "ci_ub", "interval_kind", "method", "status",
+    "reason",
+)  # fmt: skip
+
+
 def _pair_of_estimates(
-    means: Floats, covariance: Floats, df: tuple[float, float], level: float
-) -> list[Record]:
-    """Difference with its interval and ratio with Fieller's set."""
-    both = (
-        difference_of(means, covariance, df[0], level, ""),
-        ratio_of(means, covariance, df[1], level, ""),
-    )
-    return [
-        {
-            "estimand": one.estimand, "estimate": one.estimate, "se": one.se, "df": one.df,
-            "ci_lb": one.ci_lb, "ci_ub": one.ci_ub, "interval_kind": one.interval_kind,
-            "status": one.status, "reason": one.reason,
-        }
-        for one in both
-    ]  # fmt: skip
+    fits: ManyGaps, i: int, inference: str, level: float
+) -> tuple[GapEstimate, GapEstimate]:
+    """Difference with its interval and ratio with Fieller's set of one problem. The inference CR2
+    is the primary one: at each contrast the wider of the robust and the model-based variance."""
+    means = means_of(fits, i)
+    robust, model = (covariance_of(fits, i, kind) for kind in ("robust", "model"))
+    made = []
+    forms = (DIFFERENCE, np.array([-float(fits.ratio[i]), 1.0]))
+    for form, df, make in zip(
+        forms, (fits.df[i], fits.ratio_df[i]), (difference_of, ratio_of), strict=True
+    ):
+        method = inference
+        if inference == "CR2":
+            method = wider_method(model, robust, float(df), form)
+        covariance = robust if method == "CR2" else model
+        own = np.inf if method == "model" else float(df)
+        made.append(make(means, covariance, own, level, method))
+    return made[0], made[1]
+
+
+def _without_pairs(one: GapEstimate, reason: str) -> GapEstimate:
+    """What is left of an estimate when no trial has both outcomes."""
+    if one.estimand != "difference":
+        return missing_estimate(one.estimand, "none", "not_estimable", reason)
+    return replace(one, method=f"two_pools/{one.method}", status=INDIRECT, reason=reason)

@@ -8,7 +8,18 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from analysis.errors import EstimationError
-from analysis.gap.joint import GapEstimate, JointModel, fit_joint, gap_estimates, missing_estimate
+from analysis.gap.estimands import DIFFERENCE, FIELLER
+from analysis.gap.joint import (
+    PRIMARY,
+    GapEstimate,
+    JointModel,
+    difference,
+    fit_joint,
+    gap_estimates,
+    indirect_difference,
+    missing_estimate,
+    transmission_ratio,
+)
 from analysis.gap.participants import NEAR_PERFECT
 from analysis.gap.surrogacy import trial_level_surrogacy
 from analysis.synthesis.settings import AnalysisSettings
@@ -22,6 +33,7 @@ from analysis.synthesis.stack import (
     syntheses,
     upstream_of,
 )
+from analysis.synthesis.verdicts import NARROW_GAP, NONE, gap_verdict, slope_verdict, with_note
 from analysis.univariate.pooling import fit_random_effects
 
 KNOWN_ORIGINS = ("participant_data", "reported_within_arm", "reported_total")
@@ -123,28 +135,53 @@ def _gap_rows(
         "assumed_correlation": settings.assumed_correlation,
         "share_of_pairs_assumed": assumed_share,
         "level": settings.level,
-        "notes": "; ".join(model.notes),
     }
-    has_cr2 = any(e.method.startswith("CR2") for e in estimates)
-    return [
-        shared
-        | {
-            "estimand": e.estimand,
-            "estimate": e.estimate,
-            "se": e.se,
-            "statistic": e.statistic,
-            "df": e.df,
-            "pvalue": e.pvalue,
-            "ci_lb": e.ci_lb,
-            "ci_ub": e.ci_ub,
-            "interval_kind": e.interval_kind,
-            "method": e.method,
-            "status": e.status,
-            "reason": e.reason,
-            "is_primary": not (has_cr2 and e.method.startswith("model")),
-        }
-        for e in estimates
-    ]
+    rows: list[Record] = []
+    for one in estimates:
+        first = one.estimand not in {row["estimand"] for row in rows}
+        narrow = not first and _head(one) == "CR2"
+        notes = with_note("; ".join(model.notes), *([NARROW_GAP] if narrow else ()))
+        more = {"statistic": one.statistic, "pvalue": one.pvalue, "is_primary": first}
+        rows.append(shared | estimate_row(one, model, notes) | more | {"notes": notes})
+    return rows
+
+
+_FIELDS = (
+    "estimand", "estimate", "se", "df", "ci_lb", "ci_ub", "interval_kind", "method", "status",
+    "reason",
+)  # fmt: skip
+
+
+def estimate_row(one: GapEstimate, model: JointModel, notes: str = "") -> Record:
+    """One estimate with what may be said of it: the columns that all tables about the gap share.
+    notes: of the row, which a verdict may not rest on."""
+    row: Record = {name: getattr(one, name) for name in _FIELDS} | {"k_paired": model.k_paired}
+    verdict = gap_verdict(row | {"notes": notes}, _satterthwaite(one, model))
+    return row | verdict.columns()
+
+
+def _head(one: GapEstimate) -> str:
+    """The method of an estimate without the name of its kind of set."""
+    return one.method.removesuffix(f"/{FIELLER}")
+
+
+def _satterthwaite(one: GapEstimate, model: JointModel) -> float | None:
+    """Df of CR2 at an estimate with normal limits; nan without CR2, None for other limits."""
+    if _head(one) != "model":
+        return None
+    if model.robust is None:
+        return float("nan")
+    form = [-one.estimate, 1.0] if one.estimand == "transmission_ratio" else DIFFERENCE
+    return model.robust.df(np.asarray(form, dtype=np.float64))
+
+
+def difference_and_ratio(model: JointModel, method: str = PRIMARY) -> list[GapEstimate]:
+    """Both by one method; of a model without a trial that has both outcomes what is left."""
+    if model.k_paired > 0:
+        return [difference(model, method), transmission_ratio(model, method)]
+    found = indirect_difference(model, method)
+    ratio = missing_estimate("transmission_ratio", "none", "not_estimable", found.reason)
+    return [found, ratio]
 
 
 def share_assumed(pairs: Iterable[Record], synthesis: str) -> float:
@@ -176,6 +213,8 @@ def gap_subset(
                 "is_primary": True,
                 "interval_kind": "none",
                 "notes": "",
+                "verdict": NONE,
+                "verdict_reason": missing.reason,
                 "slope_origin": "",
                 "level": settings.level,
                 "assumed_correlation": settings.assumed_correlation,
@@ -226,4 +265,5 @@ def gap_and_surrogacy(
 def surrogacy_row(model: JointModel, identity: Record, settings: AnalysisSettings) -> Record:
     """The trial-level line of one fitted model."""
     found = asdict(trial_level_surrogacy(model, target=settings.smallest_worthwhile))
-    return identity | {name: one for name, one in found.items() if not name.startswith("rho")}
+    row = identity | {name: one for name, one in found.items() if not name.startswith("rho")}
+    return row | slope_verdict(row).columns()

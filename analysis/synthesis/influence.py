@@ -7,6 +7,7 @@ import numpy as np
 from analysis.dependent.composites import make_composites
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+from analysis.synthesis.verdicts import narrow_note
 from analysis.univariate.influence import influence
 
 SMALLEST_NUMBER_OF_TRIALS = 3
@@ -48,6 +49,9 @@ def influence_of(
         row: Record = {"synthesis": synthesis, "construct": construct}
         row["trial_id"] = str(trial["trial_id"])
         row |= {name: float(values[i]) for name, values in columns.items()}
+        row["notes"] = "; ".join(narrow_note(
+            row["ci_lb"], row["ci_ub"], np.delete(composites.vi, i), settings.level
+        ))  # fmt: skip
         row["is_influential"] = bool(np.asarray(found.is_influential)[i])
         rows.append(row)
     return rows

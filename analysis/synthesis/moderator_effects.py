@@ -9,15 +9,27 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.arrays import as_names
+from analysis.arrays import Floats, as_names
 from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
+from analysis.distributions import critical_value
 from analysis.errors import EstimationError
-from analysis.gap.moderation import fit_moderated_gap
+from analysis.gap.estimands import INDIRECT
+from analysis.gap.moderation import ModeratedEffect, ModeratedGap, fit_moderated_gap
 from analysis.labels import texts_or_none
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+from analysis.synthesis.stack import (
+    Record,
+    Stack,
+    having,
+    of_synthesis,
+    syntheses,
+    upstream_of,
+    with_both,
+)
+from analysis.synthesis.verdicts import gap_verdict, narrow_note, pooled_verdict
 from analysis.univariate.designs import make_design
 from analysis.univariate.meta_regression import fit_meta_regression
+from analysis.univariate.pooling import PooledEffect
 from analysis.univariate.subgroups import fit_subgroups
 
 OF_EFFECTS = ("topic", "measured_by")
@@ -136,27 +148,57 @@ def compare_gap(
         fit = fit_moderated_gap(
             np.array(part.values("yi"), dtype=float), part.covariances, part.values("trial_id"),
             part.values("construct"), design, upstream=upstream, level=settings.level,
-            at={SLOPE: np.array([0.0, 1.0])} if numeric else levels,
+            at={SLOPE: SLOPE_ROW} if numeric else levels,
         )  # fmt: skip
     except EstimationError:
         return []
-    test = fit.gap_test
     trials = [str(t) for t in part.values("trial_id")]
+    own = {
+        one.name: [i for i, v in enumerate(values) if numeric or v == one.name]
+        for one in fit.effects
+    }
+    pairs = {name: _pairs(part, upstream, {trials[i] for i in rows}) for name, rows in own.items()}
+    # A level without a trial that has both outcomes compares different trials, and so does the
+    # test that takes it in.
+    test = fit.gap_test if all(pairs.values()) else None
     return [
         _identity(moderator, synthesis, GAP) | {
             "level_value": one.name,
-            "k_trials": len({
-                t for t, v in zip(trials, values, strict=True) if numeric or v == one.name
-            }),
-            "mu": float(one.estimate[2]), "se": float(one.se[2]), "ci_lb": float(one.ci_lb[2]),
-            "ci_ub": float(one.ci_ub[2]), "tau2": math.nan,
+            "k_trials": len({trials[i] for i in own[one.name]}),
+            "tau2": math.nan,
             "f": test.statistic if test else math.nan,
             "df_num": test.df_num if test else math.nan,
             "df_denom": test.df_denom if test else math.nan,
-            "pvalue": test.pvalue if test else math.nan, "status": "ok", "reason": "",
-        } | left_out | {"notes": ""}
+            "pvalue": test.pvalue if test else math.nan,
+        }
+        | left_out
+        | _moderated(one, fit, SLOPE_ROW if numeric else levels[one.name], pairs[one.name])
         for one in fit.effects
     ]  # fmt: skip
+
+
+SLOPE_ROW = np.array([0.0, 1.0])
+
+
+def _pairs(part: Stack, upstream: str, trials: set[str]) -> int:
+    """How many of the trials have both outcomes."""
+    return sum(str(one["trial_id"]) in trials for one in with_both(part, upstream).trials)
+
+
+def _moderated(one: ModeratedEffect, fit: ModeratedGap, row: Floats, pairs: int) -> Record:
+    """The gap at one level or its slope: the primary interval, never narrower than the one of the
+    model at the fitted variances. row: of the design; pairs: trials with both outcomes."""
+    contrast, df, level = np.concatenate([row, -row]), float(one.df[2]), fit.level
+    model = float(contrast @ fit.fit.vb @ contrast)
+    value, se = float(one.estimate[2]), math.sqrt(max(model, float(one.se[2]) ** 2))
+    half = critical_value(level, df) * se
+    found: Record = {
+        "mu": value, "se": se, "ci_lb": value - half, "ci_ub": value + half, "notes": "",
+        "status": "ok" if pairs else INDIRECT,
+        "reason": "" if pairs else "none of these trials has both outcomes",
+    }  # fmt: skip
+    about: Record = {"estimand": "difference", "k_paired": pairs, "df": df}
+    return found | gap_verdict(found | about).columns()
 
 
 def _identity(moderator: Moderator, synthesis: str, construct: str) -> Record:
@@ -244,8 +286,10 @@ def _levels(
         ci_method=settings.ci_method,
         level=settings.level,
     )
+    own = {level: [i for i in known if levels[i] == level] for level in test.levels}
     return [
         identity
+        | _noted(_judged(fit, composites.vi[own[level]]), composites.outside[own[level]])
         | {
             "level_value": level,
             "k_trials": fit.k,
@@ -261,9 +305,19 @@ def _levels(
             "status": fit.status,
             "reason": test.reason,
         }
-        | _noted(_left_out(levels, numeric=False), composites.outside[known])
+        | _left_out(levels, numeric=False)
         for level, fit in zip(test.levels, test.pooled, strict=True)
     ]
+
+
+def _judged(fit: PooledEffect, vi: Floats) -> Record:
+    """Notes of the pooled effect of one level and what may be said of it."""
+    notes = (*fit.notes, *narrow_note(fit.ci_lb, fit.ci_ub, vi, fit.level))
+    row: Record = {
+        "status": fit.status, "df": fit.df, "ci_method": fit.ci_method, "ci_lb": fit.ci_lb,
+        "ci_ub": fit.ci_ub, "notes": "; ".join(notes),
+    }  # fmt: skip
+    return {"notes": row["notes"]} | pooled_verdict(row).columns()
 
 
 SLOPE = "slope per unit"
@@ -303,8 +357,13 @@ def _slope(
         level=settings.level,
     )
     found = fit.coefficients
+    row: Record = {
+        "status": "ok", "df": float(found.df[1]), "ci_method": settings.ci_method,
+        "ci_lb": float(found.ci_lb[1]), "ci_ub": float(found.ci_ub[1]),
+    }  # fmt: skip
     return [
-        _noted(identity, composites.outside[known])
+        _noted(identity | {"notes": "; ".join(fit.notes)}, composites.outside[known])
+        | pooled_verdict(row).columns()
         | {
             "mu": float(found.estimate[1]),
             "se": float(found.se[1]),
@@ -327,5 +386,6 @@ _NUMBERS_OF_A_ROW = ("mu", "se", "ci_lb", "ci_ub", "tau2", "f", "df_num", "df_de
 def _no_slope(identity: Record) -> Record:
     reason = "fewer than 3 trials with different numbers of this moderator"
     return identity | dict.fromkeys(_NUMBERS_OF_A_ROW, math.nan) | {
-        "status": "not_estimable", "reason": reason, "notes": "",
+        "status": "not_estimable", "reason": reason, "notes": "", "verdict": "none",
+        "verdict_reason": reason,
     }  # fmt: skip

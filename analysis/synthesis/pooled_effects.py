@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from analysis.arrays import Floats
 from analysis.dependent.blocks import EffectBlocks
 from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
 from analysis.dependent.multivariate import fit_multivariate
@@ -22,6 +23,7 @@ from analysis.synthesis.stack import (
     syntheses,
     upstream_of,
 )
+from analysis.synthesis.verdicts import narrow_note, pooled_verdict
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
 
@@ -33,9 +35,11 @@ def _pooled_row(
     *,
     primary: bool,
     model: str,
+    vi: Floats,
 ) -> Record:
     interval, h = fit.tau2_interval, fit.heterogeneity
-    return identity | {
+    narrow = narrow_note(fit.ci_lb, fit.ci_ub, vi, fit.level)
+    return _judged(identity | {
         "model": model,
         "k_trials": k_trials,
         "k_effects": k_effects,
@@ -63,8 +67,12 @@ def _pooled_row(
         "level": fit.level,
         "is_primary": primary,
         "status": fit.status,
-        "notes": "; ".join(fit.notes),
-    }
+        "notes": "; ".join((*fit.notes, *narrow)),
+    })  # fmt: skip
+
+
+def _judged(row: Record) -> Record:
+    return row | pooled_verdict(row).columns()
 
 
 def pool_construct(
@@ -96,16 +104,22 @@ def pool_construct(
     )
     several = blocks.k > blocks.clusters
     model = "one_composite_per_trial" if several else "one_effect_per_trial"
-    row = _pooled_row(identity, fit, blocks.clusters, blocks.k, primary=True, model=model)
+    row = _pooled_row(
+        identity, fit, blocks.clusters, blocks.k, primary=True, model=model, vi=composites.vi
+    )
     if composites.outside.any():
         row["notes"] = "; ".join(n for n in (row["notes"], OUTSIDE_ITS_EFFECTS) if n)
     rows = [row]
     if hierarchical and several and blocks.clusters > 1:
-        rows.append(_hierarchical_row(blocks, settings, identity))
+        rows.append(_hierarchical_row(blocks, settings, identity, composites.vi))
     return rows
 
 
-def _hierarchical_row(blocks: EffectBlocks, settings: AnalysisSettings, identity: Record) -> Record:
+def _hierarchical_row(
+    blocks: EffectBlocks, settings: AnalysisSettings, identity: Record, vi: Floats
+) -> Record:
+    """The correlated-and-hierarchical effects model with CR2. vi: variances of the composites,
+    whose common-effect precision is that of all effects."""
     fit = fit_multivariate(blocks, structure="ID", within="replicated")
     robust = robust_covariance(fit, "CR2")
     one = np.ones(1)
@@ -113,7 +127,8 @@ def _hierarchical_row(blocks: EffectBlocks, settings: AnalysisSettings, identity
     half = critical_value(settings.level, df) * se
     spread = float(fit.tau[0, 0] + fit.omega[0])
     reach = critical_value(settings.level, max(df, 1e-9)) * np.sqrt(spread + se**2)
-    return identity | {
+    narrow = narrow_note(mu - half, mu + half, vi, settings.level)
+    return _judged(identity | {
         "model": "correlated_hierarchical_effects",
         "k_trials": blocks.clusters,
         "k_effects": blocks.k,
@@ -141,8 +156,8 @@ def _hierarchical_row(blocks: EffectBlocks, settings: AnalysisSettings, identity
         "level": settings.level,
         "is_primary": False,
         "status": fit.status,
-        "notes": "; ".join(fit.notes),
-    }
+        "notes": "; ".join((*fit.notes, *narrow)),
+    })  # fmt: skip
 
 
 def pooled_effects(stack: Stack, settings: AnalysisSettings) -> list[Record]:

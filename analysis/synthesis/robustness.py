@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from analysis.bias.missing_behavior import missing_behavior
 from analysis.dependent.wild_bootstrap import wild_bootstrap_interval
+from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.gap.composites import paired_composites
-from analysis.gap.many_gaps import PairedEffects
+from analysis.gap.many_gaps import PairedEffects, fit_many_gaps, primary_difference
 from analysis.gap.resampling import (
     bootstrap_joint_model,
     probability_without_behavior,
@@ -24,6 +25,7 @@ from analysis.gap.surrogacy_checks import (
 from analysis.synthesis.gap_estimates import joint_model
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, having, upstream_of, with_both
+from analysis.synthesis.verdicts import gap_verdict
 
 FEW_TRIALS = 20
 """Below it a cluster wild bootstrap is shown beside Satterthwaite's approximation."""
@@ -33,16 +35,19 @@ BOOTSTRAP_DRAWS = 400
 def robustness_rows(group: Stack, settings: AnalysisSettings) -> list[Record]:
     """What moves when an assumption does, for the trials of one synthesis: missing behavior
     results, few trials, the uncertainty of Tau, and the trial-level line. An analysis that these
-    trials do not allow has no rows."""
+    trials do not allow has no rows; without a trial that has both outcomes none is allowed."""
     upstream = upstream_of(group)
     part = group.select(having("construct", upstream, "behavior"))
     if not part.trials or not {upstream, "behavior"} <= part.constructs:
+        return []
+    paired = len(with_both(group, upstream).trials)
+    if not paired:
         return []
     pairs = paired_composites(part.blocks([upstream, "behavior"]))
     about: Record = {
         "synthesis": group.trials[0]["synthesis"],
         "upstream_construct": upstream,
-        "k_paired": len(with_both(group, upstream).trials),
+        "k_paired": paired,
         "status": "ok",
         "reason": "",
         "interval_kind": "confidence",
@@ -53,17 +58,20 @@ def robustness_rows(group: Stack, settings: AnalysisSettings) -> list[Record]:
             rows += [about | row for row in compute(pairs, settings)]
         except EstimationError:
             continue
-    return rows + [about | row for row in _few_trials(group, upstream, settings)]
+    rows += [about | row for row in _few_trials(group, upstream, settings)]
+    return [row | gap_verdict({"df": math.nan} | row).columns() for row in rows]
 
 
 def _missing_behavior(pairs: PairedEffects, settings: AnalysisSettings) -> list[Record]:
     found = missing_behavior(pairs, level=settings.level)
+    method, se, df = primary_difference(fit_many_gaps(pairs), 0)
+    half = critical_value(settings.level, df) * se
     return [
         {
             "analysis": "missing_behavior", "value": f"{shift:g}", "estimand": "difference",
-            "estimate": float(found.difference[i]), "se": found.se, "df": found.df,
-            "ci_lb": float(found.ci_lb[i]), "ci_ub": float(found.ci_ub[i]),
-            "method": "CR2/pattern_mixture",
+            "estimate": float(found.difference[i]), "se": se, "df": df,
+            "ci_lb": float(found.difference[i]) - half, "ci_ub": float(found.difference[i]) + half,
+            "method": f"{method}/pattern_mixture",
             "reason": f"{found.missing} of {found.trials} trials report no behavior result",
         }
         for i, shift in enumerate(found.shift)

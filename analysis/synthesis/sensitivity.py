@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.errors import EstimationError
-from analysis.gap.joint import JointModel, difference, transmission_ratio
-from analysis.synthesis.gap_estimates import joint_model
+from analysis.gap.joint import JointModel
+from analysis.synthesis.gap_estimates import difference_and_ratio, estimate_row, joint_model
 from analysis.synthesis.robustness import robustness_rows
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, of_synthesis, syntheses, upstream_of
+from analysis.synthesis.verdicts import NONE
 
 MOST_TRIALS_LEFT_OUT = 100
 
@@ -71,6 +72,8 @@ def _left_out(group: Stack, settings: AnalysisSettings) -> list[Record]:
                 "reason": f"{len(trials)} trials; done for up to {MOST_TRIALS_LEFT_OUT}",
                 "interval_kind": "none",
                 "method": "none",
+                "verdict": NONE,
+                "verdict_reason": "not computed",
             }
         ]
     _, whole = _sensitivity_rows(group, {}, settings)
@@ -98,23 +101,8 @@ def _sensitivity_rows(
             "reason": str(error),
             "interval_kind": "none",
             "method": "none",
+            "verdict": NONE,
+            "verdict_reason": str(error),
         }
         return [about | missing], None
-    method = "CR2" if model.robust is not None else "model"
-    fields = (
-        "estimand",
-        "estimate",
-        "se",
-        "df",
-        "ci_lb",
-        "ci_ub",
-        "interval_kind",
-        "method",
-        "status",
-        "reason",
-    )
-    rows = [
-        about | {"k_paired": model.k_paired} | {name: getattr(e, name) for name in fields}
-        for e in (difference(model, method), transmission_ratio(model, method))
-    ]
-    return rows, model
+    return [about | estimate_row(one, model) for one in difference_and_ratio(model)], model

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """Defaults are the registered primary analysis.
+    """Defaults are the primary analysis.
 
     assumed_correlation: within-arm correlation of intention with behavior where no trial data
     give one; correlation_grid: values it is varied over. within_construct_correlation: of two

@@ -7,13 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from analysis.errors import EstimationError
-from analysis.gap.joint import (
-    GapEstimate,
-    JointModel,
-    difference,
-    missing_estimate,
-    transmission_ratio,
-)
+from analysis.gap.joint import PRIMARY, GapEstimate, JointModel, missing_estimate
 from analysis.gap.many_gaps import PairedEffects
 from analysis.synthesis.choices import (
     EFFECTS,
@@ -25,7 +19,7 @@ from analysis.synthesis.choices import (
     about_choice,
 )
 from analysis.synthesis.composite_specifications import composite_rows, composites_of
-from analysis.synthesis.gap_estimates import try_joint_model
+from analysis.synthesis.gap_estimates import difference_and_ratio, estimate_row, try_joint_model
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import (
     Record,
@@ -35,6 +29,7 @@ from analysis.synthesis.stack import (
     upstream_of,
     with_both,
 )
+from analysis.synthesis.verdicts import NONE
 
 MOST_TRIALS_FOR_ALL = 100
 """Above it the assumed correlation stays at its primary value, which moves large sets little."""
@@ -152,23 +147,25 @@ def _rows(
     rows: list[Record] = []
     for inference in INFERENCES:
         about = about_choice(identity, choice, inference, settings)
-        for one in _estimates(model, inference):
-            row: Record = {
-                name: getattr(one, name)
-                for name in (
-                    "estimand", "estimate", "se", "df", "ci_lb", "ci_ub", "interval_kind",
-                    "status", "reason",
-                )
-            }  # fmt: skip
-            paired = model.k_paired if isinstance(model, JointModel) else 0
-            rows.append(about | row | {"k_paired": paired})
+        if isinstance(model, EstimationError):
+            why = str(model)
+            row = _without_a_model(why) | {"verdict": NONE, "verdict_reason": why}
+            rows.append(about | row)
+            continue
+        rows += [about | estimate_row(one, model) for one in _estimates(model, inference)]
     return rows
 
 
-def _estimates(model: JointModel | EstimationError, inference: str) -> Sequence[GapEstimate]:
-    if isinstance(model, EstimationError):
-        return [missing_estimate("difference", inference, "not_estimable", str(model))]
-    if inference == "CR2" and model.robust is None:
+def _without_a_model(reason: str) -> Record:
+    return {
+        "estimand": "difference", "interval_kind": "none", "method": "none", "k_paired": 0,
+        "status": "not_estimable", "reason": reason,
+    }  # fmt: skip
+
+
+def _estimates(model: JointModel, inference: str) -> Sequence[GapEstimate]:
+    """Difference and ratio; the inference CR2 is the primary one, never narrower than the model."""
+    if inference == "CR2" and model.robust is None and model.k_paired > 0:
         reason = "CR2 needs at least 2 trials with each outcome"
         return [missing_estimate("difference", inference, "too_few_studies", reason)]
-    return [difference(model, inference), transmission_ratio(model, inference)]
+    return difference_and_ratio(model, PRIMARY if inference == "CR2" else inference)

@@ -18,6 +18,8 @@ from analysis.labels import texts_or_none
 from ibgap.base.labels import clean_label
 
 MAIN = "main"
+PAIRED = "paired trials"
+"""Name of the subset of trials with both outcomes."""
 Record = dict[str, Any]
 _REQUIRED = ("trial_id", "effect_id", "synthesis", "construct")
 _OPTIONAL = ("upstream_construct", "topic", "collection_id", "measured_by")
@@ -201,7 +203,7 @@ def _trial_ids(stack: Stack) -> frozenset[str]:
 def _candidates(stack: Stack, upstream: str) -> Iterator[tuple[str, Stack]]:
     both = with_both(stack, upstream)
     if both.trials:
-        yield "paired trials", both
+        yield PAIRED, both
     for column, what in (("topic", "topic"), ("collection_id", "collection")):
         found = set(texts_or_none([t[column] for t in stack.trials], column))
         values = sorted(one for one in found if one)

@@ -22,6 +22,10 @@ PREDICTION_METHODS = {
     "normal": "normal quantiles",
 }
 
+NARROW = "narrower_than_common_effect"
+"""Note of a pooled effect whose interval says less than sampling error does."""
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class PooledEffect(Result):
@@ -152,6 +156,17 @@ def fit_random_effects(
         status="ok",
         notes=fit.notes,
     )
+
+
+def narrow_note(ci_lb: float, ci_ub: float, vi: ArrayLike, level: float) -> tuple[str, ...]:
+    """`narrower_than_common_effect` as notes, where the interval of a pooled effect is narrower
+    than the one of the common-effect model: normal, with variance 1 / sum(1 / vi).
+
+    Sampling error alone makes that one, so a narrower interval says only that the effects happened
+    to lie close together: two equal effects have a Knapp-Hartung interval of width 0.
+    """
+    common = critical_value(level, math.inf) / math.sqrt(float(np.sum(1.0 / np.asarray(vi))))
+    return (NARROW,) if (ci_ub - ci_lb) / 2.0 < common * (1.0 - _ROUNDING) else ()
 
 
 def weights_percent(vi: ArrayLike, tau2: float) -> Floats:

@@ -14,6 +14,7 @@ from analysis.gap.action_control import (
     split_behavior_effect,
 )
 from analysis.synthesis.settings import AnalysisSettings
+from analysis.univariate.pooling import NARROW
 from assets.tables.arms import Manifests
 from assets.tables.participants import ParticipantFacts
 from validations.manifest.crosscheck import COMPARATORS
@@ -167,6 +168,7 @@ def _pooled_action(
         cells[:, 2], cells[:, 2] + cells[:, 3], method=settings.tau2_method, level=settings.level
     )
     composition = pool_composition(cells)
+    narrow = [one.narrow for one in (intend, others)]
     return {
         "row_kind": "pooled",
         "trial_id": "",
@@ -184,4 +186,9 @@ def _pooled_action(
         "method": "logit_reml_knapp_hartung; shares: log-ratio composition",
         "status": "ok" if intend.k_used else "not_estimable",
         "reason": composition.reason,
+        "notes": "; ".join(
+            f"{name}_{NARROW}"
+            for name, said in zip(("intend", "no_intend"), narrow, strict=True)
+            if said
+        ),
     }

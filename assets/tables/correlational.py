@@ -9,7 +9,7 @@ from analysis.agreement import rater_agreement
 from analysis.barriers import barrier_shares
 from analysis.effect_sizes import fisher_z
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.univariate.pooling import fit_random_effects
+from analysis.univariate.pooling import fit_random_effects, narrow_note
 from assets.tables.arms import Manifests
 from validations.tables import made_columns
 
@@ -131,6 +131,7 @@ def pooled_correlations(
                 "q": fit.heterogeneity.q,
                 "method": f"fisher_z/{fit.method}/{fit.ci_method}",
                 "status": fit.status,
+                "notes": "; ".join(narrow_note(fit.ci_lb, fit.ci_ub, z.vi, fit.level)),
             }
         )
     return pd.DataFrame(rows, columns=CORRELATION_COLUMNS)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from analysis.figures.text import interval, number
+from analysis.figures.text import number
 from dashboard.blocks import Block, Cell, Details, Links, Paragraph, Section, Table, columns
 from dashboard.changes import Changes, ResultChange
 from dashboard.context import Page
 from dashboard.release import NoReleaseError
 from dashboard.releases import GoneError
 from dashboard.view import MAIN, Row, capital, plural, words
-from dashboard.wording import ci_name
+from dashboard.wording import ci_name, ci_of, is_indirect
 
 _SHOWN = 200
 
@@ -79,7 +79,8 @@ def _estimate(row: Row) -> float:
 def _value(row: Row | None) -> tuple[str, str]:
     if row is None:
         return "\u2013", "\u2013"
-    return number(_estimate(row)), interval(row["ci_lb"], row["ci_ub"])
+    indirect = " (indirect)" if is_indirect(row) else ""
+    return number(_estimate(row)), ci_of(row) + indirect
 
 
 def _trials(found: Changes, page: Page) -> Section:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from analysis.figures import draw_forest
 from analysis.figures.model import Forest, ForestEffect, ForestPanel, ForestRow
-from analysis.figures.text import interval, number, whole
+from analysis.figures.text import number, whole
 from dashboard.blocks import Block, Code, Figure, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page, Selections
 from dashboard.query import QueryError, State, parse, to_query
@@ -15,11 +15,11 @@ from dashboard.release import NoReleaseError
 from dashboard.releases import GoneError
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import Row, capital, words
-from dashboard.wording import ci_name, is_ok
+from dashboard.wording import ci_name, ci_of, is_indirect, is_narrow, is_ok, primary_name
 
 
 def sections(page: Page) -> list[Section]:
-    """A is the selection of the page, B the registered analysis or what `b` says."""
+    """A is the selection of the page, B the primary analysis or what `b` says."""
     try:
         other = parse(page.state.second)
         selected = Selections(page.releases).select(replace(other, second=""))
@@ -36,7 +36,7 @@ def _choices(page: Page) -> Links:
     """Ready-made second selections."""
     previous = page.releases.previous(page.release_id)
     plain = State(synthesis=page.state.synthesis)
-    options = [("registered analysis", to_query(plain))]
+    options = [("primary analysis", to_query(plain))]
     if previous:
         options.append(("previous release", to_query(replace(plain, release=previous))))
     options.append(("randomized trials", to_query(replace(plain, randomized=True))))
@@ -53,7 +53,7 @@ def _what(page: Page, second: Page) -> Paragraph:
 def describe(page: Page) -> str:
     """A selection in words."""
     query = to_query(replace(page.state, second="", release=""))
-    what = "registered analysis" if page.is_primary else "selection"
+    what = primary_name(page.base.protocol) if page.is_primary else "selection"
     name = "" if page.state.synthesis == "main" else f" of {words(page.state.synthesis)}"
     count = len(page.one.effects.trials)
     detail = f" ({query})" if query and not page.is_primary else ""
@@ -85,7 +85,8 @@ def figure(page: Page, second: Page) -> Figure:
 def _effect(row: Row | None, column: str) -> ForestEffect | str:
     if row is None or not is_ok(row):
         return "not estimable"
-    return ForestEffect(row[column], row["ci_lb"], row["ci_ub"], math.nan)
+    narrow = is_narrow(row) or is_indirect(row)
+    return ForestEffect(row[column], row["ci_lb"], row["ci_ub"], math.nan, narrow)
 
 
 def _table(page: Page, second: Page) -> Table:
@@ -103,7 +104,8 @@ def _cells(row: Row | None, column: str) -> tuple[str, str, str]:
     if row is None or not is_ok(row):
         return "\u2013", "\u2013", "\u2013"
     count = row.get("k_trials", row.get("k_paired", math.nan))
-    return number(row[column]), interval(row["ci_lb"], row["ci_ub"]), whole(count)
+    indirect = " (indirect)" if is_indirect(row) else ""
+    return number(row[column]), ci_of(row) + indirect, whole(count)
 
 
 def _how(page: Page) -> Code:

@@ -42,7 +42,8 @@ def state_notes(page: Page) -> list[Block]:
     notes = []
     for construct, row in page.one.pooled.items():
         if construct in (page.upstream, "behavior") and row["k_trials"] == 2:
-            notes.append(f"Only 2 trials measured {words(construct)}: the interval is unstable.")
+            which = "are left with" if page.view.is_selection else "measured"
+            notes.append(f"Only 2 trials {which} {words(construct)}: the interval is unstable.")
     return [Paragraph(text, "warning") for text in notes]
 
 
@@ -122,7 +123,7 @@ def figure(page: Page) -> Figure:
     one, state, facets = page.one, page.state, page.selected.facets
     groups = groups_of(page)
     many = len(one.effects.trials) > (FULL_ROWS if page.name == "forest" else FULL_FOREST)
-    ghost = {} if page.is_primary else page.registered.pooled
+    ghost = {} if page.is_primary else page.primary.pooled
     options = ForestOptions(
         pooled_only=many,
         sort=state.sort,
@@ -130,6 +131,7 @@ def figure(page: Page) -> Figure:
         groups=groups,
         subtotals=subtotals(page, groups) if groups else {},
         ghost=ghost,
+        ghost_label=ghost_label(page),
         left_out=page.left_out,
         judgments=dict(zip(facets.ids, facets.judgments, strict=True)),
         years=dict(zip(facets.ids, facets.years.tolist(), strict=True)),
@@ -142,12 +144,18 @@ def figure(page: Page) -> Figure:
     return with_downloads(page, replace(made, narrow_src=svg), "forest")
 
 
+def ghost_label(page: Page) -> str:
+    """What the hollow row of a selection is called."""
+    return "Registered analysis" if page.base.protocol else "Primary analysis"
+
+
 def narrow_figure(page: Page) -> Figure:
     """One outcome of the forest, for a narrow screen."""
     one = page.one
     options = ForestOptions(
         pooled_only=len(one.effects.trials) > FULL_ROWS, sort=page.state.sort, narrow=page.outcome,
-        groups=groups_of(page), ghost={} if page.is_primary else page.registered.pooled,
+        groups=groups_of(page), ghost={} if page.is_primary else page.primary.pooled,
+        ghost_label=ghost_label(page),
         years=dict(zip(page.selected.facets.ids, page.selected.facets.years.tolist(), strict=True)),
     )  # fmt: skip
     title = synthesis_title(one)

@@ -14,7 +14,7 @@ from dashboard.report_context import surrogacy_section
 from dashboard.report_figures import gap_figure
 from dashboard.report_gap import gap_blocks, grid_blocks, grid_of
 from dashboard.view import capital, plural, words
-from dashboard.wording import ci_name
+from dashboard.wording import ci_name, primary_mark
 
 FEW_PAIRS = 10
 
@@ -91,11 +91,11 @@ def _pair_notes(page: Page) -> list[Block]:
 
 def _correlations(page: Page) -> Links:
     """The assumed correlation as a choice: the whole page is recomputed."""
-    primary = page.base.analysis.assumed_correlation
+    primary, mark = page.base.analysis.assumed_correlation, primary_mark(page.base.protocol)
     chosen = page.state.correlation
     now = primary if chosen is None else chosen
     items = tuple(
-        (f"r = {r:g}{' (registered)' if r == primary else ''}",
+        (f"r = {r:g}{f' ({mark})' if r == primary else ''}",
          page.url(correlation=None if r == primary else r), abs(r - now) < 1e-9)
         for r in page.base.analysis.correlation_grid
     )  # fmt: skip

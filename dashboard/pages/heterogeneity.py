@@ -21,7 +21,7 @@ from dashboard.forest_figure import tone_of
 from dashboard.pages.forest import FULL_ROWS, outcome_links, state_notes, with_downloads
 from dashboard.report_gap import leave_one_out_blocks
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name
+from dashboard.wording import ci_name, ci_of, is_narrow
 
 PREDICTION_FLOOR = 5
 _NAMED = 5
@@ -39,7 +39,7 @@ def sections(page: Page) -> list[Section]:
     gap: list[Block] = list(leave_one_out_blocks(page.one))
     if not page.is_primary:
         gap = [Paragraph(
-            "Leaving each trial out of the joint model is made for the registered analysis. Here, "
+            "Leaving each trial out of the joint model is made for the primary analysis. Here, "
             "leave a trial out by its \u00d7 in the forest: the gap is then estimated without it.",
             "note")]  # fmt: skip
     return [
@@ -99,12 +99,14 @@ def leave_one_out_figure(page: Page) -> Figure | None:
     shown = rows[:FULL_ROWS]
     lines = tuple(
         ForestRow(page.view.trial_label(r["trial_id"]),
-                  (ForestEffect(r["mu_without"], r["ci_lb"], r["ci_ub"], math.nan),),
-                  number(r["shift"], 3), key=str(r["trial_id"]), href=page.study(r["trial_id"]),
+                  (ForestEffect(r["mu_without"], r["ci_lb"], r["ci_ub"], math.nan, is_narrow(r)),),
+                  number(r["shift"], 3) + (", narrow CI" if is_narrow(r) else ""),
+                  key=str(r["trial_id"]), href=page.study(r["trial_id"]),
                   toggle=page.toggle(r["trial_id"]))
         for r in shown
     )  # fmt: skip
-    mean = ForestPooled(pooled["mu"], pooled["ci_lb"], pooled["ci_ub"], math.nan, math.nan, "")
+    mean = ForestPooled(pooled["mu"], pooled["ci_lb"], pooled["ci_ub"], math.nan, math.nan,
+                        "narrow CI" if is_narrow(pooled) else "")  # fmt: skip
     first = shown[0]
     summary = (
         f"Without {page.view.trial_label(first['trial_id'])} the mean effect on {name} moves most, "
@@ -155,7 +157,7 @@ def _diagnostics(page: Page) -> Table:
         f"Diagnostics, {words(page.outcome)}", head,
         tuple(
             (Cell(page.view.trial_label(r["trial_id"]), href=page.study(r["trial_id"])),
-             number(r["mu_without"]), interval(r["ci_lb"], r["ci_ub"]), number(r["shift"], 3),
+             number(r["mu_without"]), ci_of(r), number(r["shift"], 3),
              number(r["tau2_without"], 3), number(r["rstudent"]), number(r["cook"], 3),
              number(r["weight"], 1), "look at it" if r["is_influential"] is True else "")
             for r in rows

@@ -23,11 +23,11 @@ from analysis.synthesis.stack import having
 from analysis.univariate.meta_regression import fit_meta_regression
 from dashboard.blocks import Block, Cell, Details, Figure, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page
-from dashboard.forest_figure import tone_of
+from dashboard.forest_figure import tone_of, with_narrow
 from dashboard.pages.forest import outcome_links, with_downloads
 from dashboard.report_context import moderator_blocks
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name
+from dashboard.wording import ci_name, is_indirect, is_narrow
 
 _LINE_POINTS = 25
 _FEW_PER_PARAMETER = 10
@@ -67,8 +67,9 @@ def _gap_by_level(page: Page, one: Moderator) -> list[Block]:
                    f"{ci_name(page.view.level)} | Trials")  # fmt: skip
     title = "The gap along the moderator" if number_of else "The gap by level"
     table = Table(title, head, tuple(
-        (words(r["level_value"]), number(r["mu"]), interval(r["ci_lb"], r["ci_ub"]),
-         whole(r["k_trials"])) for r in rows))  # fmt: skip
+        (words(r["level_value"]),
+         Cell(number(r["mu"]), "indirect: no trial with both" if is_indirect(r) else ""),
+         interval(r["ci_lb"], r["ci_ub"]), whole(r["k_trials"])) for r in rows))  # fmt: skip
     if not math.isfinite(rows[0]["f"]):
         return [table]
     asked, left_out = (
@@ -136,7 +137,10 @@ def levels_figure(page: Page) -> Figure | None:
     if not levels:
         return None
     rows = tuple(
-        ForestSubtotal(words(level), tuple(_level(known[c].get(level)) for c in constructs))
+        ForestSubtotal(
+            with_narrow(words(level), [known[c].get(level) for c in constructs]),
+            tuple(_level(known[c].get(level)) for c in constructs),
+        )
         for level in levels
     )
     name = words(one.name)
@@ -166,7 +170,8 @@ def _all(row: Row | None) -> ForestPooled | str:
     if row is None:
         return "no trial has a usable effect"
     return ForestPooled(row["mu"], row["ci_lb"], row["ci_ub"], math.nan, math.nan,
-                        plural(row["k_trials"], "trial"))  # fmt: skip
+                        plural(row["k_trials"], "trial")
+                        + (", narrow CI" if is_narrow(row) else ""))  # fmt: skip
 
 
 def _test(row: Row) -> str:

@@ -19,7 +19,8 @@ from analysis.figures.model import (
 from analysis.figures.text import interval, number, whole
 from analysis.natural import extra_per_hundred
 from analysis.synthesis.stack import having
-from analysis.univariate.many import cumulative, pool_subsets
+from analysis.synthesis.verdicts import narrow_note
+from analysis.univariate.many import Pools, cumulative, pool_subsets
 from dashboard.blocks import (
     Block,
     Cards,
@@ -32,11 +33,11 @@ from dashboard.blocks import (
     columns,
 )
 from dashboard.context import Page
-from dashboard.forest_figure import panel_of, subtotal_of, tone_of
+from dashboard.forest_figure import panel_of, subtotal_of, tone_of, with_narrow
 from dashboard.pages.forest import state_notes, subtotals, with_downloads
 from dashboard.report_synthesis import answer_section
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, is_ok
+from dashboard.wording import ci_name, ci_of, is_gap, is_narrow, is_ok, narrow_words
 
 _RELEASES_SHOWN = 12
 _SHARES = (0.1, 0.2, 0.3, 0.5)
@@ -78,7 +79,9 @@ def classes_figure(page: Page) -> Figure | None:
     constructs = (page.upstream, "behavior")
     rows = tuple(
         ForestSubtotal(
-            capital(words(name)) or "Not given",
+            with_narrow(
+                capital(words(name)) or "Not given", [known[name].get(c) for c in constructs]
+            ),
             tuple(subtotal_of(known[name].get(c)) for c in constructs),
         )
         for name in sorted(known, key=lambda n: (n == "", n))
@@ -104,7 +107,7 @@ def classes_figure(page: Page) -> Figure | None:
 def _cells(row: Row | None) -> tuple[str, str, str]:
     if row is None:
         return "\u2013", "\u2013", "0"
-    return number(row["mu"]), interval(row["ci_lb"], row["ci_ub"]), whole(row["k_trials"])
+    return number(row["mu"]), ci_of(row), whole(row["k_trials"])
 
 
 def _persons(page: Page) -> list[Block]:
@@ -127,6 +130,7 @@ def _persons(page: Page) -> list[Block]:
         "The pooled effect on behavior turned into persons: acting is taken as a tendency above a "
         "threshold. It is a translation, not another estimate."
     )
+    note = " ".join(part for part in (note, narrow_words(row)) if part)
     blocks: list[Block] = [table, Paragraph(note, "note")]
     counted = next(
         (r for r in page.one.pooled_rows
@@ -137,7 +141,7 @@ def _persons(page: Page) -> list[Block]:
         blocks.append(Paragraph(
             f"Where acting was counted directly ({plural(counted['k_trials'], 'trial')} with a "
             f"yes-or-no behavior), {number(100 * counted['mu'], 1)} more of 100 acted "
-            f"({level} {number(low, 1)} to {number(high, 1)})."
+            f"({level} {number(low, 1)} to {number(high, 1)}). {narrow_words(counted)}".rstrip()
         ))  # fmt: skip
     return blocks
 
@@ -156,7 +160,7 @@ def _over_time(page: Page) -> Section:
 
 
 def trend_figure(page: Page) -> Figure | None:
-    """The registered results of the last releases; None with a single release."""
+    """The primary results of the last releases; None with a single release."""
     heads = page.releases.heads[:_RELEASES_SHOWN][::-1]
     labels = _release_labels([h.release_id for h in heads], [h.day for h in heads])
     points: dict[str, list[TrendPoint]] = {page.upstream: [], "behavior": [], "gap": []}
@@ -170,11 +174,12 @@ def trend_figure(page: Page) -> Figure | None:
             if row["construct"] in points:
                 points[row["construct"]].append(_trend_point(label, row, row["mu"], here))
         for row in _own(found["gap_estimates"], page):
-            points["gap"].append(_trend_point(label, row, row["estimate"], here))
+            if is_gap(row):
+                points["gap"].append(_trend_point(label, row, row["estimate"], here))
     if max(len(own) for own in points.values()) < 2:
         return None
     trend = Trend(
-        "Registered results of the last releases",
+        "Primary results of the last releases",
         f"The last {len(heads)} releases: pooled effects and the difference in each.",
         tuple(
             TrendSeries(_series_name(name, page), "ink" if name == "gap" else tone_of(name),
@@ -206,7 +211,8 @@ def _release_labels(ids: list[str], days: list[str]) -> dict[str, str]:
 
 
 def _trend_point(label: str, row: Row, value: float, href: str) -> TrendPoint:
-    return TrendPoint(label, value, row["ci_lb"], row["ci_ub"], "", href)
+    note = "narrow interval" if is_narrow(row) else ""
+    return TrendPoint(label, value, row["ci_lb"], row["ci_ub"], note, href)
 
 
 def years_figure(page: Page) -> Figure | None:
@@ -232,7 +238,7 @@ def years_figure(page: Page) -> Figure | None:
         last = {int(when[i]): place for place, i in enumerate(order)}
         points = tuple(
             TrendPoint(str(year), float(pools.mu[i]), float(pools.ci_lb[i]), float(pools.ci_ub[i]),
-                       plural(int(pools.k[i]), "trial"))
+                       _year_note(pools, composites.vi[order[: i + 1]], i, settings.level))
             for year, i in last.items()
         )  # fmt: skip
         series.append(TrendSeries(capital(words(construct)), tone_of(construct), points))
@@ -246,6 +252,12 @@ def years_figure(page: Page) -> Figure | None:
         "Each point pools the trials that were published until then.", tuple(series),
     )  # fmt: skip
     return with_downloads(page, _trend_block(trend, "years", "Until", page), "years")
+
+
+def _year_note(pools: Pools, vi: np.ndarray, i: int, level: float) -> str:
+    """How many trials a point pools, and whether its interval is narrow."""
+    narrow = narrow_note(float(pools.ci_lb[i]), float(pools.ci_ub[i]), vi, level)
+    return plural(int(pools.k[i]), "trial") + (", narrow interval" if narrow else "")
 
 
 def _trend_block(trend: Trend, figure_id: str, first: str, page: Page) -> Figure:

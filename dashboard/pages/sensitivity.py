@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from analysis.figures import draw_spec_curve
 from analysis.figures.model import SpecCurve, SpecPoint
 from analysis.figures.text import interval, number
+from analysis.synthesis.verdicts import ABOVE, BELOW, NONE
 from analysis.univariate.meta_regression import CI_METHODS
 from analysis.univariate.tau2 import TAU2_METHODS
 from dashboard.blocks import Block, Details, Figure, Links, Paragraph, Section, Table, columns
@@ -15,7 +17,15 @@ from dashboard.pages.forest import with_downloads
 from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_gap import grid_blocks
 from dashboard.view import Row, plural
-from dashboard.wording import INTERVAL_METHODS, ci_name, is_ok
+from dashboard.wording import (
+    INTERVAL_METHODS,
+    ci_name,
+    ci_of,
+    is_gap,
+    is_ok,
+    primary_mark,
+    verdict_of,
+)
 
 CHOICES = {
     "trials": "Trials", "follow_up": "Follow-up of behavior", "measures": "Measure of behavior",
@@ -34,8 +44,8 @@ def sections(page: Page) -> list[Section]:
         blocks += [made, *_summary(page), _moves(page), _failed(page)]
     if not page.is_primary:
         blocks.insert(0, Paragraph(
-            "The curve is the one of the registered set of trials; the dashed line is the "
-            "difference of the present selection.", "note"))  # fmt: skip
+            "The curve is the one of all trials of the release; the dashed line is the difference "
+            "of the present selection.", "note"))  # fmt: skip
     choose = Section("methods", "Estimator and interval", tuple(_methods(page)))
     return [
         Section("specifications", "Every combination of choices", tuple(blocks)),
@@ -45,13 +55,13 @@ def sections(page: Page) -> list[Section]:
 
 
 def _assumptions(page: Page) -> list[Section]:
-    """Missing results, resampling and the line by other means, of the registered set."""
+    """Missing results, resampling and the line by other means, of all trials."""
     rows = page.base.rows("sensitivity", synthesis=page.state.synthesis)
     blocks = assumption_blocks(rows, page.upstream, page.base.level)
     if not blocks:
         return []
     if not page.is_primary:
-        blocks.insert(0, Paragraph("These are about the registered set of trials.", "note"))
+        blocks.insert(0, Paragraph("These are about all trials of the release.", "note"))
     return [Section("assumptions", "Other assumptions", tuple(blocks))]
 
 
@@ -65,7 +75,7 @@ def _choice(row: Row, name: str) -> str:
 
 def figure(page: Page) -> Figure | None:
     """Specification curve of the difference."""
-    rows = [r for r in _rows(page) if is_ok(r)]
+    rows = [r for r in _rows(page) if is_gap(r)]
     if not rows:
         return None
     values = {n: list(dict.fromkeys(_choice(r, n) for r in rows)) for n in CHOICES}
@@ -77,7 +87,7 @@ def figure(page: Page) -> Figure | None:
     )  # fmt: skip
     mark = None
     own = page.one.primary_gap()
-    if not page.is_primary and own is not None and is_ok(own):
+    if not page.is_primary and own is not None and is_gap(own):
         mark = (own["estimate"], f"present selection {number(own['estimate'])}")
     summary = _sentence(rows)
     curve = SpecCurve(
@@ -94,12 +104,13 @@ def figure(page: Page) -> Figure | None:
 
 def _sentence(rows: list[Row]) -> str:
     values = [r["estimate"] for r in rows]
-    above = sum(r["ci_lb"] > 0 for r in rows)
-    below = sum(r["ci_ub"] < 0 for r in rows)
-    return (
+    found = Counter(verdict_of(r)[0] for r in rows)
+    text = (
         f"{plural(len(rows), 'specification')}: differences from {number(min(values))} to "
-        f"{number(max(values))}; the interval lies above 0 in {above}, below 0 in {below}."
+        f"{number(max(values))}; the interval lies above 0 in {found[ABOVE]}, below 0 in "
+        f"{found[BELOW]}"
     )
+    return text + (f"; {found[NONE]} allow no verdict." if found[NONE] else ".")
 
 
 def _summary(page: Page) -> list[Block]:
@@ -116,7 +127,7 @@ def _summary(page: Page) -> list[Block]:
 
 def _moves(page: Page) -> Table:
     """Which choice moves the difference most: the range of means over its values."""
-    rows = [r for r in _rows(page) if is_ok(r)]
+    rows = [r for r in _rows(page) if is_gap(r)]
     out = []
     for name, title in CHOICES.items():
         groups: dict[str, list[float]] = {}
@@ -138,7 +149,7 @@ def _moves(page: Page) -> Table:
 
 
 def _failed(page: Page) -> Block:
-    failed = [r for r in _rows(page) if not is_ok(r)]
+    failed = [r for r in _rows(page) if not is_gap(r)]
     if not failed:
         return Paragraph("Every specification could be estimated.", "note")
     head = columns("Choices | Reason", wide=("Reason",))
@@ -150,20 +161,20 @@ def _failed(page: Page) -> Block:
 def _methods(page: Page) -> list[Block]:
     """Estimator of tau2 and interval method as choices: every page is recomputed."""
     now = page.view.analysis
-    registered = page.base.analysis
+    primary, mark = page.base.analysis, primary_mark(page.base.protocol)
     taus = tuple(
-        (f"{m}{' (registered)' if m == registered.tau2_method else ''}",
-         page.url(tau2_method="" if m == registered.tau2_method else m), m == now.tau2_method)
+        (f"{m}{f' ({mark})' if m == primary.tau2_method else ''}",
+         page.url(tau2_method="" if m == primary.tau2_method else m), m == now.tau2_method)
         for m in TAU2_METHODS
     )  # fmt: skip
     intervals = tuple(
-        (f"{INTERVAL_METHODS[m]}{' (registered)' if m == registered.ci_method else ''}",
-         page.url(ci_method="" if m == registered.ci_method else m), m == now.ci_method)
+        (f"{INTERVAL_METHODS[m]}{f' ({mark})' if m == primary.ci_method else ''}",
+         page.url(ci_method="" if m == primary.ci_method else m), m == now.ci_method)
         for m in CI_METHODS
     )  # fmt: skip
     head = columns(f"Outcome | g | {ci_name(page.view.level)} | \u03c4\u00b2")
     rows = tuple(
-        (c, number(r["mu"]), interval(r["ci_lb"], r["ci_ub"]), number(r["tau2"], 3))
+        (c, number(r["mu"]), ci_of(r), number(r["tau2"], 3))
         for c, r in page.one.pooled.items() if math.isfinite(r["mu"])
     )  # fmt: skip
     table = Table("Pooled effects with this estimator and interval", head, rows)

@@ -25,7 +25,7 @@ from dashboard.forest_figure import tone_of
 from dashboard.pages.forest import outcome_links, state_notes, with_downloads
 from dashboard.report_context import bias_blocks
 from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name
+from dashboard.wording import ci_name, is_narrow
 
 METHODS = {
     "pet_peese": "PET-PEESE",
@@ -101,7 +101,8 @@ def adjusted_figure(page: Page) -> Figure | None:
     shown = tuple(ForestRow(text, (_effect(known[key]),))
                   for key, text in METHODS.items() if key in known)  # fmt: skip
     name, level = words(page.outcome), page.view.level
-    mean = ForestPooled(pooled["mu"], pooled["ci_lb"], pooled["ci_ub"], math.nan, math.nan, "")
+    mean = ForestPooled(pooled["mu"], pooled["ci_lb"], pooled["ci_ub"], math.nan, math.nan,
+                        "narrow CI" if is_narrow(pooled) else "")  # fmt: skip
     panel = ForestPanel(capital(name), tone_of(page.outcome), mean)
     summary = f"Mean effect on {name} as pooled, and adjusted by {plural(len(shown), 'method')}."
     forest = Forest(f"Adjusted means, {name}", summary, (panel,), shown, weights=False,

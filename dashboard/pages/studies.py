@@ -21,6 +21,7 @@ from dashboard.blocks import Table as BlockTable
 from dashboard.context import Page
 from dashboard.flow import flow_figure
 from dashboard.pages.forest import with_downloads
+from dashboard.trial_effects import LEFT_OUT, TrialEffect
 from dashboard.view import Row, capital, counted, plural, words
 from dashboard.wording import ci_name
 
@@ -102,11 +103,23 @@ def _table(page: Page, caption: str, rows: list[Row], inside: set[str]) -> Block
                  page.study(str(row["trial_id"]))),
             f"{row['year']:.0f}" if counted(row["year"]) else "\u2013",
             whole(row["n_analyzed"]),
-            *(number(e.estimate) if e is not None else "\u2013" for e in both),
+            *_estimates(page, str(row["trial_id"]), both),
             _SIGNS.get(row["risk_of_bias"], "not judged"),
             Cell(_state_of(row, inside, page.state.synthesis), str(row["use"])),
         ))  # fmt: skip
     return BlockTable(caption, head, tuple(cells), "No trial matches.")
+
+
+def _estimates(
+    page: Page, trial: str, both: tuple[TrialEffect | None, TrialEffect | None]
+) -> tuple[str, str]:
+    """The two effects of a trial; what the selection leaves out says so."""
+    absent = page.one.effects.absent(trial)
+    first, second = (
+        number(e.estimate) if e is not None else "left out" if absent[i] == LEFT_OUT else "\u2013"
+        for i, e in enumerate(both)
+    )
+    return first, second
 
 
 def _largest(value: object) -> float:

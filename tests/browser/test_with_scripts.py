@@ -65,7 +65,7 @@ def test_back_and_forward(visit: Visit) -> None:
     one.wait_for_query("topic=vaccination")
     after = one.numbers()
     one.page.go_back()
-    one.page.get_by_role("status").filter(has_text=re.compile("^Registered primary")).wait_for()
+    one.page.get_by_role("status").filter(has_text=re.compile("^Primary analysis")).wait_for()
     assert one.query == "" and one.numbers() == before
     assert one.page.locator("input[name=topic]:checked").count() == 0
     one.page.go_forward()
@@ -123,7 +123,7 @@ def test_forest_by_keyboard(visit: Visit, key: str) -> None:
         "document.activeElement.closest('[data-key]').getAttribute('class')"
     )
     one.page.keyboard.press("Space")
-    one.page.get_by_role("status").filter(has_text="Registered").wait_for()
+    one.page.get_by_role("status").filter(has_text="Primary analysis").wait_for()
     one.wait_until_done()
     assert one.page.evaluate(here) == key
     assert one.page.evaluate(_IS_SAME)

@@ -21,7 +21,7 @@ def plain(visit: Callable[..., Watched]) -> Iterator[Callable[[str], Watched]]:
 def test_form_filters_the_trials(plain: Callable[..., Watched]) -> None:
     one = plain()
     before = one.numbers()
-    assert one.status.startswith("Registered primary analysis: 14 trials")
+    assert one.status.startswith("Primary analysis of this release: 14 trials")
     one.box("topic", "vaccination").check()
     assert one.numbers() == before
     one.page.get_by_role("button", name="Apply").click()
@@ -45,7 +45,7 @@ def test_trials_are_left_out_and_taken_back_in_the_forest(plain: Callable[..., W
     one.page.locator(FOREST).get_by_label("Take back: Adams 2003").click()
     assert one.query == "excl=Brown+2005"
     one.page.get_by_role("link", name="Reset").click()
-    assert one.query == "" and one.status.startswith("Registered primary analysis")
+    assert one.query == "" and one.status.startswith("Primary analysis of this release")
     assert one.faults == []
 
 
@@ -112,4 +112,4 @@ def test_another_synthesis_and_release_are_chosen_by_the_form(
     one.page.get_by_label("Release", exact=True).select_option(OLD_ID)
     one.page.get_by_role("button", name="Apply").click()
     assert f"release={OLD_ID}" in one.query
-    assert one.status.startswith("Registered primary analysis: 12 trials")
+    assert one.status.startswith("Primary analysis of this release: 12 trials")

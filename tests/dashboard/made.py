@@ -154,14 +154,14 @@ class Made:
 def make_release(
     releases: Path, trials: Sequence[Trial], settings: AnalysisSettings = SETTINGS, *,
     made_at: str = "2024-05-01T12:00:00+00:00", packages: Mapping[str, str] = {},
-    findings: Sequence[Row] = (), whole: bool = True, current: bool = True,
+    findings: Sequence[Row] = (), whole: bool = True, current: bool = True, protocol: str = "",
 ) -> Made:  # fmt: skip
     """Write a release of these trials and switch `current` to it.
 
     whole: with specifications and each trial left out of the joint model (slow).
     """
     tables = _tables(trials, settings, findings, whole)
-    said = repr((trials, settings, packages)).encode()
+    said = repr((trials, settings, packages, protocol)).encode()
     content = hashlib.sha256(said).hexdigest()
     stamp = made_at.replace("-", "").replace(":", "").replace("T", "-")[:15]
     folder = releases / f"{stamp}-{content[:10]}"
@@ -173,7 +173,7 @@ def make_release(
         "release_id": folder.name, "created_at": made_at, "schema_version": SCHEMA_VERSION,
         "content_hash": content, "seed": settings.seed,
         "settings": chosen | {"correlation_grid": list(settings.correlation_grid),
-                              "disclosure": "rounded"},
+                              "disclosure": "rounded", "protocol": protocol},
         "packages": {"ibgap": "0.1.0", "python": "3.11"} | dict(packages),
         "inputs": [{"trial": t.id, "fingerprint": "f" * 16,
                     "files": [{"file": "a.csv", "sha256": "a" * 64}]} for t in trials],

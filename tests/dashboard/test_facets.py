@@ -172,7 +172,7 @@ def test_what_a_release_lacks_is_left_out_and_said(
     assert answer.status_code == 200
     notices = [part.split("</p>")[0] for part in answer.text.split('<p class="warning">')[1:]]
     assert any(named in text for text in notices), notices
-    assert "Registered primary analysis" in answer.text
+    assert "Primary analysis of this release" in answer.text
     data = client.data(f"/api/v1/pool.json?{query}")
     assert any(named in note for note in data["notes"])
     assert data["meta"]["is_primary_analysis"] is True

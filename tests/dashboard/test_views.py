@@ -100,7 +100,7 @@ def test_a_view_in_a_state(client: Client, view: str, state: str) -> None:
     ):  # fmt: skip
         assert "unstable" in page.text
     if state == "registered":
-        assert "Registered primary analysis" in page.text
+        assert "Primary analysis of this release" in page.text
     if state in ("another model", "fixed effect", "correlation 0", "correlation 0.8"):
         assert "Another model" in page.text
     if empty or state in ("one trial", "two trials", "no behavior", "no intention"):

@@ -25,6 +25,9 @@ WRONG = [
     ("correlation", "assumed_correlation = 1.5", ["a correlation of 1.5 is impossible"]),
     ("correlation of one", "correlation_grid = [0.5, 1.0]", ["a correlation of 1 is impossible"]),
     ("level", "level = 95", ["the level 95 is impossible", "0.95"]),
+    ("protocol of no text", "protocol = 5", ["protocol is 5", "CRD42024000000"]),
+    ("blank protocol", 'protocol = " \\u200b"', ["protocol is blank", "leave it out"]),
+    ("long protocol", f'protocol = "{201 * "x"}"', ["protocol has 201 characters", "200"]),
     ("not TOML", "level = ", ["ibgap.toml cannot be read"]),
 ]
 
@@ -49,6 +52,14 @@ def test_the_environment_wins_and_is_checked_too(tmp_path: Path) -> None:
     assert load_settings(tmp_path, {"IBGAP_LEVEL": "0.99"}).analysis.level == 0.99
     with pytest.raises(SettingsError, match="there is no setting 'colour'"):
         load_settings(tmp_path, {"IBGAP_COLOUR": "red"})
+
+
+def test_a_protocol_is_one_clean_line_that_the_release_carries(tmp_path: Path) -> None:
+    (tmp_path / "ibgap.toml").write_text('protocol = " CRD42\\u202e 1\\n"\n', encoding="utf-8")
+    found = load_settings(tmp_path, {})
+    assert found.protocol == "CRD42 1" == found.as_record()["protocol"]
+    assert load_settings(tmp_path, {"IBGAP_PROTOCOL": "10.1/x"}).protocol == "10.1/x"
+    assert load_settings(tmp_path, {"IBGAP_PROTOCOL": ""}).as_record()["protocol"] == ""
 
 
 def test_paths_are_taken_from_the_folder_of_the_settings(tmp_path: Path) -> None:

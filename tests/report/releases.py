@@ -16,7 +16,7 @@ from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel, fit_joint, gap_estimates
 from analysis.gap.surrogacy import trial_level_surrogacy
 from analysis.synthesis.bias_checks import bias_checks
-from analysis.synthesis.gap_estimates import gap_and_surrogacy
+from analysis.synthesis.gap_estimates import estimate_row, gap_and_surrogacy
 from analysis.synthesis.influence import influence_rows
 from analysis.synthesis.moderator_effects import declared_moderators, moderator_effects
 from analysis.synthesis.pooled_effects import pooled_effects
@@ -24,6 +24,7 @@ from analysis.synthesis.sensitivity import sensitivity
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.specifications import specifications
 from analysis.synthesis.stack import Stack
+from analysis.synthesis.verdicts import narrow_note, pooled_verdict, slope_verdict
 from analysis.univariate.pooling import fit_random_effects
 from validations.tables import TABLES, codebook, conform
 
@@ -264,15 +265,22 @@ def _add_synthesis(rows: dict[str, list[dict[str, Any]]], trials: list[Trial]) -
         if any(map(_effects, trials)):
             rows["gap_estimates"].append(
                 identity | {"estimand": "difference", "status": "not_estimable", "level": 0.95,
-                            "reason": str(error), "interval_kind": "none", "is_primary": True}
+                            "reason": str(error), "interval_kind": "none", "is_primary": True,
+                            "verdict": "none", "verdict_reason": str(error)}
             )  # fmt: skip
         return
     estimates = gap_estimates(model, slope=0.4, slope_variance=0.001)
-    rows["gap_estimates"] += [_gap_row(identity, model, asdict(e)) for e in estimates]
-    rows["surrogacy"].append(identity | asdict(trial_level_surrogacy(model)))
+    seen: set[str] = set()
+    for e in estimates:
+        primary = e.estimand not in seen
+        seen.add(e.estimand)
+        more = {"is_primary": primary} | estimate_row(e, model)
+        rows["gap_estimates"].append(_gap_row(identity, model, asdict(e)) | more)
+    line = asdict(trial_level_surrogacy(model))
+    rows["surrogacy"].append(identity | line | slope_verdict(line).columns())
     for value in ("0", "0.5", "0.9"):
         rows["sensitivity"] += [
-            identity | asdict(e) | {"analysis": "assumed_correlation", "value": value}
+            identity | estimate_row(e, model) | {"analysis": "assumed_correlation", "value": value}
             for e in estimates[:2]
         ]
 
@@ -299,14 +307,17 @@ def fit_trials(trials: Sequence[Trial]) -> JointModel:
 def _pooled_row(name: str, construct: str, known: list[tuple[float, float]]) -> dict[str, Any]:
     yi, vi = (np.array(column) for column in zip(*known, strict=True))
     fit = fit_random_effects(yi, vi)
-    return {
+    row = {
         "synthesis": name, "construct": construct, "subset": "all", "measure": "SMD",
         "model": "one_effect_per_trial", "k_trials": fit.k, "k_effects": fit.k, "mu": fit.mu,
         "se": fit.se, "pvalue": fit.pvalue, "ci_lb": fit.ci_lb, "ci_ub": fit.ci_ub,
         "pi_lb": fit.pi_lb, "pi_ub": fit.pi_ub, "tau2": fit.tau2,
         "tau2_lb": fit.tau2_interval.lower, "tau2_ub": fit.tau2_interval.upper,
         "i2": fit.heterogeneity.i2, "level": fit.level, "is_primary": True, "status": fit.status,
+        "df": fit.df, "ci_method": fit.ci_method,
+        "notes": "; ".join(narrow_note(fit.ci_lb, fit.ci_ub, vi, fit.level)),
     }  # fmt: skip
+    return row | pooled_verdict(row).columns()
 
 
 def _gap_row(
@@ -317,5 +328,4 @@ def _gap_row(
         "k_paired": model.k_paired, "mu_upstream": model.means[0], "mu_behavior": model.means[1],
         "slope": 0.4, "slope_origin": "2 trials (participant_data)", "assumed_correlation": 0.5,
         "share_of_pairs_assumed": 0.5, "level": 0.95,
-        "is_primary": not estimate["method"].startswith("model"),
     }  # fmt: skip

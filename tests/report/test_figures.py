@@ -161,7 +161,7 @@ def test_grid_with_any_number_of_values(count: int) -> None:
     root = check_figure(draw_grid_ribbon(GridRibbon("Grid", "What is drawn", values)))
     ribbons = [p for p in root.iter(f"{SVG}polygon") if p.get("class") == "ribbon"]
     assert len(ribbons) == (count > 1)
-    assert ("registered value" in texts(root)) == (count > 0)
+    assert ("primary value" in texts(root)) == (count > 0)
 
 
 def test_grid_leaves_out_what_could_not_be_estimated() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.distributions import critical_value
 from analysis.gap.moderation import ModeratedGap, fit_moderated_gap
 from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
 from analysis.synthesis.moderator_effects import (
@@ -81,10 +82,15 @@ def same_numbers(one: pd.DataFrame, other: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(one.drop(columns=told), other.drop(columns=told))
 
 
-def check_row(row: pd.Series, effect: Any) -> None:
+def check_row(row: pd.Series, effect: Any, whole: ModeratedGap, at: list[float]) -> None:
+    """The interval is the wider of CR2 and the model-based one, with the df of CR2."""
+    contrast = np.array([*at, *(-one for one in at)])
+    by_model = math.sqrt(contrast @ whole.fit.vb @ contrast)
+    se = max(float(effect.se[2]), by_model)
+    half = critical_value(whole.level, float(effect.df[2])) * se
     found = [row["mu"], row["se"], row["ci_lb"], row["ci_ub"]]
-    wanted = [effect.estimate[2], effect.se[2], effect.ci_lb[2], effect.ci_ub[2]]
-    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+    middle = float(effect.estimate[2])
+    np.testing.assert_allclose(found, [middle, se, middle - half, middle + half], rtol=1e-6)
 
 
 @pytest.mark.parametrize("level", [0.95, 0.8])
@@ -95,8 +101,8 @@ def test_levels_are_those_of_the_joint_meta_regression(level: float) -> None:
     test = fitted(trials, ALTERNATING, intercept=True).gap_test
     assert list(table["level_value"]) == ["clinic", "school"]
     assert list(table["k_trials"]) == [6, 6]
-    for (_, row), effect in zip(table.iterrows(), cells.effects, strict=True):
-        check_row(row, effect)
+    for i, (effect, at) in enumerate(zip(cells.effects, ([1.0, 0.0], [0.0, 1.0]), strict=True)):
+        check_row(table.iloc[i], effect, cells, at)
     assert test is not None
     for name, wanted in (("f", test.statistic), ("df_denom", test.df_denom),
                          ("pvalue", test.pvalue), ("df_num", 1)):  # fmt: skip
@@ -130,7 +136,7 @@ def test_a_number_gives_one_row_with_the_slope() -> None:
     assert len(table) == 1
     row = table.iloc[0]
     assert (row["level_value"], row["k_trials"], row["df_num"]) == (SLOPE, 12, 1)
-    check_row(row, whole.effects[1])
+    check_row(row, whole.effects[1], whole, [0.0, 1.0])
     assert whole.gap_test is not None
     assert row["pvalue"] == pytest.approx(whole.gap_test.pvalue, rel=1e-9)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.gap.joint import difference, transmission_ratio
+from analysis.gap.joint import PRIMARY, difference, transmission_ratio
 from analysis.synthesis import AnalysisSettings, Stack
 from analysis.synthesis import specifications as module
 from analysis.synthesis.choices import EFFECTS
@@ -57,7 +57,7 @@ def test_the_primary_rows_are_the_gap_of_the_joint_model() -> None:
     primary = table[table["is_primary"]].set_index("estimand")
     model = joint_model(stack_at(SETTINGS.assumed_correlation), "intention", SETTINGS)
     assert sorted(primary.index) == ["difference", "transmission_ratio"]
-    for one in (difference(model, "CR2"), transmission_ratio(model, "CR2")):
+    for one in (difference(model, PRIMARY), transmission_ratio(model, PRIMARY)):
         row = primary.loc[one.estimand]
         found = [row["estimate"], row["se"], row["df"], row["ci_lb"], row["ci_ub"]]
         expected = [one.estimate, one.se, one.df, one.ci_lb, one.ci_ub]
@@ -75,7 +75,8 @@ def test_every_row_is_the_gap_of_its_own_correlation_and_inference() -> None:
     assert sorted(set(own["assumed_correlation"])) == [0.0, 0.3, 0.5, 0.7, 0.9]
     for _, row in own.iterrows():
         model = joint_model(stack_at(row["assumed_correlation"]), "intention", SETTINGS)
-        one = difference(model, row["inference"])
+        one = difference(model, PRIMARY if row["inference"] == "CR2" else "model")
+        assert row["method"] == one.method
         assert row["estimate"] == pytest.approx(one.estimate, rel=1e-6)
         assert row["se"] == pytest.approx(one.se, rel=1e-6)
     assert np.isinf(own.loc[own["inference"] == "model", "df"]).all()

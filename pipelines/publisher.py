@@ -13,7 +13,7 @@ import os
 import platform
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,10 @@ import pandas as pd
 
 from assets.steps import Staged, disclosure_profiles
 from assets.store import TableStore
-from validations.disclosure import protect_pools, protect_table
+from validations.disclosure import protect_table
+from validations.manifest.vocabulary import DisclosureProfile
+from validations.protected_effects import Linked, protect_linked
+from validations.protected_pools import protect_pools
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
 CURRENT = "current"
@@ -188,17 +191,14 @@ _PROTECTED = (
     "intention_outcomes",
     "behavior_outcomes",
     "upstream_outcomes",
-    "effects",
-    "effect_covariances",
-    "assumed_covariances",
-    "paired_effects",
-    "participant_checks",
 )
+_OUTCOMES = ("intention_outcomes", "behavior_outcomes", "upstream_outcomes")
 
 
 def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.DataFrame]:
     """Every published table but `release`, with disclosure applied and the declared columns."""
     profiles = disclosure_profiles(store, trials)
+    linked = _protected_effects(store, profiles)
     out = {}
     for name in TABLES:
         if name == "release":
@@ -206,13 +206,25 @@ def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.Dat
         if name == "codebook":
             out[name] = conform(codebook(), name)
             continue
+        if name in linked:
+            out[name] = conform(linked[name], name)
+            continue
         frame = store.read(_STORED.get(name, f"synthesis/{name}"))
         if name in _PROTECTED:
             frame = protect_table(frame, name, profiles)
         if name in _POOLS:
-            frame = protect_pools(frame, profiles)
+            frame = protect_pools(frame, profiles, linked["effects"])
         out[name] = conform(frame, name)
     return out
+
+
+def _protected_effects(
+    store: TableStore, profiles: dict[str, DisclosureProfile]
+) -> dict[str, pd.DataFrame]:
+    """Effects and what repeats them, by table."""
+    exact = {f.name: store.read(_STORED[f.name]) for f in fields(Linked)}
+    outcomes = pd.concat([store.read(_STORED[name]) for name in _OUTCOMES], ignore_index=True)
+    return vars(protect_linked(Linked(**exact), outcomes, profiles))
 
 
 def _inputs(store: TableStore, trials: list[str]) -> list[dict[str, Any]]:

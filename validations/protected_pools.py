@@ -1,0 +1,85 @@
+"""Results that rest on one confidential trial as they may be published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from validations.disclosure import (
+    GROUPED,
+    NATURAL,
+    ONE_TRIAL,
+    POOL_DECIMALS,
+    TOO_SMALL,
+    confidential,
+    keep_digits,
+)
+from validations.manifest.vocabulary import DisclosureProfile
+
+_LEFT_OUT = 2
+"""With so many trials or fewer, a result without one of them is the other's."""
+_KEPT = ("level", "assumed_correlation", "q_df")
+
+
+def protect_pools(
+    frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile], effects: pd.DataFrame
+) -> pd.DataFrame:
+    """Results that rest on one trial are that trial's effect: treat them as such.
+
+    effects: the published effects. In syntheses with confidential trials, pools and gaps of one
+    trial and results with one trial left out are rounded to two decimals (small ones to two
+    digits). They are withheld where the trial's own effect is made from grouped counts or
+    withheld; so is a pool of one trial on a natural scale.
+    """
+    known = confidential(profiles)
+    own = effects[effects["trial_id"].isin(known) & effects["in_pool"].fillna(False).astype(bool)]
+    if own.empty or frame.empty:
+        return frame
+    out = frame.copy()
+    alone = _rests_on_one_trial(out) & _touched(out, own)
+    hidden = own[own["withheld"].isin([GROUPED, TOO_SMALL])]
+    gone = alone & _touched(out, hidden) & _is_one_trial(out, effects)
+    numbers = [c for c in out.columns if pd.api.types.is_float_dtype(out[c]) and c not in _KEPT]
+    for column in numbers:
+        out.loc[alone, column] = keep_digits(out.loc[alone, column], POOL_DECIMALS)
+    if "measure" in out:
+        gone |= alone & out["measure"].isin(NATURAL).to_numpy()
+    out.loc[gone, [c for c in numbers if not c.startswith("k_")]] = np.nan
+    if "status" in out:
+        out.loc[gone, "status"] = "withheld"
+    for column in ("reason", "notes"):
+        if column in out:
+            out.loc[gone, column] = ONE_TRIAL
+            break
+    return out
+
+
+def _rests_on_one_trial(frame: pd.DataFrame) -> np.ndarray:
+    """Rows of one trial; of tables that leave each trial out, all."""
+    if "k_trials" in frame:
+        return np.asarray(frame["k_trials"] == 1)
+    if "k_upstream" in frame:
+        return np.asarray((frame["k_upstream"] <= 1) | (frame["k_behavior"] <= 1))
+    return np.ones(len(frame), dtype=bool)
+
+
+def _touched(frame: pd.DataFrame, effects: pd.DataFrame) -> np.ndarray:
+    """Rows of a synthesis, and where they have one of a construct, that these effects enter."""
+    synthesis = frame["synthesis"].isin(set(effects["synthesis"])).to_numpy()
+    if "construct" not in frame:
+        return np.asarray(synthesis)
+    known = set(zip(effects["synthesis"], effects["construct"], strict=True))
+    pairs = zip(frame["synthesis"], frame["construct"], strict=True)
+    return np.array([pair in known for pair in pairs], dtype=bool)
+
+
+def _is_one_trial(frame: pd.DataFrame, effects: pd.DataFrame) -> np.ndarray:
+    """Rows that give the effect of one trial: of a table that leaves each trial out, those of a
+    synthesis of so few that one is left."""
+    if "k_trials" in frame or "k_upstream" in frame:
+        return np.ones(len(frame), dtype=bool)
+    pooled = effects[effects["in_pool"].fillna(False).astype(bool)]
+    trials = pooled.groupby("synthesis")["trial_id"].nunique()
+    return np.asarray(frame["synthesis"].map(trials).fillna(0) <= _LEFT_OUT)

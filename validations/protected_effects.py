@@ -31,13 +31,11 @@ from validations.disclosure import (
 )
 from validations.manifest.vocabulary import DisclosureProfile
 
-SCORE_DECIMALS, BINARY_DECIMALS, CHECK_DECIMALS, VARIANCE_DIGITS = 3, 2, 3, 2
+SCORE_DECIMALS, BINARY_DECIMALS, CHECK_DECIMALS = 3, 2, 3
+VARIANCE_DIGITS, GROUPED_VARIANCE_DIGITS = 2, 3
 CORRELATION_DECIMALS, GROUPED_CORRELATION_DECIMALS = 2, 1
 LARGEST_CORRELATION = 0.99
 SMALLEST_EIGENVALUE = 1e-3
-BESIDE_THE_MIDDLE = 0.3
-"""A group of counts stands for itself beside its middle: at no whole number, so that whoever
-tries whole counts does not find one by chance."""
 _NUMBERS = ["yi", "vi", "sei", "ci_lb", "ci_ub"]
 _LOGIT_TO_SMD = math.sqrt(3.0) / math.pi
 
@@ -175,7 +173,7 @@ def _as_published(
     vi = inflation * sum(parts)
     shown = _rounded(-grouped if str(row["turned"]) == "True" else grouped, vi, BINARY_DECIMALS)
     own = (inflation * parts[0], inflation * parts[1])
-    return _Published(shown, significant(vi), GROUPED, parts=own)
+    return _Published(shown, significant(vi, GROUPED_VARIANCE_DIGITS), GROUPED, parts=own)
 
 
 def _rounded(yi: float, vi: float, decimals: int) -> float:
@@ -222,11 +220,14 @@ def stand_in(events: float, n: float, shown: float) -> float:
         return _of_group(events)
     if events > n - cut:
         return shown - _of_group(n - events)
-    return _of_group(cut - 1) if middle < GROUP else shown / 2.0 + BESIDE_THE_MIDDLE
+    return _of_group(cut - 1) if middle < GROUP else shown / 2.0 + 0.25
 
 
 def _of_group(count: float) -> float:
-    return GROUP * (count // GROUP) + GROUP // 2 + BESIDE_THE_MIDDLE
+    """Harmonic mean of the two larger counts of the group: halfway between them for a variance,
+    and no whole number, so that whoever tries whole counts does not find one by chance."""
+    larger = GROUP * (count // GROUP) + GROUP - 1
+    return 2.0 / (1.0 / larger + 1.0 / (larger - 1.0))
 
 
 # correlations ----------------------------------------------------------------------------

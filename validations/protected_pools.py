@@ -29,21 +29,23 @@ def protect_pools(
     """Results that rest on one trial are that trial's effect: treat them as such.
 
     effects: the published effects. In syntheses with confidential trials, pools and gaps of one
-    trial and results with one trial left out are rounded to two decimals (small ones to two
-    digits). They are withheld where the trial's own effect is made from grouped counts or
-    withheld; so is a pool of one trial on a natural scale.
+    trial and results without a confidential one are rounded to two decimals (small ones to two
+    digits). Those of one trial are withheld where the trial's own effect is made from grouped
+    counts or withheld; so is a pool of one trial on a natural scale.
     """
     known = confidential(profiles)
     own = effects[effects["trial_id"].isin(known) & effects["in_pool"].fillna(False).astype(bool)]
     if own.empty or frame.empty:
         return frame
     out = frame.copy()
-    alone = _rests_on_one_trial(out) & _touched(out, own)
+    alone = _rests_on_one_trial(out, effects) & _touched(out, own)
     hidden = own[own["withheld"].isin([GROUPED, TOO_SMALL])]
-    gone = alone & _touched(out, hidden) & _is_one_trial(out, effects)
+    gone = alone & _touched(out, hidden)
+    without = _without_one_of(out, set(known))
     numbers = [c for c in out.columns if pd.api.types.is_float_dtype(out[c]) and c not in _KEPT]
     for column in numbers:
-        out.loc[alone, column] = keep_digits(out.loc[alone, column], POOL_DECIMALS)
+        exact = out[column].to_numpy(dtype=float)
+        out[column] = np.where(alone | without, keep_digits(exact, POOL_DECIMALS), exact)
     if "measure" in out:
         gone |= alone & out["measure"].isin(NATURAL).to_numpy()
     out.loc[gone, [c for c in numbers if not c.startswith("k_")]] = np.nan
@@ -56,13 +58,24 @@ def protect_pools(
     return out
 
 
-def _rests_on_one_trial(frame: pd.DataFrame) -> np.ndarray:
-    """Rows of one trial; of tables that leave each trial out, all."""
+def _rests_on_one_trial(frame: pd.DataFrame, effects: pd.DataFrame) -> np.ndarray:
+    """Rows of one trial; of tables that leave trials out, those of syntheses so small that one
+    is left."""
     if "k_trials" in frame:
         return np.asarray(frame["k_trials"] == 1)
     if "k_upstream" in frame:
         return np.asarray((frame["k_upstream"] <= 1) | (frame["k_behavior"] <= 1))
-    return np.ones(len(frame), dtype=bool)
+    pooled = effects[effects["in_pool"].fillna(False).astype(bool)]
+    trials = pooled.groupby("synthesis")["trial_id"].nunique()
+    return np.asarray(frame["synthesis"].map(trials).fillna(0) <= _LEFT_OUT)
+
+
+def _without_one_of(frame: pd.DataFrame, trials: set[str]) -> np.ndarray:
+    """Rows of results without one of these trials: set against the whole they give it away."""
+    column = next((c for c in ("trial_id", "value") if c in frame), None)
+    if column is None:
+        return np.zeros(len(frame), dtype=bool)
+    return np.asarray(frame[column].isin(trials))
 
 
 def _touched(frame: pd.DataFrame, effects: pd.DataFrame) -> np.ndarray:
@@ -73,13 +86,3 @@ def _touched(frame: pd.DataFrame, effects: pd.DataFrame) -> np.ndarray:
     known = set(zip(effects["synthesis"], effects["construct"], strict=True))
     pairs = zip(frame["synthesis"], frame["construct"], strict=True)
     return np.array([pair in known for pair in pairs], dtype=bool)
-
-
-def _is_one_trial(frame: pd.DataFrame, effects: pd.DataFrame) -> np.ndarray:
-    """Rows that give the effect of one trial: of a table that leaves each trial out, those of a
-    synthesis of so few that one is left."""
-    if "k_trials" in frame or "k_upstream" in frame:
-        return np.ones(len(frame), dtype=bool)
-    pooled = effects[effects["in_pool"].fillna(False).astype(bool)]
-    trials = pooled.groupby("synthesis")["trial_id"].nunique()
-    return np.asarray(frame["synthesis"].map(trials).fillna(0) <= _LEFT_OUT)

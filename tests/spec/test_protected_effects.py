@@ -44,8 +44,9 @@ def effect(name: str, yi: float, vi: float, n: tuple[float, float], **more: Any)
     return {
         "effect_id": f"{name}:{measure}", "outcome_row_id": name, "trial_id": "t",
         "n1": float(n[0]), "n2": float(n[1]), "measure": measure, "yi": yi, "vi": vi, "sei": sei,
-        "ci_lb": yi - Z * sei, "ci_ub": yi + Z * sei, "in_pool": measure == "SMD", "turned": False, "reason": "",
-        "design_effect": 1.0, "outcome_id": outcome, "weeks": 4.0, "timepoint": "",
+        "ci_lb": yi - Z * sei, "ci_ub": yi + Z * sei, "in_pool": measure == "SMD",
+        "turned": False, "reason": "", "design_effect": 1.0,
+        "outcome_id": outcome, "weeks": 4.0, "timepoint": "",
         "instrument": "", "intervention_arm": "letter", "comparator_arm": "control",
         "synthesis": "main", "construct": "behavior",
     } | more  # fmt: skip
@@ -389,3 +390,18 @@ def test_pools_without_confidential_trials_stay_as_they_are() -> None:
         same = protect_pools(frame, {"t": Profile.ROUNDED}, published(GROUPED))
         assert same.equals(frame)
     assert protect_pools(pools(), {"t": Profile.PUBLISHED}, published("")).equals(pools())
+
+
+def test_results_without_a_confidential_trial_are_rounded_those_of_others_not() -> None:
+    effects = pd.concat([published("counts and effects"), published("", trial_id="u"),
+                         published("", trial_id="v")])  # fmt: skip
+    rows = pd.DataFrame(
+        [{"synthesis": "main", "construct": "behavior", "trial_id": t, "mu_without": 0.123456}
+         for t in "tuv"]
+    )  # fmt: skip
+    shown = protect_pools(rows, {"t": Profile.ROUNDED}, effects)
+    assert list(shown["mu_without"]) == [0.12, 0.123456, 0.123456]
+    two = protect_pools(rows, {"t": Profile.ROUNDED}, effects.iloc[:2])
+    assert list(two["mu_without"]) == [0.12] * 3, "of two trials, one is left"
+    hidden = protect_pools(rows, {"t": Profile.ROUNDED}, published(GROUPED))
+    assert hidden["mu_without"].isna().all()

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from ibgap.base.printable import printable
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MEDIA_TYPES = {
     "json": "application/json",
@@ -23,14 +25,16 @@ MEDIA_TYPES = {
 
 
 def guard_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before text that a spreadsheet would run as a formula."""
+    """Text that a spreadsheet can hold and does not run: control characters made visible, an
+    apostrophe before what it would take for a formula."""
     out = frame.copy()
     out.columns = [
-        f"'{name}" if str(name).startswith(FORMULA_STARTS) else name for name in out.columns
+        f"'{name}" if str(name).startswith(FORMULA_STARTS) else printable(str(name))
+        for name in out.columns
     ]
     for name in out.columns:
         if pd.api.types.is_string_dtype(out[name]) or out[name].dtype == object:
-            text = out[name].astype(object)
+            text = out[name].astype(object).map(lambda v: printable(v) if isinstance(v, str) else v)
             risky = text.map(lambda v: isinstance(v, str) and v.startswith(FORMULA_STARTS))
             out[name] = text.where(~risky, "'" + text.astype(str))
     return out
@@ -42,12 +46,9 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 
 
 def to_xlsx(frame: pd.DataFrame, sheet: str) -> bytes:
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
     buffer = io.BytesIO()
-    kept = frame.map(lambda v: ILLEGAL_CHARACTERS_RE.sub(" ", v) if isinstance(v, str) else v)
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
-        guard_text(kept).to_excel(writer, sheet_name=sheet[:31], index=False)
+        guard_text(frame).to_excel(writer, sheet_name=sheet[:31], index=False)
     return buffer.getvalue()
 
 

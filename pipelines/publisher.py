@@ -23,6 +23,7 @@ import pandas as pd
 
 from assets.steps import Staged, disclosure_profiles
 from assets.store import TableStore
+from ibgap.base.printable import printable
 from validations.disclosure import protect_table
 from validations.manifest.vocabulary import DisclosureProfile
 from validations.protected_effects import Linked, protect_linked
@@ -232,9 +233,11 @@ def _inputs(store: TableStore, trials: list[str]) -> list[dict[str, Any]]:
     staged = Staged(store, trials)
     return [
         {
-            "trial": trial,
+            "trial": printable(trial),
             "fingerprint": summary["fingerprint"],
-            "files": [{"file": f["file"], "sha256": f["sha256"]} for f in summary["files"]],
+            "files": [
+                {"file": printable(f["file"]), "sha256": f["sha256"]} for f in summary["files"]
+            ],
         }
         for trial, summary in sorted(staged.summaries.items())
     ]

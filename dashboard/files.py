@@ -25,16 +25,14 @@ MEDIA_TYPES = {
 
 
 def guard_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Text that a spreadsheet can hold and does not run: control characters made visible, an
-    apostrophe before what it would take for a formula."""
+    """Put an apostrophe before text that a spreadsheet would run as a formula."""
     out = frame.copy()
     out.columns = [
-        f"'{name}" if str(name).startswith(FORMULA_STARTS) else printable(str(name))
-        for name in out.columns
+        f"'{name}" if str(name).startswith(FORMULA_STARTS) else name for name in out.columns
     ]
     for name in out.columns:
         if pd.api.types.is_string_dtype(out[name]) or out[name].dtype == object:
-            text = out[name].astype(object).map(lambda v: printable(v) if isinstance(v, str) else v)
+            text = out[name].astype(object)
             risky = text.map(lambda v: isinstance(v, str) and v.startswith(FORMULA_STARTS))
             out[name] = text.where(~risky, "'" + text.astype(str))
     return out
@@ -45,10 +43,15 @@ def to_csv(frame: pd.DataFrame) -> bytes:
     return guard_text(frame).to_csv(index=False, float_format="%.17g").encode()
 
 
+def sheet_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text that a workbook can hold, guarded: control characters are made visible."""
+    return guard_text(frame.map(lambda v: printable(v) if isinstance(v, str) else v))
+
+
 def to_xlsx(frame: pd.DataFrame, sheet: str) -> bytes:
     buffer = io.BytesIO()
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
-        guard_text(frame).to_excel(writer, sheet_name=sheet[:31], index=False)
+        sheet_text(frame).to_excel(writer, sheet_name=sheet[:31], index=False)
     return buffer.getvalue()
 
 

@@ -208,15 +208,23 @@ def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.Dat
             out[name] = conform(codebook(), name)
             continue
         if name in linked:
-            out[name] = conform(linked[name], name)
+            out[name] = _visible(conform(linked[name], name))
             continue
         frame = store.read(_STORED.get(name, f"synthesis/{name}"))
         if name in _PROTECTED:
             frame = protect_table(frame, name, profiles)
         if name in _POOLS:
             frame = protect_pools(frame, profiles, linked["effects"])
-        out[name] = conform(frame, name)
+        out[name] = _visible(conform(frame, name))
     return out
+
+
+def _visible(frame: pd.DataFrame) -> pd.DataFrame:
+    """The texts with control and bidirectional characters made visible, here for all that reads
+    a release: pages, figures, exports and terminals."""
+    texts = [c for c in frame.columns if pd.api.types.is_string_dtype(frame[c])]
+    made = {c: [printable(str(text).replace("\r\n", "\n")) for text in frame[c]] for c in texts}
+    return frame.assign(**{c: pd.Series(v, frame.index, dtype="string") for c, v in made.items()})
 
 
 def _protected_effects(
@@ -272,7 +280,7 @@ def _release_table(
     for one in inputs:
         rows |= {f"input.{one['trial']}/{f['file']}": f["sha256"] for f in one["files"]}
     frame = pd.DataFrame({"key": list(rows), "value": list(rows.values())})
-    return conform(frame.assign(release_id=release_id), "release")
+    return _visible(conform(frame.assign(release_id=release_id), "release"))
 
 
 def _write_parquet(folder: Path, tables: dict[str, pd.DataFrame]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ibgap.base.printable import printable
 from validations.schema import Column, Kind, TableSchema
 
 SCHEMA_VERSION = "1.2"
@@ -542,8 +541,7 @@ def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     """The frame with exactly the declared columns, in order, each of its declared kind.
 
     Missing columns become empty ones; undeclared ones are left out. Text that is missing
-    becomes an empty text, numbers that are missing NaN. Control and bidirectional characters of
-    texts are made visible here, for all that reads a release.
+    becomes an empty text, numbers that are missing NaN.
     """
     out = {}
     for column in TABLES[name].columns:
@@ -557,8 +555,7 @@ def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 def _as_kind(values: pd.Series, kind: Kind) -> pd.Series:
     if kind == "text":
         text = [
-            printable(str(value).replace("\r\n", "\n")) if known else ""
-            for value, known in zip(values, values.notna(), strict=True)
+            str(value) if known else "" for value, known in zip(values, values.notna(), strict=True)
         ]
         return pd.Series(text, index=values.index, dtype="string")
     if kind == "integer":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from validations.disclosure import (
     GROUPED,
@@ -62,12 +63,16 @@ def _rests_on_one_trial(frame: pd.DataFrame, effects: pd.DataFrame) -> np.ndarra
     """Rows of one trial; of tables that leave trials out, those of syntheses so small that one
     is left."""
     if "k_trials" in frame:
-        return np.asarray(frame["k_trials"] == 1)
+        return np.asarray(_count(frame, "k_trials") == 1)
     if "k_upstream" in frame:
-        return np.asarray((frame["k_upstream"] <= 1) | (frame["k_behavior"] <= 1))
+        return np.asarray((_count(frame, "k_upstream") <= 1) | (_count(frame, "k_behavior") <= 1))
     pooled = effects[effects["in_pool"].fillna(False).astype(bool)]
     trials = pooled.groupby("synthesis")["trial_id"].nunique()
     return np.asarray(frame["synthesis"].map(trials).fillna(0) <= _LEFT_OUT)
+
+
+def _count(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    return np.asarray(pd.to_numeric(frame[name]).astype("Float64").to_numpy(float, na_value=np.nan))
 
 
 def _without_one_of(frame: pd.DataFrame, trials: set[str]) -> np.ndarray:

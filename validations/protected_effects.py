@@ -393,7 +393,9 @@ def _protect_pairs(
                 "correlation_of_estimates": correlations.of(trial, up, act),
                 "difference": first["yi"] - second["yi"],
                 "difference_vi": first["vi"] + second["vi"] - 2.0 * covariance,
-                "rho_n": protect_count(float(row.get("rho_n", math.nan)), profile),
+                "rho_n": math.nan
+                if gone
+                else protect_count(float(row.get("rho_n", math.nan)), profile),
             }
             for name in ("rho_within_arm", "rho_latent"):
                 exact = float(row.get(name, math.nan))

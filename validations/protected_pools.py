@@ -52,6 +52,8 @@ def protect_pools(
     out.loc[gone, [c for c in numbers if not c.startswith("k_")]] = np.nan
     if "status" in out:
         out.loc[gone, "status"] = "withheld"
+    if "interval_kind" in out:
+        out.loc[gone, "interval_kind"] = "none"
     for column in ("reason", "notes"):
         if column in out:
             out.loc[gone, column] = ONE_TRIAL

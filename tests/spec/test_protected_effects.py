@@ -405,3 +405,25 @@ def test_results_without_a_confidential_trial_are_rounded_those_of_others_not() 
     assert list(two["mu_without"]) == [0.12] * 3, "of two trials, one is left"
     hidden = protect_pools(rows, {"t": Profile.ROUNDED}, published(GROUPED))
     assert hidden["mu_without"].isna().all()
+
+
+def test_a_withheld_gap_has_no_interval() -> None:
+    row = {"synthesis": "main", "k_upstream": 1, "k_behavior": 1, "estimate": 0.123456,
+           "interval_kind": "exclusive", "status": "ok", "reason": ""}  # fmt: skip
+    frame = pd.DataFrame(
+        [row, row | {"k_upstream": 2, "k_behavior": 2}, row | {"k_upstream": None}]
+    )
+    shown = protect_pools(frame, {"t": Profile.ROUNDED}, published(GROUPED))
+    assert list(shown["status"]) == ["withheld", "ok", "withheld"]
+    assert list(shown["interval_kind"]) == ["none", "exclusive", "none"]
+    assert math.isnan(shown["estimate"][0]) and shown["estimate"][1] == 0.123456
+
+
+def test_a_pair_with_a_withheld_effect_has_no_correlation() -> None:
+    own = [effect("i", 0.3, 0.5, (7, 30)), effect("b", 0.1, 0.2, (8, 30))]
+    shown = protect_linked(linked(own, {(0, 1): 0.4}), outcomes(), {"t": Profile.ROUNDED})
+    pair = shown.paired_effects.iloc[0]
+    numbers = ["rho_within_arm", "rho_latent", "rho_n", "rho_variance", "covariance", "difference"]
+    assert pair[numbers].isna().all()
+    assert pair["behavior_yi"] == 0.1
+    assert shown.effect_covariances[["covariance", "correlation"]].isna().all(axis=None)

@@ -182,6 +182,8 @@ _POOLS = (
     "pooled_effects",
     "moderator_effects",
     "gap_estimates",
+    "surrogacy",
+    "bias_checks",
     "sensitivity",
     "influence",
     "specifications",

@@ -21,6 +21,7 @@ from validations.manifest.vocabulary import DisclosureProfile
 
 _LEFT_OUT = 2
 """With so many trials or fewer, a result without one of them is the other's."""
+INSIDE_DIGITS = 3
 _KEPT = ("level", "assumed_correlation", "q_df")
 
 
@@ -32,7 +33,9 @@ def protect_pools(
     effects: the published effects. In syntheses with confidential trials, pools and gaps of one
     trial and results without a confidential one are rounded to two decimals (small ones to two
     digits). Those of one trial are withheld where the trial's own effect is made from grouped
-    counts or withheld; so is a pool of one trial on a natural scale.
+    counts or withheld; so is a pool of one trial on a natural scale. Other results that such an
+    effect enters keep three digits: with all of them, trying the members of its group would find
+    the true counts.
     """
     known = confidential(profiles)
     own = effects[effects["trial_id"].isin(known) & effects["in_pool"].fillna(False).astype(bool)]
@@ -43,9 +46,11 @@ def protect_pools(
     hidden = own[own["withheld"].isin([GROUPED, TOO_SMALL])]
     gone = alone & _touched(out, hidden)
     without = _without_one_of(out, set(known))
+    inside = _touched(out, hidden)
     numbers = [c for c in out.columns if pd.api.types.is_float_dtype(out[c]) and c not in _KEPT]
     for column in numbers:
         exact = out[column].to_numpy(dtype=float)
+        exact = np.where(inside, keep_digits(exact, INSIDE_DIGITS, INSIDE_DIGITS), exact)
         out[column] = np.where(alone | without, keep_digits(exact, POOL_DECIMALS), exact)
     if "measure" in out:
         gone |= alone & out["measure"].isin(NATURAL).to_numpy()

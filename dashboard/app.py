@@ -37,6 +37,7 @@ from dashboard.security import (
     check_bind,
 )
 from dashboard.site import render_page, static_files, title_of
+from dashboard.uncomputed import NOT_COMPUTED, UNCOMPUTED, sections_or_reason, why
 
 _KEPT_ANSWERS = 256
 _KEPT_BYTES = 64_000_000
@@ -158,6 +159,8 @@ class Dashboard:
             except BusyError:
                 return self.refuse(request, 503, "Too many requests at once",
                                    ["Please try again in a few seconds."])  # fmt: skip
+            except UNCOMPUTED as error:
+                return self.refuse(request, 422, NOT_COMPUTED, why(error), [("Start over", "./")])
 
         return answer
 
@@ -189,7 +192,7 @@ class Dashboard:
         user = self.access.user(request)
 
         def make() -> bytes:
-            sections = VIEWS[name].sections(page)
+            sections = sections_or_reason(VIEWS[name].sections, page)
             return render_page(page, sections, title_of(page), self.version, user).encode()
 
         return self.respond(request, self.remember(self.key(page, "page", user), make),
@@ -205,7 +208,7 @@ class Dashboard:
         user = self.access.user(request)
 
         def make() -> bytes:
-            sections = study_sections(page, trial) or []
+            sections = sections_or_reason(lambda p: study_sections(p, trial) or [], page)
             title = page.base.trial_label(trial)
             return render_page(page, sections, title, self.version, user).encode()
 

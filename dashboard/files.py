@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from ibgap.base.printable import printable
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MEDIA_TYPES = {
     "json": "application/json",
@@ -41,13 +43,15 @@ def to_csv(frame: pd.DataFrame) -> bytes:
     return guard_text(frame).to_csv(index=False, float_format="%.17g").encode()
 
 
-def to_xlsx(frame: pd.DataFrame, sheet: str) -> bytes:
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+def sheet_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text that a workbook can hold, guarded: control characters are made visible."""
+    return guard_text(frame.map(lambda v: printable(v) if isinstance(v, str) else v))
 
+
+def to_xlsx(frame: pd.DataFrame, sheet: str) -> bytes:
     buffer = io.BytesIO()
-    kept = frame.map(lambda v: ILLEGAL_CHARACTERS_RE.sub(" ", v) if isinstance(v, str) else v)
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
-        guard_text(kept).to_excel(writer, sheet_name=sheet[:31], index=False)
+        sheet_text(frame).to_excel(writer, sheet_name=sheet[:31], index=False)
     return buffer.getvalue()
 
 

@@ -47,8 +47,8 @@ _INTENDERS = {
     "R4": "a score in the top third of the scale", "R5": "the study's own classification",
 }  # fmt: skip
 _DISCLOSURE = {
-    "rounded": "counts of 7 or fewer are withheld, others rounded to the nearest 5, and effects of "
-    "such trials published with three decimals",
+    "rounded": "counts of 7 or fewer are withheld, others rounded to the nearest 5, effects of "
+    "such trials published with few digits, those of few events made from counts in groups",
     "basic": "counts below 5 are withheld", "none": "counts are published as they are",
 }  # fmt: skip
 

@@ -106,6 +106,7 @@ def _get(text: str, form: str, given: list[Any], *, missing: bool = False) -> di
         "200": {"description": text, "content": {media: {"schema": schema}}},
         "400": {"description": "a parameter that is unknown or impossible"},
         "410": {"description": "a release that is not kept any more"},
+        "422": {"description": "a selection whose numbers cannot be computed"},
         "503": {"description": "no release yet, or too many requests at once"},
     }
     if missing:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from pipelines import exits
+from pipelines.terminal import echo, echo_json
 
 _FORMATS = ("csv", "parquet", "xlsx", "metapsy", "metafor")
 
@@ -26,7 +27,7 @@ def _settings() -> Any:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"ibgap: {message}", err=True)
+    echo(f"ibgap: {message}", err=True)
     sys.exit(code)
 
 
@@ -48,9 +49,9 @@ def _reads_release(command: Callable[..., None]) -> Callable[..., None]:
 
 def _print_rows(frame: Any, as_json: bool, text: Callable[[], str]) -> None:
     if as_json:
-        click.echo(frame.to_json(orient="records", double_precision=15, indent=1))
+        echo_json(frame.to_json(orient="records", double_precision=15, indent=1))
     else:
-        click.echo(text())
+        echo(text())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -101,7 +102,7 @@ def _say_result(result: Any, settings: Any, as_json: bool) -> None:
     from pipelines.answer import answer, others, side_note
 
     if as_json:
-        click.echo(
+        echo_json(
             json.dumps(
                 {
                     "release_id": result.release_id,
@@ -115,14 +116,14 @@ def _say_result(result: Any, settings: Any, as_json: bool) -> None:
         )
         return
     release = open_release(settings.releases_dir, result.release_id)
-    click.echo(answer(release))
+    echo(answer(release))
     note, more = side_note(release), others(release)
     if note:
-        click.echo(f"Note: {note}. See `ibgap findings`.")
+        echo(f"Note: {note}. See `ibgap findings`.")
     if more:
-        click.echo(f"Analyzed apart: {', '.join(more)}. See `ibgap pool`.")
+        echo(f"Analyzed apart: {', '.join(more)}. See `ibgap pool`.")
     word = "new release" if result.is_new else "nothing changed since release"
-    click.echo(f"\nReport: {_relative(result.path / 'report.html')}  ({word} {result.release_id})")
+    echo(f"\nReport: {_relative(result.path / 'report.html')}  ({word} {result.release_id})")
 
 
 def _relative(path: Path) -> str:
@@ -155,10 +156,10 @@ def gap(release: Any, synthesis: str, subset: str, as_json: bool) -> None:
         known = ", ".join(sorted(set(table["synthesis"]))) or "none"
         _fail(f"there is no synthesis {synthesis!r} with a gap; known: {known}", exits.USAGE)
     if not subset and not as_json:
-        click.echo(answer(release, synthesis))
+        echo(answer(release, synthesis))
         others = sorted(set(own["subset"]) - {"all"})
         if others:
-            click.echo(f"Subsets: {'; '.join(others)} (choose one with --subset)")
+            echo(f"Subsets: {'; '.join(others)} (choose one with --subset)")
         return
     shown = own[own["subset"] == subset] if subset else own
     if shown.empty:
@@ -359,7 +360,10 @@ def diff(old: str, new: str, as_json: bool) -> None:
         found = find_changes(_settings().releases_dir, old, new)
     except NoReleaseError as error:
         _fail(str(error), exits.NO_RELEASE)
-    click.echo(to_json(as_data(found)).decode() if as_json else as_text(found))
+    if as_json:
+        echo_json(to_json(as_data(found)).decode())
+    else:
+        echo(as_text(found))
 
 
 @main.command()
@@ -375,7 +379,7 @@ def explain(release: Any, effect_id: str) -> None:
     from pipelines.explain import explain as trace
 
     try:
-        click.echo(trace(release, effect_id))
+        echo(trace(release, effect_id))
     except UnknownEffectError as error:
         _fail(str(error), exits.USAGE)
 
@@ -396,7 +400,7 @@ def export(release: Any, form: str, target: Path) -> None:
 
     try:
         for path in export_release(release, form, target):
-            click.echo(_relative(path))
+            echo(_relative(path))
     except ExportError as error:
         _fail(str(error), exits.USAGE)
 
@@ -433,7 +437,7 @@ def dashboard(
     except RemoteBindError as error:
         _fail(str(error), exits.USAGE)
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"http://{shown}:{port}/  (Ctrl-C stops it)")
+    echo(f"http://{shown}:{port}/  (Ctrl-C stops it)")
     access = Access(hosts, frames, user_header, proxies)
     serve(
         _settings().releases_dir, port, host=host, allow_remote=allow_remote, access=access,
@@ -478,9 +482,9 @@ def trial_new(file: Path, target: Path | None, sheet: str | None, header_row: in
         folder = draft_trial(find_file(file, trials_dir), trials_dir, sheet, header_row)
     except DraftError as error:
         _fail(str(error), exits.USAGE)
-    click.echo(f"Drafted {_relative(folder / 'trial.yaml')}.")
-    click.echo("Complete the lines marked CHECK, then run:")
-    click.echo(f"  ibgap trial check {_relative(folder)}")
+    echo(f"Drafted {_relative(folder / 'trial.yaml')}.")
+    echo("Complete the lines marked CHECK, then run:")
+    echo(f"  ibgap trial check {_relative(folder)}")
 
 
 @trial.command("check")
@@ -501,9 +505,9 @@ def trial_check(folder: Path, as_json: bool) -> None:
         )
     found = check_folder(folder, _settings())
     if as_json:
-        click.echo(json.dumps([vars(f) for f in found.findings], indent=1, default=str))
+        echo_json(json.dumps([vars(f) for f in found.findings], indent=1, default=str))
     else:
-        click.echo(report_text(found))
+        echo(report_text(found))
     sys.exit(exits.SET_ASIDE if found.sets_aside else exits.OK)
 
 
@@ -516,7 +520,7 @@ def trial_schema() -> None:
     """
     from validations.manifest.schema import manifest_json_schema_text
 
-    click.echo(manifest_json_schema_text(), nl=False)
+    echo(manifest_json_schema_text(), nl=False)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def main() -> None:
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     import dagster as dg
 
+    from ibgap.base.printable import printable
     from pipelines.build import sync_partitions
     from pipelines.project import NoTrialsError, find_trials
     from pipelines.settings import load_settings
@@ -46,7 +47,7 @@ def main() -> None:
         with dg.DagsterInstance.get() as instance:
             sync_partitions(instance, find_trials(load_settings().trials_dir))
     except NoTrialsError as error:
-        print(f"Note: {error}", file=sys.stderr)
+        print(f"Note: {printable(str(error))}", file=sys.stderr)
     port = os.environ.get("DAGSTER_PORT", "3000")
     print(f"Dagster opens at http://127.0.0.1:{port}/  (Ctrl-C stops it)", flush=True)
     command = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dashboard.files import guard_text
+from dashboard.files import guard_text, sheet_text
 from dashboard.release import ReleaseFiles
 from validations.tables import TABLES
 
@@ -44,7 +44,7 @@ def _xlsx(release: ReleaseFiles, target: Path) -> list[Path]:
     path = target / f"ibgap-{release.release_id}.xlsx"
     with pd.ExcelWriter(path, engine="openpyxl") as writer:
         for name in TABLES:
-            guard_text(release.table(name)).to_excel(writer, sheet_name=name[:31], index=False)
+            sheet_text(release.table(name)).to_excel(writer, sheet_name=name[:31], index=False)
     return [path]
 
 

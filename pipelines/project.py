@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis.synthesis.settings import AnalysisSettings
 from assets.store import TableStore
+from ibgap.base.printable import printable
 from pipelines.settings import Settings
 
 
@@ -75,7 +76,7 @@ class ProgressLine:
 
     def __call__(self, step: str) -> None:
         if self.is_terminal:
-            print(f"\r\x1b[2K  {step} ...", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[2K  {printable(step)} ...", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self.is_terminal:

@@ -13,7 +13,7 @@ import os
 import platform
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,8 +24,12 @@ import pandas as pd
 from assets.fence import MACHINE, MachineFaultError
 from assets.steps import Journeys, disclosure_profiles
 from assets.store import TableStore
+from ibgap.base.printable import printable
 from pipelines.lost_trials import lost_to_the_machine, why_nothing_is_published
-from validations.disclosure import protect_pools, protect_table
+from validations.disclosure import protect_table
+from validations.manifest.vocabulary import DisclosureProfile
+from validations.protected_effects import Linked, protect_linked
+from validations.protected_pools import protect_pools
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
 CURRENT = "current"
@@ -190,6 +194,8 @@ _POOLS = (
     "pooled_effects",
     "moderator_effects",
     "gap_estimates",
+    "surrogacy",
+    "bias_checks",
     "sensitivity",
     "influence",
     "specifications",
@@ -200,17 +206,14 @@ _PROTECTED = (
     "intention_outcomes",
     "behavior_outcomes",
     "upstream_outcomes",
-    "effects",
-    "effect_covariances",
-    "assumed_covariances",
-    "paired_effects",
-    "participant_checks",
 )
+_OUTCOMES = ("intention_outcomes", "behavior_outcomes", "upstream_outcomes")
 
 
 def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.DataFrame]:
     """Every published table but `release`, with disclosure applied and the declared columns."""
     profiles = disclosure_profiles(store, trials)
+    linked = _protected_effects(store, profiles)
     out = {}
     for name in TABLES:
         if name == "release":
@@ -218,13 +221,33 @@ def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.Dat
         if name == "codebook":
             out[name] = conform(codebook(), name)
             continue
+        if name in linked:
+            out[name] = _visible(conform(linked[name], name))
+            continue
         frame = store.read(_STORED.get(name, f"synthesis/{name}"))
         if name in _PROTECTED:
             frame = protect_table(frame, name, profiles)
         if name in _POOLS:
-            frame = protect_pools(frame, profiles)
-        out[name] = conform(frame, name)
+            frame = protect_pools(frame, profiles, linked["effects"])
+        out[name] = _visible(conform(frame, name))
     return out
+
+
+def _visible(frame: pd.DataFrame) -> pd.DataFrame:
+    """The texts with control and bidirectional characters made visible, here for all that reads
+    a release: pages, figures, exports and terminals."""
+    texts = [c for c in frame.columns if pd.api.types.is_string_dtype(frame[c])]
+    made = {c: [printable(str(text).replace("\r\n", "\n")) for text in frame[c]] for c in texts}
+    return frame.assign(**{c: pd.Series(v, frame.index, dtype="string") for c, v in made.items()})
+
+
+def _protected_effects(
+    store: TableStore, profiles: dict[str, DisclosureProfile]
+) -> dict[str, pd.DataFrame]:
+    """Effects and what repeats them, by table."""
+    exact = {f.name: store.read(_STORED[f.name]) for f in fields(Linked)}
+    outcomes = pd.concat([store.read(_STORED[name]) for name in _OUTCOMES], ignore_index=True)
+    return vars(protect_linked(Linked(**exact), outcomes, profiles))
 
 
 def _inputs(store: TableStore, trials: list[str]) -> list[dict[str, Any]]:
@@ -232,9 +255,11 @@ def _inputs(store: TableStore, trials: list[str]) -> list[dict[str, Any]]:
     journeys = Journeys(store, trials)
     return [
         {
-            "trial": trial,
+            "trial": printable(trial),
             "fingerprint": summary["fingerprint"],
-            "files": [{"file": f["file"], "sha256": f["sha256"]} for f in summary["files"]],
+            "files": [
+                {"file": printable(f["file"]), "sha256": f["sha256"]} for f in summary["files"]
+            ],
             **({"by_machine": True} if summary["by_machine"] else {}),
         }
         for trial, summary in sorted(journeys.summaries.items())
@@ -270,7 +295,7 @@ def _release_table(
     for one in inputs:
         rows |= {f"input.{one['trial']}/{f['file']}": f["sha256"] for f in one["files"]}
     frame = pd.DataFrame({"key": list(rows), "value": list(rows.values())})
-    return conform(frame.assign(release_id=release_id), "release")
+    return _visible(conform(frame.assign(release_id=release_id), "release"))
 
 
 def _write_parquet(folder: Path, tables: dict[str, pd.DataFrame]) -> None:

@@ -1,10 +1,9 @@
-"""Disclosure rules for everything derived from participant rows, before it is published.
+"""Disclosure rules for counts derived from participant rows, and for pools of them.
 
 Profiles: `rounded` (default) redacts counts of 7 or fewer and rounds the others to the nearest
 5; `basic` redacts counts below 5; `none` and `published` leave counts as they are; a
-manifest that asks for any profile gives its reason. Effects of trials under a rounding
-profile are published with three decimals, so that exact counts cannot be solved from them;
-pooled numbers are not rounded.
+manifest that asks for any profile gives its reason. What is published of effects is in
+`validations.protected_effects`.
 """
 
 from __future__ import annotations
@@ -13,13 +12,19 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from validations.manifest.vocabulary import DisclosureProfile
 
 REDACT_UP_TO = {DisclosureProfile.ROUNDED: 7, DisclosureProfile.BASIC: 4}
 ROUND_TO = {DisclosureProfile.ROUNDED: 5, DisclosureProfile.BASIC: 1}
-EFFECT_DECIMALS, COARSE_DECIMALS = 3, 2
-_NATURAL = ("OR", "RR", "RD")
+MEAN_DECIMALS, POOL_DECIMALS = 2, 2
+GROUP = 3
+"""So many neighboring counts of events are published as one, where one of them is small."""
+NATURAL = ("OR", "RR", "RD")
+GROUPED = "counts withheld; the effect is made from counts in groups of three"
+TOO_SMALL = "an arm is too small to publish"
+ONE_TRIAL = "rests on one confidential trial whose counts are withheld"
 
 _COUNTS = {
     "trials": ["n_analyzed"],
@@ -27,42 +32,17 @@ _COUNTS = {
     "intention_outcomes": ["n1", "n2"],
     "behavior_outcomes": ["n1", "n2"],
     "upstream_outcomes": ["n1", "n2"],
-    "effects": ["n1", "n2"],
-    "paired_effects": ["rho_n"],
-    "participant_checks": ["n"],
 }
 _EVENTS = ("events1", "events2")
-_EFFECT_NUMBERS = {
-    "effects": ["yi", "vi", "sei", "ci_lb", "ci_ub"],
-    "effect_covariances": ["covariance", "correlation"],
-    "assumed_covariances": ["covariance"],
-    "participant_checks": ["estimate", "statistic", "pvalue"],
-    "paired_effects": [
-        "upstream_yi",
-        "upstream_vi",
-        "behavior_yi",
-        "behavior_vi",
-        "covariance",
-        "rho_within_arm",
-        "rho_latent",
-        "rho_variance",
-        "correlation_of_estimates",
-        "difference",
-        "difference_vi",
-    ],
-    "intention_outcomes": [
-        "m1",
-        "sd1",
-        "m2",
-        "sd2",
-        "adjusted_difference",
-        "sd_pooled",
-        "covariate_r",
-    ],
-}
-_EFFECT_NUMBERS["behavior_outcomes"] = _EFFECT_NUMBERS["intention_outcomes"]
-_EFFECT_NUMBERS["upstream_outcomes"] = _EFFECT_NUMBERS["intention_outcomes"]
-_REPEATING = ("paired_effects", "effect_covariances", "assumed_covariances")
+_MEANS = (("m1", "sd1"), ("m2", "sd2"), ("adjusted_difference", "sd_pooled"))
+_NUMBERS = [
+    "n_analyzed",
+    "n1",
+    "n2",
+    *_EVENTS,
+    *(c for pair in _MEANS for c in pair),
+    "covariate_r",
+]
 _CELLS = ["inclined_actors", "inclined_abstainers", "disinclined_actors", "disinclined_abstainers"]
 
 
@@ -76,10 +56,21 @@ def protect_count(count: float, profile: DisclosureProfile) -> float:
     return float(base * round(count / base))
 
 
+def hidden_up_to(profile: DisclosureProfile) -> int:
+    """Cells of a binary outcome that hide all its events: those of the groups with a redacted
+    count, so that a hidden count never stands alone in its group."""
+    return GROUP * (REDACT_UP_TO[profile] // GROUP) + GROUP - 1
+
+
+def confidential(profiles: Mapping[str, DisclosureProfile]) -> dict[str, DisclosureProfile]:
+    """The trials whose profile changes what is published."""
+    return {trial: one for trial, one in profiles.items() if one in REDACT_UP_TO}
+
+
 def protect_table(
     frame: pd.DataFrame, name: str, profiles: Mapping[str, DisclosureProfile]
 ) -> pd.DataFrame:
-    """Apply the profile of each trial to the rows that rest on participant rows.
+    """Apply the profile of each trial to rows of counts and means that rest on participant rows.
 
     profiles: trial_id -> profile, only for trials with participant rows. The column `withheld`
     says what was changed.
@@ -87,75 +78,87 @@ def protect_table(
     out = frame.copy()
     if "withheld" not in out:
         out["withheld"] = ""
-    if out.empty or not profiles:
+    if out.empty:
         return out
-    for trial, profile in profiles.items():
-        if profile not in REDACT_UP_TO:
-            continue
+    for column in set(_NUMBERS) & set(out.columns):
+        out[column] = pd.to_numeric(out[column]).astype(float)
+    for trial, profile in confidential(profiles).items():
         rows = (out["trial_id"] == trial).to_numpy()
-        if not rows.any():
-            continue
-        _protect_rows(out, rows, name, profile)
+        if rows.any():
+            _protect_rows(out, rows, name, profile)
     return out
 
 
-def protect_pools(frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]) -> pd.DataFrame:
-    """Results that rest on one trial are that trial's effect: treat them as such where a profile
-    rounds. Pools and gaps of one trial and results with one trial left out are rounded; a pool
-    of one trial on a natural scale is withheld, whosever trial it is."""
-    if not any(profile in REDACT_UP_TO for profile in profiles.values()):
-        return frame
-    out = frame.copy()
-    alone = _rests_on_one_trial(out)
-    numbers = [c for c in out.columns if pd.api.types.is_float_dtype(out[c])]
-    out.loc[alone, numbers] = out.loc[alone, numbers].round(COARSE_DECIMALS)
-    if "measure" in out:
-        natural = alone & out["measure"].isin(_NATURAL).to_numpy()
-        out.loc[natural, numbers] = np.nan
-        out.loc[natural, "status"] = "withheld"
-    return out
+def keep_digits(values: ArrayLike, decimals: int, digits: int = 2) -> NDArray[np.float64]:
+    """Values with so many decimals, small ones with so many significant digits: never 0 unless
+    they are."""
+    given = np.asarray(values, dtype=float)
+    return round_by(given, given, decimals, digits)
 
 
-def _rests_on_one_trial(frame: pd.DataFrame) -> np.ndarray:
-    if "k_trials" in frame:
-        return np.asarray(frame["k_trials"] == 1)
-    if "k_upstream" in frame:
-        return np.asarray((frame["k_upstream"] <= 1) | (frame["k_behavior"] <= 1))
-    return np.ones(len(frame), dtype=bool)
+def round_by(
+    values: ArrayLike, scale: ArrayLike, decimals: int, digits: int = 2
+) -> NDArray[np.float64]:
+    """Values with so many decimals, or with more where the first `digits` digits of their scale
+    (a standard error, an SD) stand further back."""
+    given, size = (np.asarray(x, dtype=float) for x in (values, scale))
+    known = np.isfinite(size) & (size != 0)
+    back = np.floor(np.log10(np.abs(np.where(known, size, 1.0))))
+    places = np.clip(np.maximum(decimals, digits - 1 - back), 0, 300)
+    rounded = [
+        round(float(v), int(p)) if np.isfinite(v) else float(v)
+        for v, p in zip(
+            np.atleast_1d(given), np.broadcast_to(places, given.shape or (1,)), strict=True
+        )
+    ]
+    return np.array(rounded).reshape(given.shape)
 
 
 def _protect_rows(
     out: pd.DataFrame, rows: np.ndarray, name: str, profile: DisclosureProfile
 ) -> None:
-    def protected(column: str) -> np.ndarray:
-        values = pd.to_numeric(out.loc[rows, column]).to_numpy(dtype=float)
-        return np.array([protect_count(value, profile) for value in values])
+    def numbers(column: str) -> np.ndarray:
+        return np.asarray(pd.to_numeric(out.loc[rows, column]).to_numpy(dtype=float))
 
+    said = np.full(int(rows.sum()), f"counts and effects {profile.value} for disclosure", object)
     if "events1" in out:
         _protect_events(out, rows, profile)
+    if "m1" in out:
+        small = too_small(numbers("n1"), numbers("n2"), profile)
+        said[small] = TOO_SMALL
+        _protect_means(out, rows, small)
     for column in _COUNTS.get(name, []):
-        out.loc[rows, column] = protected(column)
-    for column in _EFFECT_NUMBERS.get(name, []):
-        # A mean of whole scores with three decimals can be turned back into a sum and an n.
-        # Pairs and covariances repeat the effects of binary outcomes, which are coarser.
-        coarse = column[:-1] in ("m", "sd") or name in _REPEATING
-        decimals = COARSE_DECIMALS if coarse else EFFECT_DECIMALS
-        out.loc[rows, column] = pd.to_numeric(out.loc[rows, column]).round(decimals)
-    if name == "effects":
-        _protect_binary_effects(out, rows)
-    out.loc[rows, "withheld"] = f"counts and effects {profile.value} for disclosure"
+        out.loc[rows, column] = [protect_count(value, profile) for value in numbers(column)]
+    out.loc[rows, "withheld"] = said
 
 
-def _protect_binary_effects(out: pd.DataFrame, rows: np.ndarray) -> None:
-    """Effects of binary outcomes and their variances together give the counts back: the natural
-    scales are withheld, the common scale is coarsened."""
-    natural = rows & out["measure"].isin(_NATURAL).to_numpy()
-    binary = set(out.loc[natural, "outcome_row_id"])
-    out.loc[natural, ["yi", "vi", "sei", "ci_lb", "ci_ub"]] = np.nan
-    out.loc[natural, "reason"] = "withheld: with its variance it would give counts away"
-    common = rows & out["outcome_row_id"].isin(binary).to_numpy() & ~natural
-    numbers = ["yi", "vi", "sei", "ci_lb", "ci_ub"]
-    out.loc[common, numbers] = out.loc[common, numbers].round(COARSE_DECIMALS)
+def too_small(
+    n1: NDArray[np.float64], n2: NDArray[np.float64], profile: DisclosureProfile
+) -> NDArray[np.bool_]:
+    """Rows with an arm of so few persons that its statistics are their answers."""
+    return np.asarray(np.fmin(n1, n2) <= REDACT_UP_TO[profile])
+
+
+def _protect_means(out: pd.DataFrame, rows: np.ndarray, small: NDArray[np.bool_]) -> None:
+    """A mean of whole scores with three decimals can be turned back into a sum and an n."""
+    for mean, sd in _MEANS:
+        scale = pd.to_numeric(out.loc[rows, sd]).to_numpy(dtype=float)
+        for column in (mean, sd):
+            values = pd.to_numeric(out.loc[rows, column]).to_numpy(dtype=float)
+            shown = round_by(values, scale, MEAN_DECIMALS)
+            out.loc[rows, column] = np.where(small, np.nan, shown)
+    r = pd.to_numeric(out.loc[rows, "covariate_r"]).to_numpy(dtype=float)
+    out.loc[rows, "covariate_r"] = np.where(small, np.nan, np.round(r, MEAN_DECIMALS))
+
+
+def has_small_cell(counts: tuple[float, float, float, float], profile: DisclosureProfile) -> bool:
+    """Whether events or non-events of an arm are so few that all events are withheld.
+
+    counts: events and persons of the intervention, then of the comparator arm.
+    """
+    events1, n1, events2, n2 = counts
+    cells = (events1, n1 - events1, events2, n2 - events2)
+    return any(cell <= hidden_up_to(profile) for cell in cells)
 
 
 def _protect_events(out: pd.DataFrame, rows: np.ndarray, profile: DisclosureProfile) -> None:
@@ -163,12 +166,12 @@ def _protect_events(out: pd.DataFrame, rows: np.ndarray, profile: DisclosureProf
     (the others would give it away by subtraction)."""
     columns = ["events1", "n1", "events2", "n2"]
     numbers = out.loc[rows, columns].to_numpy(dtype=float)
-    safe = []
-    for events1, n1, events2, n2 in numbers:
-        cells = [events1, n1 - events1, events2, n2 - events2]
-        protected = [protect_count(cell, profile) for cell in cells]
-        hidden = bool(np.isnan(protected).any())
-        safe.append([np.nan, np.nan] if hidden else [protected[0], protected[2]])
+    safe = [
+        [np.nan, np.nan]
+        if has_small_cell((row[0], row[1], row[2], row[3]), profile)
+        else [protect_count(row[0], profile), protect_count(row[2], profile)]
+        for row in numbers
+    ]
     out.loc[rows, list(_EVENTS)] = np.array(safe, dtype=float).reshape(-1, 2)
 
 

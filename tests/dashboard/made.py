@@ -8,7 +8,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,15 @@ from analysis.synthesis.sensitivity import sensitivity
 from analysis.synthesis.specifications import specifications
 from dashboard.app import make_app
 from dashboard.security import Access
-from validations.disclosure import protect_pools, protect_table
+from validations.disclosure import protect_table
 from validations.manifest.vocabulary import DisclosureProfile
+from validations.protected_effects import Linked, protect_linked
+from validations.protected_pools import protect_pools
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
 Row = dict[str, Any]
 GRID = (0.0, 0.5, 0.8)
 SETTINGS = AnalysisSettings(correlation_grid=GRID)
-_PROTECTED = ("trials", "effects", "effect_covariances", "assumed_covariances", "paired_effects")
 _POOLS = ("pooled_effects", "moderator_effects", "gap_estimates", "sensitivity", "influence",
           "specifications")  # fmt: skip
 
@@ -243,10 +244,12 @@ def _tables(
             made["specifications"] = specifications(stack_at, settings)
         frames |= {name: conform(pd.DataFrame(listed), name) for name, listed in made.items()}
     profiles = {t.id: t.profile for t in trials if t.profile != DisclosureProfile.NONE}
-    for name in _PROTECTED:
-        frames[name] = conform(protect_table(frames[name], name, profiles), name)
+    frames["trials"] = conform(protect_table(frames["trials"], "trials", profiles), "trials")
+    exact = Linked(**{f.name: frames[f.name] for f in fields(Linked)})
+    linked = vars(protect_linked(exact, frames["behavior_outcomes"], profiles))
+    frames |= {name: conform(frame, name) for name, frame in linked.items()}
     for name in _POOLS:
-        frames[name] = conform(protect_pools(frames[name], profiles), name)
+        frames[name] = conform(protect_pools(frames[name], profiles, frames["effects"]), name)
     return frames
 
 

@@ -33,9 +33,10 @@ def test_a_trial_that_is_gone_is_named_and_takes_its_share(copy_of_small: Home) 
     for result in explained:
         shares = {step["name"]: step["shift"] for step in result["steps"]}
         assert abs(sum(shares.values()) - (result["new"] - result["old"])) < 1e-9
-        # A trial left and nothing else happened: the change is its, but for published decimals.
+        # A trial left and nothing else happened: the change is its, but for what is published of
+        # the confidential trial beside it, whose few events stand in groups.
         removed, corrected, added, _ = shares.values()
-        assert abs(removed - (result["new"] - result["old"])) < 1e-4
+        assert abs(removed - (result["new"] - result["old"])) < 0.01
         assert (corrected, added) == (0.0, 0.0)
     assert any(abs(result["steps"][0]["shift"]) > 1e-3 for result in explained)
 

@@ -97,8 +97,20 @@ def test_the_likelier_row_holds_more_of_the_declared_names() -> None:
 
 
 def test_only_plausible_names_may_be_listed() -> None:
-    names = ["id", "3", "web", "a@b", "\x1b[31mred", "n" * 65, "", "web.1", "P000123", "note"]
-    body = [["P1", "2", "web", "", "", "", "", "web", "", ""]]
+    names = [
+        "id",
+        "3",
+        "web",
+        "a@b",
+        "\x1b[31mred",
+        "n" * 65,
+        "",
+        "web.1",
+        "P000123",
+        "born 1960-3-1",
+        "note",
+    ]
+    body = [["P1", "2", "web", "", "", "", "", "web", "", "", ""]]
     assert nameable(names, body) == ("id", "note")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
+from assets.sources import statistics_files
 from pipelines import exits
 from tests.builders import Recipe, arm_trial, participant_trial
 
@@ -28,6 +30,15 @@ def _spreadsheet(sheet: str = "Sheet1") -> bytes:
     buffer = io.BytesIO()
     _table().to_excel(buffer, index=False, sheet_name=sheet)
     return buffer.getvalue()
+
+
+def _boasting() -> bytes:
+    """An SPSS file whose number of cases is damaged."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.sav"
+        pyreadstat.write_sav(_table(), path)
+        data = path.read_bytes()
+    return data[:80] + (134_217_788).to_bytes(4, "little") + data[84:]
 
 
 def _headerless() -> bytes:
@@ -99,6 +110,21 @@ FILES = [
         ["a spreadsheet or zip archive, not text", "its own extension"],
     ),
     ("PDF named csv", P.having("people.csv", b"%PDF-1.7 x"), ["a PDF, not text"]),
+    (
+        "blank cells",
+        P.having("people.csv", ",,,,\n,,,,\n"),
+        ["empty but for blank cells", "export it again"],
+    ),
+    (
+        "quoted cells and semicolons",
+        P.having("people.csv", '"person";"group";"intend"\n"P001";"letter";"3"\n'),
+        ["separated by semicolons, not by commas", "format.delimiter"],
+    ),
+    (
+        "more rows than bytes",
+        _named("people.sav", _boasting()),
+        ["134,217,788 rows, more than its bytes can hold", "export it again"],
+    ),
     ("kind unknown", _named("people.pdf", b"%PDF-1.7 x"), ["files ending in .pdf", ".csv, .dta"]),
     (
         "cut spreadsheet",
@@ -231,6 +257,29 @@ def test_blank_lines_above_the_header_are_passed_over(read: Check, above: str) -
     # Rows keep their numbers in the file.
     row = 5 + lines.count("\n")
     read(P.having("people.csv", lines + wrong)).says(f"row {row}")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(read: Check) -> None:
+    recipe = P.but("file: people.csv", "file: people.csv\n    format: {encoding: latin-1}")
+    assert read(recipe.having("people.csv", ("\ufeff" + CSV).encode())).text == ""
+
+
+def test_a_tsv_of_commas_is_read_where_the_manifest_says_so(read: Check) -> None:
+    assert read(_named("people.tsv", CSV.encode(), '{delimiter: ","}')).text == ""
+    assert read(_named("people.tsv", CSV.replace(",", "\t").encode()).called("other")).text == ""
+
+
+@pytest.mark.parametrize("kind", ["parquet", "sav"])
+def test_files_of_too_many_cells_are_refused(
+    read: Check, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"whole.{kind}"
+    write = {"parquet": pd.DataFrame.to_parquet, "sav": pyreadstat.write_sav}[kind]
+    write(_table(), path)
+    monkeypatch.setattr(statistics_files, "MOST_CELLS", 299)
+    answer = read(_named(f"people.{kind}", path.read_bytes()))
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
+    answer.says("60 rows of 5 columns", "at most 299 cells", "keep the columns")
 
 
 def test_a_spreadsheet_may_begin_with_blank_rows(read: Check) -> None:

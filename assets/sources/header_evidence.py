@@ -23,6 +23,7 @@ _DATE = re.compile(
     r"\d{1,4}[-/.]\s?\d{1,2}[-/.]\s?\d{1,4}\b.*|\d{1,2}:\d{2}.*|\d{4}-?W\d{2}.*"
     r"|\d{1,2}\.?[ -]?[^\W\d_]{3,9}\.?,?[ -]?\d{2,4}|[^\W\d_]{3,9}\.? \d{1,2},? \d{2,4}"
 )
+_DIGITS_OF_A_PERSON = re.compile(r"\d{5}|\d[-/.:]\d+[-/.:]\d")
 _WORDS_OF_ANSWERS = frozenset(
     ("yes", "no", "true", "false", "male", "female", "na", "nan", "none", "null", "missing")
 )
@@ -148,8 +149,8 @@ def likelier_row(rows: Sequence[Sequence[str]], at: int, declared: Declared) -> 
 def is_nameable(name: str, own_values: set[str]) -> bool:
     """Whether a column of a file may be named in a message.
 
-    It is a word of at most 64 visible characters: no number, date or address, no long run of
-    digits, and no text that stands among the values of its own column.
+    It is a word of at most 64 visible characters: no number, date or address, holds no date and no
+    long run of digits, and no text that stands among the values of its own column.
     """
     return (
         0 < len(name) <= _LONGEST_NAME
@@ -158,7 +159,7 @@ def is_nameable(name: str, own_values: set[str]) -> bool:
         and "\n" not in name
         and "\t" not in name
         and not is_value(name)
-        and re.search(r"\d{5}", name) is None
+        and _DIGITS_OF_A_PERSON.search(name) is None
         and folded(name) not in own_values
         and folded(_NUMBERED.sub("", name)) not in own_values
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
+from assets.sources import statistics_files
 from pipelines import exits
 from tests.builders import Recipe, arm_trial, participant_trial
 
@@ -28,6 +30,27 @@ def _spreadsheet(sheet: str = "Sheet1") -> bytes:
     buffer = io.BytesIO()
     _table().to_excel(buffer, index=False, sheet_name=sheet)
     return buffer.getvalue()
+
+
+def _boasting() -> bytes:
+    """An SPSS file whose number of cases is damaged."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.sav"
+        pyreadstat.write_sav(_table(), path)
+        data = path.read_bytes()
+    return data[:80] + (134_217_788).to_bytes(4, "little") + data[84:]
+
+
+def _headerless() -> bytes:
+    buffer = io.BytesIO()
+    _table().to_excel(buffer, index=False, header=False)
+    return buffer.getvalue()
+
+
+def _unnamed() -> bytes:
+    """As written from a file that was read without its header: the first person names columns."""
+    frame = pd.read_csv(io.StringIO(CSV.split("\n", 1)[1]))
+    return frame.to_parquet(None)
 
 
 def _named(name: str, content: bytes, file_format: str = "") -> Recipe:
@@ -87,6 +110,21 @@ FILES = [
         ["a spreadsheet or zip archive, not text", "its own extension"],
     ),
     ("PDF named csv", P.having("people.csv", b"%PDF-1.7 x"), ["a PDF, not text"]),
+    (
+        "blank cells",
+        P.having("people.csv", ",,,,\n,,,,\n"),
+        ["empty but for blank cells", "export it again"],
+    ),
+    (
+        "quoted cells and semicolons",
+        P.having("people.csv", '"person";"group";"intend"\n"P001";"letter";"3"\n'),
+        ["separated by semicolons, not by commas", "format.delimiter"],
+    ),
+    (
+        "more rows than bytes",
+        _named("people.sav", _boasting()),
+        ["134,217,788 rows, more than its bytes can hold", "export it again"],
+    ),
     ("kind unknown", _named("people.pdf", b"%PDF-1.7 x"), ["files ending in .pdf", ".csv, .dta"]),
     (
         "cut spreadsheet",
@@ -105,6 +143,44 @@ FILES = [
         "no such header row",
         A.but("file: table.csv", "file: table.csv\n    format: {header_row: 20}"),
         ["no header in row 20", "header_row"],
+    ),
+    (
+        "no header",
+        P.having("people.csv", CSV.split("\n", 1)[1]),
+        [
+            "[people.csv, row 1]",
+            "row 1 is not plausible as the header",
+            "none of the 4 columns that the manifest names",
+            "add a header row with the names of the columns (person, group, intend, visited)",
+            "set format.header_row: N",
+        ],
+    ),
+    (
+        "titles above the header",
+        P.having("people.csv", "Letters,,,,\nMay 2024,,,,\n" + CSV),
+        ["row 3 looks like the header, not row 1", "set format.header_row: 3"],
+    ),
+    (
+        "header row in the data",
+        P.but("file: people.csv", "file: people.csv\n    format: {header_row: 4}"),
+        ["row 1 looks like the header, not row 4", "set format.header_row: 1"],
+    ),
+    (
+        "header row blank",
+        P.but("file: people.csv", "file: people.csv\n    format: {header_row: 2}").having(
+            "people.csv", "\n\n" + CSV
+        ),
+        ["row 2, which format.header_row names, is blank", "set format.header_row: 3"],
+    ),
+    (
+        "spreadsheet without header",
+        _named("people.xlsx", _headerless()),
+        ["row 1 is not plausible as the header", "add a header row"],
+    ),
+    (
+        "parquet without names",
+        _named("people.parquet", _unnamed()),
+        ["the names of the columns are not plausible", "write the file again with the names"],
     ),
     (
         "column twice",
@@ -161,6 +237,66 @@ def test_a_linked_folder_out_of_the_folder(read: Check, tmp_path: Path) -> None:
     (folder / "people.csv").rename(tmp_path / "elsewhere" / "people.csv")
     (folder / "data").symlink_to(tmp_path / "elsewhere")
     read(folder).says("'data/people.csv' leads outside the trial folder")
+
+
+BLANK = {
+    "one": "\n",
+    "several": "\n \n\t\n",
+    "of cells": ",,,,\n",
+    "of quoted blanks": '" ",,\n',
+    "after a byte order mark": "\ufeff\n",
+}
+
+
+@pytest.mark.parametrize("above", BLANK)
+def test_blank_lines_above_the_header_are_passed_over(read: Check, above: str) -> None:
+    lines = BLANK[above]
+    wrong = CSV.replace("P004,letter", "P004,leter")
+    healthy = read(P.called("healthy").having("people.csv", lines + CSV))
+    assert (healthy.exit_code, healthy.text) == (exits.OK, "")
+    # Rows keep their numbers in the file.
+    row = 5 + lines.count("\n")
+    read(P.having("people.csv", lines + wrong)).says(f"row {row}")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(read: Check) -> None:
+    recipe = P.but("file: people.csv", "file: people.csv\n    format: {encoding: latin-1}")
+    assert read(recipe.having("people.csv", ("\ufeff" + CSV).encode())).text == ""
+
+
+def test_a_tsv_of_commas_is_read_where_the_manifest_says_so(read: Check) -> None:
+    assert read(_named("people.tsv", CSV.encode(), '{delimiter: ","}')).text == ""
+    assert read(_named("people.tsv", CSV.replace(",", "\t").encode()).called("other")).text == ""
+
+
+@pytest.mark.parametrize("kind", ["parquet", "sav"])
+def test_files_of_too_many_cells_are_refused(
+    read: Check, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"whole.{kind}"
+    write = {"parquet": pd.DataFrame.to_parquet, "sav": pyreadstat.write_sav}[kind]
+    write(_table(), path)
+    monkeypatch.setattr(statistics_files, "MOST_CELLS", 299)
+    answer = read(_named(f"people.{kind}", path.read_bytes()))
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
+    answer.says("60 rows of 5 columns", "at most 299 cells", "keep the columns")
+
+
+def test_a_spreadsheet_may_begin_with_blank_rows(read: Check) -> None:
+    buffer = io.BytesIO()
+    _table().replace("P004", "P005").to_excel(buffer, index=False, startrow=3)
+    answer = read(_named("people.xlsx", buffer.getvalue()))
+    answer.says("rows 8 and 9")
+    answer.does_not_say("header")
+
+
+def test_missing_columns_of_a_doubtful_kind_are_counted(read: Check) -> None:
+    header, rows = CSV.split("\n", 1)
+    odd = header.replace("site,", "1960-03-01,").replace("visited", "mail@x.example")
+    answer = read(P.having("people.csv", f"{odd}\n{rows}"))
+    assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
+    answer.says("the column 'visited'", "columns: person, group, intend and 2 more")
+    answer.does_not_say("1960", "mail")
 
 
 def test_all_missing_columns_are_told_at_once_with_the_nearest_name(read: Check) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipelines import exits
 from tests.builders import (
@@ -16,6 +17,8 @@ from tests.builders import (
     participant_trial,
     write_trial,
 )
+from validations.errors import TrialFileError
+from validations.manifest import load_manifest, yaml_reader
 
 from .conftest import Answer
 
@@ -58,6 +61,34 @@ YAML = [
         "line 4",
         "alias",
     ),
+    ("brackets", P.but("label: Small 2024", "label: " + "[" * 50_000), "line 3", "32 levels"),
+    ("maps", P.but("label: Small 2024", "label: " + "{a: " * 4_000), "line 3", "32 levels"),
+    ("dashes", P.but("label: Small 2024", "label:\n  " + "- " * 4_000), "line 4", "32 levels"),
+    ("questions", P.but("label: Small 2024", "label:\n  " + "? " * 4_000), "line 4", "plain text"),
+    (
+        "block",
+        P.but("label: Small 2024", "label:\n" + "\n".join(" " * i + "a:" for i in range(1, 900))),
+        "line 35",
+        "32 levels",
+    ),
+    (
+        "values",
+        P.but("label: Small 2024", "label: [" + "1," * 30_000 + "]"),
+        "line 3",
+        "more than 20,000 keys and values",
+    ),
+    (
+        "long number",
+        P.but("label: Small 2024", "label: " + "9" * 100_000),
+        "line 3",
+        "too long (100,000 characters)",
+    ),
+    ("large number", P.but("label: Small 2024", "label: 1e400"), "line 3", "too large"),
+    ("NUL", P.but("label: Small 2024", "label: a\0b"), "line 3", "U+0000"),
+    ("escape", P.but("label: Small 2024", "label: \x1b[31m"), "line 3", "U+001B"),
+    ("half a character", P.but("label: Small 2024", 'label: "\\ud800"'), "line 3", "character"),
+    ("directive", P.but("label: Small 2024", "label:\n%TAG !a! b"), "line 4", "begins with %"),
+    ("second document", P.but("arms:", "---\narms:"), "line 7", "second document"),
     (
         "duplicate key",
         P.but("topic: help_seeking\n", "topic: help_seeking\ntopic: other\n"),
@@ -74,6 +105,59 @@ def test_yaml_that_is_refused(check: Check, recipe: Recipe, line: str, words: st
     answer = check(recipe)
     assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
     answer.says(f"[trial.yaml, {line}]", words)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "line", "words"), [c[1:] for c in YAML], ids=[c[0] for c in YAML]
+)
+def test_the_parser_in_python_says_the_same(
+    monkeypatch: pytest.MonkeyPatch, recipe: Recipe, line: str, words: str
+) -> None:
+    monkeypatch.setattr(yaml_reader, "_Parser", yaml.SafeLoader)
+    with pytest.raises(yaml_reader.YamlFaultError) as caught:
+        yaml_reader.read_yaml(recipe.manifest)
+    assert words in f"not usable yaml: {caught.value}"
+    assert abs(int(line.split()[1]) - (caught.value.line or 0)) <= 1
+
+
+def test_deep_nesting_has_a_rule_of_its_own(tmp_path: Path) -> None:
+    fits = "label: " + "[" * (yaml_reader.MOST_LEVELS - 1) + "]" * (yaml_reader.MOST_LEVELS - 1)
+    assert yaml_reader.read_yaml(fits).line(("label", 0)) == 1
+    folder = P.but("label: Small 2024", fits.replace("[", "[[", 1).replace("]", "]]", 1)).write(
+        tmp_path
+    )
+    with pytest.raises(TrialFileError) as caught:
+        load_manifest(folder)
+    assert [(one.rule_id, one.row) for one in caught.value.findings] == [("manifest_too_deep", 3)]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        P.but("type: parallel", "type: " + "x" * 400_000),
+        P.but("label: Small 2024", "label: a\n" + '? "' + "k" * 400_000 + '"\n: 1'),
+        P.but("id: control", "id: " + "A" * 400_000),
+        P.but("    column: visited", "    column: visited\n    source: " + "s" * 400_000),
+        P.but("arms:\n", "arms:\n" + "  - {id: control, role: nothing}\n" * 2_000),
+        P.but("arms:\n", "arms:\n" + "  - {id: letter, role: usual_care}\n" * 2_000),
+        P.but("topic: help_seeking", "\n".join(f"k{i}: 1" for i in range(9_000))),
+    ],
+    ids=["word", "key", "id", "source", "many words", "many ids", "many keys"],
+)
+def test_a_manifest_of_any_size_is_answered_shortly(tmp_path: Path, recipe: Recipe) -> None:
+    with pytest.raises(TrialFileError) as caught:
+        load_manifest(recipe.write(tmp_path))
+    findings = caught.value.findings
+    assert 1 <= len(findings) <= 51
+    assert max(len(one.message) for one in findings) <= 700
+    assert max(len(one.fix) for one in findings) <= 700
+
+
+def test_a_manifest_in_utf16_is_told_so(tmp_path: Path) -> None:
+    folder = P.write(tmp_path)
+    (folder / "trial.yaml").write_bytes(P.manifest.encode("utf-16"))
+    with pytest.raises(TrialFileError, match="looks like UTF-16"):
+        load_manifest(folder)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "just words\n"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from assets.sources.header_evidence import (
@@ -14,7 +16,10 @@ from assets.sources.header_evidence import (
     nameable,
 )
 from assets.sources.headers import Cells, missing_columns, with_header
+from assets.sources.reading import declared_columns
 from assets.sources.unreadable import UnreadableError
+from tests.builders import PROVENANCE, participant_trial
+from validations.manifest import load_manifest
 from validations.manifest.model import FileFormat
 
 PEOPLE = Declared(("id", "arm", "score", "acted"), participants=True)
@@ -97,8 +102,20 @@ def test_the_likelier_row_holds_more_of_the_declared_names() -> None:
 
 
 def test_only_plausible_names_may_be_listed() -> None:
-    names = ["id", "3", "web", "a@b", "\x1b[31mred", "n" * 65, "", "web.1", "P000123", "note"]
-    body = [["P1", "2", "web", "", "", "", "", "web", "", ""]]
+    names = [
+        "id",
+        "3",
+        "web",
+        "a@b",
+        "\x1b[31mred",
+        "n" * 65,
+        "",
+        "web.1",
+        "P000123",
+        "born 1960-3-1",
+        "note",
+    ]
+    body = [["P1", "2", "web", "", "", "", "", "web", "", "", ""]]
     assert nameable(names, body) == ("id", "note")
 
 
@@ -164,3 +181,30 @@ def test_missing_columns_count_what_they_may_not_name() -> None:
     (none,) = missing_columns(wanted, ["Anna", "grp1", "3"], [], "a.csv")
     assert none.fix == "the file has 3 columns"
     assert missing_columns({"arm": ["id"]}, ["id"], [], "a.csv") == []
+
+
+def test_a_row_that_holds_as_many_names_is_no_likelier_one() -> None:
+    half = ["id", "arm", "x", "y"]
+    assert likelier_row([half, *ROWS, half], 4, PEOPLE) is None
+
+
+def test_a_numbered_name_among_its_own_values_is_not_listed() -> None:
+    assert nameable(["site_2", "wave_2"], [["site_2", "first"]]) == ("wave_2",)
+
+
+def test_everything_a_manifest_names_for_a_file_is_declared(tmp_path: Path) -> None:
+    recipe = participant_trial().but(
+        "    column: intend\n",
+        "    column: intend\n    baseline_column: before\n    item_columns: [i1, i2]\n",
+    )
+    recipe = recipe.but(
+        "    columns:\n",
+        "    recode: {ward: {a: b}}\n    where: {wave: ['2']}\n    columns:\n",
+    )
+    recipe = recipe.but(PROVENANCE, PROVENANCE + "moderators: [{name: age, column: years}]\n")
+    manifest = load_manifest(recipe.write(tmp_path))
+    declared = declared_columns(manifest, manifest.sources[0])
+    assert declared.participants
+    assert set(declared.columns) == {
+        "person", "group", "intend", "before", "i1", "i2", "visited", "ward", "wave", "years",
+    }  # fmt: skip

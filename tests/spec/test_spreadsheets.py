@@ -97,6 +97,14 @@ def test_formulas_are_looked_for_below_the_header_only(tmp_path: Path) -> None:
     assert finding.message.startswith("row 6 hold")
 
 
+def test_formulas_above_the_header_do_not_matter(tmp_path: Path) -> None:
+    def put(sheet: Any) -> None:
+        sheet.insert_rows(1)
+        sheet["B1"] = "=1+1"
+
+    assert read(tmp_path, book(put), header_row=2).findings == ()
+
+
 def test_rows_outside_the_extent_that_a_sheet_declares_are_read(tmp_path: Path) -> None:
     rows = "".join(
         f'<row r="{i}"><c r="A{i}"><v>{i}</v></c><c r="B{i}"><v>2</v></c></row>'

@@ -92,7 +92,7 @@ def test_unknown_choices_name_the_known_ones(choice: dict[str, str]) -> None:
         ([[0.04, 0.06], [0.06, 0.09]], "trial B: the sampling covariance matrix is not positive"),
         ([[0.04, 0.07], [0.07, 0.09]], "trial B: the sampling covariance matrix is not positive"),
         ([[0.04, 0.0], [0.0, 0.0]], "trial B: sampling variances must be finite and above 0"),
-        ([[0.04, math.nan], [0.0, 0.09]], "trial B: sampling variances must be finite"),
+        ([[0.04, math.nan], [0.0, 0.09]], "trial B: sampling covariances must be finite"),
     ],
 )
 def test_impossible_covariances_name_the_trial(block: list[list[float]], message: str) -> None:

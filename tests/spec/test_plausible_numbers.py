@@ -64,6 +64,7 @@ def test_every_printed_percent_gives_back_its_count(n: int, decimals: int) -> No
 def test_a_percent_of_no_count_has_no_events() -> None:
     assert math.isnan(whole_events(45.5, 1, 100))
     assert math.isnan(whole_events(0.45, 2, 100))
+    assert math.isnan(whole_events(45, 0, 9))  # 4 of 9 are 44.44 percent
     assert math.isnan(whole_events(100.5, 1, 100))
     assert math.isnan(whole_events(50, 0, 0))
     assert math.isnan(whole_events(math.nan, 0, 10))

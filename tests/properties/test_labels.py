@@ -351,6 +351,12 @@ def test_designs_of_numbers_whatever_holds_them(data: st.DataObject) -> None:
     assert refusal.value.rows == [row]
 
 
+def test_a_missing_scalar_of_arrow_is_missing() -> None:
+    with pytest.raises(RowError, match="must be known for every effect") as refusal:
+        as_labels(["a", pa.scalar(None, pa.string())], 2, "cluster")
+    assert refusal.value.rows == [1]
+
+
 def test_masked_numbers_are_missing() -> None:
     masked = np.ma.array([0.1, 0.2, 0.3], mask=[False, True, False])
     assert np.isnan(as_vector(masked, "yi")[1]) and as_vector(masked, "yi")[2] == 0.3

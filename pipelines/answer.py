@@ -164,7 +164,26 @@ def side_note(release: ReleaseFiles) -> str:
     ]
     if parts:
         notes.append(f"findings: {', '.join(parts)}")
+    if unforeseen := unforeseen_note(findings):
+        notes.insert(0, unforeseen)
     return "; ".join(notes)
+
+
+def unforeseen_note(findings: pd.DataFrame) -> str:
+    """How much is missing because an error was unforeseen or the machine gave out; empty for
+    nothing. findings: rows of the table."""
+    count = findings["rule_id"].value_counts()
+    told = (
+        ("unforeseen_error", "trial", "left out for an error that nobody foresaw"),
+        ("machine_fault", "trial", "not read because memory, disk or files gave out"),
+        ("synthesis_failed", "table", "of a synthesis missing for an error that nobody foresaw"),
+    )
+    parts = [
+        f"{count[rule]} {what}{'' if count[rule] == 1 else 's'} {why}"
+        for rule, what, why in told
+        if rule in count
+    ]
+    return "; ".join(parts)
 
 
 def others(release: ReleaseFiles) -> list[str]:

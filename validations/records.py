@@ -292,6 +292,13 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
         ),
         (
             RowRule(
+                "arms_told_apart",
+                "the row does not say which arms it compares, and the manifest allows several "
+                "comparisons",
+                "give `intervention` and `comparator` in columns or under `values:`",
+                ("intervention", "comparator"),
+            ),
+            RowRule(
                 "arms_declared",
                 "an arm is not one of the arms of the manifest",
                 "declare them under `arms:` or translate their text under `recode:`",

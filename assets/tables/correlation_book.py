@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.dependent.covariances import latent_from_phi, latent_from_point_biserial
 from analysis.effect_sizes import smd_to_correlation, within_arm_correlation
+from analysis.gap.participants import NEAR_PERFECT
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record
 from assets.tables.arms import Manifests
@@ -15,8 +16,6 @@ from assets.tables.participants import ParticipantFacts
 from validations.manifest.model import PairCorrelation, TrialManifest
 from validations.manifest.vocabulary import CorrelationOrigin
 
-NEAR_PERFECT = 0.95
-"""From this size on a correlation within arms is told and decides nothing."""
 EXACT = {"participant_rows", "intention_by_action"}
 """Kinds of data that give the joint distribution of the outcomes."""
 Outcomes = dict[str, Record]

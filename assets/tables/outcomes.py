@@ -3,6 +3,7 @@ everything an effect needs. Intention and behavior go to separate tables."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from assets.sources.staging import slug
 from assets.tables.arms import Manifests, row_weeks
-from assets.tables.participants import ParticipantFacts, comparisons_of
+from assets.tables.participants import ParticipantFacts, arms_of_row, comparisons_of
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, DesignType
 from validations.tables import made_columns
@@ -95,11 +96,15 @@ def _from_arms(
         "timepoint",
         "basis",
     ]
+    made = zip(arms["trial_id"], arms["comparison"], strict=True)
+    suffixes = dict(zip(made, _suffixes(arms["trial_id"], arms["comparison"]), strict=True))
     rows = []
     for key, group in arms.groupby(keys, sort=False, dropna=False):
         named = dict(zip(keys, key, strict=True))
         manifest = manifests[named["collection_id"]]
         by_arm = {str(arm["arm"]): arm for arm in group.to_dict("records")}
+        # Groups of a review have no names: each comparison of a study has its own two.
+        own = "" if manifest.arms else suffixes[(named["trial_id"], named["comparison"])]
         for intervention, comparator in comparisons_of(manifest):
             if intervention not in by_arm or comparator not in by_arm:
                 continue
@@ -108,8 +113,8 @@ def _from_arms(
             row |= {k: v for k, v in named.items() if k in _CORE}
             row |= {
                 "outcome_id": named["outcome"],
-                "intervention_arm": intervention,
-                "comparator_arm": comparator,
+                "intervention_arm": intervention + own,
+                "comparator_arm": comparator + own,
                 "reported_statistic": "",
                 "favors": "",
                 "n1": one["n"],
@@ -155,17 +160,18 @@ def _from_reported(reported: pd.DataFrame, manifests: Manifests) -> pd.DataFrame
         out[name] = text(name)
     out["reported_statistic"] = text("statistic")
     out["outcome_id"] = text("outcome")
-    suffix = out["comparison"].map(lambda c: f"_{slug(c)}" if c else "")
-    control = text("control_group").map(lambda c: f"_{slug(c)}" if c else "")
-    named = [len(manifests[c].arms) > 0 for c in reported["collection_id"]]
-    out["intervention_arm"] = text("intervention").where(
-        text("intervention") != "",
-        _only_arm(reported, manifests, 0).where(named, "intervention" + suffix),
-    )
-    own_control = control.where(control != "", suffix)
-    out["comparator_arm"] = text("comparator").where(
-        text("comparator") != "",
-        _only_arm(reported, manifests, 1).where(named, "comparator" + own_control),
+    suffix = _suffixes(out["trial_id"], out["comparison"])
+    control = _suffixes(out["trial_id"], text("control_group"))
+    arms = [
+        arms_of_row(manifests[c], one, two) or ("", "")
+        for c, one, two in zip(
+            out["collection_id"], text("intervention"), text("comparator"), strict=True
+        )
+    ]
+    one, two = (pd.Series([pair[i] for pair in arms], out.index, dtype=object) for i in (0, 1))
+    out["intervention_arm"] = one.where(one != "", "intervention" + suffix)
+    out["comparator_arm"] = two.where(
+        two != "", "comparator" + control.where(control != "", suffix)
     )
     out["weeks"] = row_weeks(reported.assign(outcome=out["outcome_id"]), manifests)
     out["basis"] = "reported_effects"
@@ -179,13 +185,23 @@ def _from_reported(reported: pd.DataFrame, manifests: Manifests) -> pd.DataFrame
     return out[_CORE]
 
 
-def _only_arm(reported: pd.DataFrame, manifests: Manifests, position: int) -> pd.Series:
-    """The arm of the first declared comparison, for effects that name no arms."""
-    arms = []
-    for collection in reported["collection_id"]:
-        pairs = comparisons_of(manifests[collection])
-        arms.append(pairs[0][position] if pairs else "")
-    return pd.Series(arms, index=reported.index)
+def _suffixes(trials: pd.Series, labels: pd.Series) -> pd.Series:
+    """What tells the groups of comparisons apart: `_` and the label as an identifier, with a mark
+    where labels of one trial differ only in signs; empty for no label."""
+    named: dict[tuple[str, str], set[str]] = {}
+    for trial, label in zip(trials, labels, strict=True):
+        if label:
+            named.setdefault((str(trial), slug(label)), set()).add(label)
+
+    def suffix(trial: str, label: str) -> str:
+        if not label:
+            return ""
+        same = len(named[(trial, slug(label))]) > 1
+        mark = f"_{hashlib.sha256(label.encode()).hexdigest()[:4]}" if same else ""
+        return f"_{slug(label)}{mark}"
+
+    made = [suffix(str(t), label) for t, label in zip(trials, labels, strict=True)]
+    return pd.Series(made, index=labels.index, dtype=object)
 
 
 def _described(rows: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from analysis.gap.participants import NEAR_PERFECT
 from analysis.synthesis.stack import Record, TrialEffects
 from assets.tables.arms import Manifests
 from assets.tables.correlation_book import (
-    NEAR_PERFECT,
     CorrelationBook,
     WithinArm,
     latent_correlation,

@@ -97,6 +97,23 @@ def comparisons_of(manifest: TrialManifest) -> list[tuple[str, str]]:
     return [(t, c) for c in controls for t in tested]
 
 
+def arms_of_row(
+    manifest: TrialManifest, intervention: str, comparator: str
+) -> tuple[str, str] | None:
+    """The two arms of a printed effect that may name one of them or none, None where several
+    comparisons are possible. Without declared arms the names stand as they are."""
+    if not manifest.arms:
+        return intervention, comparator
+    if intervention and comparator:
+        return intervention, comparator
+    possible = [
+        pair
+        for pair in comparisons_of(manifest)
+        if intervention in ("", pair[0]) and comparator in ("", pair[1])
+    ]
+    return possible[0] if len(possible) == 1 else None
+
+
 Unlinked = frozenset[frozenset[str]]
 """Pairs of sources whose participants cannot be told to be the same persons."""
 

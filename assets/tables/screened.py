@@ -8,6 +8,7 @@ import pandas as pd
 
 from assets.sources.staging import IDENTITY
 from assets.tables.arms import lopsided_quantiles
+from assets.tables.participants import arms_of_row
 from validations.manifest.model import TrialManifest
 from validations.records import RECORD_SCHEMAS
 from validations.schema import RowRule, TableSchema
@@ -42,6 +43,16 @@ def _declared_flags(
         free = pd.Series(
             [not manifests[c].arms for c in records["collection_id"]], index=records.index
         )
+        flags["arms_told_apart"] = pd.Series(
+            [
+                arms_of_row(manifests[c], one or "", two or "") is not None
+                for c, one, two in zip(
+                    records["collection_id"], records["intervention"], records["comparator"],
+                    strict=True,
+                )
+            ],
+            index=records.index,
+        )  # fmt: skip
         flags["arms_declared"] = free | (
             known("intervention", arms, empty=True) & known("comparator", arms, empty=True)
         )

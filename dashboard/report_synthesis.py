@@ -35,6 +35,7 @@ from dashboard.wording import (
     paired_alone_words,
     pooled_sentence,
     set_of,
+    unforeseen_words,
 )
 
 FULL_FOREST = 100
@@ -100,6 +101,9 @@ def answer_section(one: Synthesis) -> Section:
 
 def _notes(difference: Row | None, one: Synthesis) -> list[Block]:
     blocks: list[Block] = []
+    lacks = unforeseen_words(str(row["rule_id"]) for row in one.view.rows("findings"))
+    if lacks:
+        blocks.append(Paragraph(f"The answer lacks: {lacks}. See the findings.", "warning"))
     opposite = one.paired_alone
     if opposite is not None:
         blocks.append(Paragraph(paired_alone_words(opposite), "warning"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from analysis.figures.text import as_float, interval, interval_words, number, percent
 from analysis.gap.estimands import INDIRECT
@@ -312,3 +313,22 @@ def _shortfall(row: Row, upstream: str) -> str:
         f"Behavior is not shown to rise more or less than the {up} effect carries",
     ))  # fmt: skip
     return f"{verdict} (within-arm correlation {b.replace('_', ' ')})."
+
+
+_UNFORESEEN = (
+    ("unforeseen_error", "trial", "left out for an error that nobody foresaw"),
+    ("judges_disagree", "trial", "left out because two checks of its rows disagree"),
+    ("machine_fault", "trial", "not read because memory, disk or files gave out"),
+    ("synthesis_failed", "table", "of a synthesis missing for an error that nobody foresaw"),
+)
+
+
+def unforeseen_words(rules: Iterable[str]) -> str:
+    """What an answer lacks because something went wrong that no rule foresaw; empty for nothing.
+
+    rules: rule ids of all findings.
+    """
+    count = Counter(rules)
+    return "; ".join(
+        f"{plural(count[rule], what)} {why}" for rule, what, why in _UNFORESEEN if count[rule]
+    )

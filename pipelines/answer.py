@@ -16,6 +16,7 @@ from dashboard.wording import (
     is_narrow,
     narrow_words,
     paired_alone_words,
+    unforeseen_words,
     verdict_words,
 )
 from pipelines.text_tables import MISSING, align, interval, level_name, number, p_value, whole
@@ -155,7 +156,8 @@ def side_note(release: ReleaseFiles) -> str:
     if len(unused):
         names = ", ".join(unused["label"].head(4))
         more = f" and {len(unused) - 4} more" if len(unused) > 4 else ""
-        notes.append(f"{len(unused)} trials give no usable effect ({names}{more})")
+        gives = "trial gives" if len(unused) == 1 else "trials give"
+        notes.append(f"{len(unused)} {gives} no usable effect ({names}{more})")
     counts = findings[findings["status"] == "open"]["severity"].value_counts()
     parts = [
         f"{counts[s]} {s}{'s' if counts[s] != 1 and s != 'info' else ''}"
@@ -164,26 +166,9 @@ def side_note(release: ReleaseFiles) -> str:
     ]
     if parts:
         notes.append(f"findings: {', '.join(parts)}")
-    if unforeseen := unforeseen_note(findings):
+    if unforeseen := unforeseen_words(findings["rule_id"]):
         notes.insert(0, unforeseen)
     return "; ".join(notes)
-
-
-def unforeseen_note(findings: pd.DataFrame) -> str:
-    """How much is missing because an error was unforeseen or the machine gave out; empty for
-    nothing. findings: rows of the table."""
-    count = findings["rule_id"].value_counts()
-    told = (
-        ("unforeseen_error", "trial", "left out for an error that nobody foresaw"),
-        ("machine_fault", "trial", "not read because memory, disk or files gave out"),
-        ("synthesis_failed", "table", "of a synthesis missing for an error that nobody foresaw"),
-    )
-    parts = [
-        f"{count[rule]} {what}{'' if count[rule] == 1 else 's'} {why}"
-        for rule, what, why in told
-        if rule in count
-    ]
-    return "; ".join(parts)
 
 
 def others(release: ReleaseFiles) -> list[str]:

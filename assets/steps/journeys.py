@@ -29,10 +29,10 @@ from assets.steps.second_look import second_look
 from assets.steps.stacking import stacked
 from assets.store import TableStore
 from assets.tables.participants import ParticipantFacts
-from ibgap.base.machine import is_machine_fault
+from validations.errors import TrialFileError
 from validations.findings import Finding, findings_frame, findings_from_frame
 from validations.manifest.crosscheck import path_is_inside
-from validations.manifest.load import MANIFEST_NAME
+from validations.manifest.load import MANIFEST_NAME, load_manifest
 from validations.manifest.model import ParticipantSource, TrialManifest
 
 _ROOM = "journeys"
@@ -159,14 +159,20 @@ def _write(
 
 
 def _fingerprint_of(folder: Path, journey: Journey) -> str:
-    """The fingerprint, empty where a file cannot be read."""
-    names = [source.file for source in journey.manifest.sources] if journey.manifest else []
+    """The fingerprint, empty where the manifest or a file cannot be read."""
     try:
-        return fingerprint(folder, names)
-    except OSError as error:
-        if is_machine_fault(error):
-            raise
+        return fingerprint(folder, _named_files(folder, journey))
+    except (MemoryError, OSError):
         return ""
+
+
+def _named_files(folder: Path, journey: Journey) -> list[str]:
+    """Files that the manifest names; none where it is not usable."""
+    try:
+        manifest = journey.manifest or load_manifest(folder)
+    except TrialFileError:
+        return []
+    return [source.file for source in manifest.sources]
 
 
 def _tables(journey: Journey) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,138 @@
+"""A fault stays in its trial, a fault of the machine is no trial's, and the answer says what it
+lacks: through whole refreshes."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+
+import assets.journey
+import assets.sources.staging
+import assets.steps.synthesis
+from pipelines.lost_trials import lost_to_the_machine
+from pipelines.refresh import RefreshFailedError
+from tests.builders import arm_trial, effects_trial
+
+from .conftest import Home
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def _breaks(patch: pytest.MonkeyPatch, trial: str, error: Exception) -> None:
+    whole = assets.sources.staging.read_table
+
+    def read(name: str, *rest: Any, **options: Any) -> Any:
+        if name == trial:
+            raise error
+        return whole(name, *rest, **options)
+
+    patch.setattr(assets.sources.staging, "read_table", read)
+
+
+def test_an_unforeseen_error_costs_its_trial_and_is_counted(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.add(arm_trial(), effects_trial())
+    with monkeypatch.context() as patch:
+        _breaks(patch, "arms_trial", ZeroDivisionError("P001 answered 7"))
+        said = home.command("refresh").output
+        checked = home.command("trial", "check", home.trials / "arms_trial").output
+    release = home.release()
+    effects = release.table("effects")
+    assert set(effects["trial_id"]) == {"effects_trial"}
+    findings = release.table("findings")
+    (told,) = findings[findings["rule_id"] == "unforeseen_error"].to_dict("records")
+    assert (told["trial_id"], told["file"]) == ("arms_trial", "table.csv")
+    assert "while reading the data file" in told["message"]
+    assert "1 trial left out for an error that nobody foresaw" in said
+    assert told["message"] in checked and "Traceback" not in checked + said
+    assert "P001" not in said + checked + str(findings.to_dict())
+    report = (home.releases / "current" / "report.html").read_text()
+    assert "The answer lacks: 1 trial left out" in report and "P001" not in report
+    assert "P001" in (home.store / "traces" / "arms_trial.txt").read_text()
+    home.refresh()
+    assert set(home.release().table("effects")["trial_id"]) == {"arms_trial", "effects_trial"}
+
+
+def test_a_synthesis_that_breaks_leaves_the_others(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = effects_trial("apart").but("topic: help_seeking", "topic: t\nsynthesis: other")
+    home.add(arm_trial(), apart)
+    whole = assets.steps.synthesis.influence_rows
+    broken = assets.steps.synthesis.pooled_effects
+
+    def pooled(stack: Any, settings: Any) -> Any:
+        if stack.trials[0]["synthesis"] == "other":
+            raise ZeroDivisionError
+        return broken(stack, settings)
+
+    monkeypatch.setattr(assets.steps.synthesis, "pooled_effects", pooled)
+    assert whole is assets.steps.synthesis.influence_rows
+    home.refresh()
+    release = home.release()
+    assert set(release.table("pooled_effects")["synthesis"]) == {"main"}
+    assert set(release.table("gap_estimates")["synthesis"]) == {"main", "other"}
+    findings = release.table("findings")
+    (told,) = findings[findings["rule_id"] == "synthesis_failed"].to_dict("records")
+    assert told["trial_id"] == "other" and "no rows in pooled_effects" in told["message"]
+    assert (home.store / "traces" / "synthesis_other_pooled_effects.txt").exists()
+
+
+def test_a_fault_of_the_machine_publishes_nothing_that_lost_a_trial(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.add(arm_trial(), effects_trial())
+    home.refresh()
+    first = home.release().release_id
+    shutil.rmtree(home.store)
+    with monkeypatch.context() as patch:
+        _breaks(patch, "arms_trial", MemoryError())
+        with pytest.raises(
+            RefreshFailedError, match=r"last release holds arms_trial .* memory ran"
+        ):
+            home.refresh()
+        assert home.release().release_id == first
+        table = home.trials / "arms_trial" / "table.csv"
+        table.write_text(table.read_text().replace("52,4.4", "53,4.4"))
+        home.refresh()
+    release = home.release()
+    assert set(release.table("effects")["trial_id"]) == {"effects_trial"}
+    assert "machine_fault" in set(release.table("findings")["rule_id"])
+    assert "memory ran out" in home.command("findings").output
+    home.refresh()
+    assert set(home.release().table("effects")["trial_id"]) == {"arms_trial", "effects_trial"}
+
+
+def test_a_fault_of_the_machine_in_a_synthesis_ends_the_run(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.add(arm_trial())
+
+    def fail(*arguments: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(assets.steps.synthesis, "pooled_effects", fail)
+    with pytest.raises(RefreshFailedError, match=r"pooled_effects failed .*memory ran out"):
+        home.refresh()
+    assert not home.releases.exists() or not list(home.releases.glob("2*"))
+
+
+ENTRY = {"trial": "a", "fingerprint": "x", "files": []}
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "lost"),
+    [
+        ({"by_machine": True}, {}, ["a"]),
+        ({"by_machine": True, "fingerprint": ""}, {}, ["a"]),
+        ({"by_machine": True, "fingerprint": "y"}, {}, []),
+        ({"by_machine": True}, {"by_machine": True}, []),
+        ({"by_machine": True}, {"trial": "b"}, []),
+        ({}, {}, []),
+    ],
+)
+def test_which_trials_are_lost(now: dict[str, Any], last: dict[str, Any], lost: list[str]) -> None:
+    assert lost_to_the_machine([ENTRY | now], [ENTRY | last]) == lost

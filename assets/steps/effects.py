@@ -9,6 +9,8 @@ from analysis.synthesis import Stack
 from assets.steps.journeys import Journeys
 from assets.store import TableStore
 from assets.tables import effects as effect_tables
+from assets.tables.alike_levels import levels_alike
+from assets.tables.moderators import moderator_values
 from assets.tables.same_trial import same_trials
 from validations.findings import findings_frame
 
@@ -20,7 +22,9 @@ def compute_effects(store: TableStore, trials: list[str]) -> pd.DataFrame:
     same = same_trials(made, journeys.manifests, journeys.participant_files)
     effects = effect_tables.leave_out(made, same.left_out)
     store.write("effects/effects", effects)
-    store.write("effects/findings", findings_frame(same.findings))
+    values = moderator_values(journeys.manifests, journeys.stack("study_values"))
+    findings = same.findings + levels_alike(journeys.manifests, values)
+    store.write("effects/findings", findings_frame(findings))
     return effects
 
 

@@ -6,6 +6,7 @@ that differ only in case, accents or punctuation are alike, which is told and ne
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -76,13 +77,15 @@ def is_text_of_numpy(labels: object) -> bool:
 
 
 def folded(text: str) -> str:
-    """What is left of a label without case, accents, blanks and punctuation.
+    """What is left of a label without case, accents, blanks and punctuation; what stands between
+    two digits stays as a point, since 1.5 is not 15.
 
     >>> folded("Müller, et al. (2010)") == folded("muller et al 2010")
     True
     """
     plain = unicodedata.normalize("NFKD", clean_label(text).casefold())
-    return "".join(c for c in plain if c.isalnum())
+    parts = re.split(r"(?<=\d)[\W_]+(?=\d)", plain)
+    return ".".join("".join(c for c in part if c.isalnum()) for part in parts)
 
 
 def alike(labels: Iterable[str]) -> list[tuple[str, ...]]:

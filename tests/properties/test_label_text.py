@@ -182,3 +182,8 @@ def test_printable_text_carries_nothing_out(text: str) -> None:
 )
 def test_printable_examples(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_a_point_between_digits_makes_another_label() -> None:
+    assert alike(["1.5", "15", "1,5"]) == [("1,5", "1.5")]
+    assert folded("x 1 - (2)") == folded("X1.2") != folded("x12")

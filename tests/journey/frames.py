@@ -1,0 +1,69 @@
+"""Small tables for tests of the steps between records and effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+NAN = float("nan")
+IDENTITY = {
+    "trial_id": "t", "collection_id": "t", "study_label": "T 2020", "source_id": "s",
+    "file": "a.csv", "row": 2,
+}  # fmt: skip
+
+
+def same(one: Any, two: Any) -> bool:
+    """Equal, numbers to 12 digits, missing with missing."""
+    if isinstance(one, (float, np.floating)) and isinstance(two, (float, int, np.floating)):
+        if np.isnan(one) or np.isnan(two):
+            return bool(np.isnan(one) and np.isnan(two))
+        return bool(np.isclose(one, two, rtol=1e-12, atol=1e-15))
+    return bool(one == two)
+
+
+def assert_row(row: dict[str, Any], **expected: Any) -> None:
+    """Each named field of a row is as expected."""
+    wrong = {name: (row[name], value) for name, value in expected.items()
+             if not same(row[name], value)}  # fmt: skip
+    assert not wrong, f"found and expected: {wrong}"
+
+
+def summaries(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Accepted arm summaries; what a row does not say is missing."""
+    numbers = dict.fromkeys(
+        ("weeks", "days", "n", "mean", "sd", "se", "median", "q1", "q3", "minimum", "maximum",
+         "events", "percent"), NAN,
+    )  # fmt: skip
+    texts = dict.fromkeys(("comparison", "instrument", "timepoint"))
+    return pd.DataFrame([IDENTITY | texts | numbers | row for row in rows])
+
+
+def printed(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Accepted printed effects."""
+    numbers = dict.fromkeys(
+        ("weeks", "days", "value", "se", "variance", "ci_lb", "ci_ub", "ci_level", "n1", "n2",
+         "sd", "p", "risk2"), NAN,
+    )  # fmt: skip
+    texts = dict.fromkeys(
+        ("comparison", "instrument", "control_group", "intervention", "comparator", "timepoint",
+         "statistic", "favors")
+    )  # fmt: skip
+    return pd.DataFrame([IDENTITY | texts | numbers | row for row in rows])
+
+
+def persons(outcome: str, arms: dict[str, list[float]], **more: list[Any] | Any) -> pd.DataFrame:
+    """Participant rows of one outcome: arm -> values; persons are numbered through the arms."""
+    pairs = [(arm, value) for arm, values in arms.items() for value in values]
+    frame = pd.DataFrame(
+        {
+            "participant": [f"p{i:02d}" for i in range(len(pairs))],
+            "arm": [arm for arm, _ in pairs],
+            "outcome": outcome,
+            "value": [float(value) for _, value in pairs],
+            "baseline": NAN,
+            "cluster": "",
+        }
+    ).assign(**{k: v for k, v in IDENTITY.items() if k != "row"}, row=range(2, len(pairs) + 2))
+    return frame.assign(**more)

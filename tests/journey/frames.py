@@ -67,3 +67,28 @@ def persons(outcome: str, arms: dict[str, list[float]], **more: list[Any] | Any)
         }
     ).assign(**{k: v for k, v in IDENTITY.items() if k != "row"}, row=range(2, len(pairs) + 2))
     return frame.assign(**more)
+
+
+_ROW: dict[str, Any] = {
+    "trial_id": "t", "collection_id": "t", "study_label": "T 2020", "synthesis": "main",
+    "upstream_construct": "intention", "topic": "vaccination", "comparison_id": "a_vs_c",
+    "comparison": "x", "intervention_arm": "a", "comparator_arm": "c", "construct": "intention",
+    "outcome_id": "i", "outcome_label": "wants to", "instrument": "scale", "weeks": 2.0,
+    "timepoint": "end", "analysis_set": "observed", "measured_by": "record", "target": "clinic",
+    "action": "visit", "context": "city", "time": "month", "higher_is_better": True,
+    "primary": True, "randomized": True, "scale_type": "continuous", "scale_min": NAN,
+    "scale_max": NAN, "standardizer": "pooled_sd", "basis": "arm_summaries", "n1": NAN, "m1": NAN,
+    "sd1": NAN, "events1": NAN, "n2": NAN, "m2": NAN, "sd2": NAN, "events2": NAN,
+    "adjusted_difference": NAN, "sd_pooled": NAN, "covariate_r": NAN, "reported_statistic": "",
+    "favors": "", "design_effect": 1.0, "file": "a.csv", "rows": "2; 3",
+} | {
+    f"reported_{name}": NAN
+    for name in ("value", "se", "variance", "ci_lb", "ci_ub", "ci_level", "sd", "p", "risk2")
+}  # fmt: skip
+
+
+def outcome_table(*rows: dict[str, Any]) -> pd.DataFrame:
+    """Outcome rows; ids are `t:a_vs_c:` with the outcome unless a row names its own."""
+    made = [_ROW | row for row in rows]
+    ids = [f"{row['trial_id']}:{row['comparison_id']}:{row['outcome_id']}" for row in made]
+    return pd.DataFrame([{"outcome_row_id": i} | row for i, row in zip(ids, made, strict=True)])

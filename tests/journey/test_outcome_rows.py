@@ -113,8 +113,8 @@ def test_what_a_printed_effect_gives() -> None:
 def test_arm_numbers_and_printed_effects_stand_together() -> None:
     manifests = known()
     arms = arms_from_summaries(summaries(arm("a"), arm("c")), manifests)
-    both = outcome_rows(arms, printed({"outcome": "went_there", "statistic": "d", "value": 0.2,
-                                       "intervention": "a", "comparator": "c"}), manifests, {})  # fmt: skip
+    effects = printed({"outcome": "went_there", "intervention": "a", "comparator": "c"})
+    both = outcome_rows(arms, effects, manifests, {})
     assert list(both["basis"]) == ["arm_summaries", "reported_effects"]
     assert list(both.index) == [0, 1]
     none = outcome_rows(NOTHING, NOTHING, manifests, {})
@@ -206,8 +206,7 @@ def test_arms_of_printed_effects_in_reviews() -> None:
 def test_declared_design_effects(design: dict[str, Any], effect: float) -> None:
     (row,) = from_arms(arm("a"), arm("c"), design=design)
     assert_row(row, design_effect=effect)  # 1 + 20 * .05
-    (row,) = from_printed({"outcome": "i", "statistic": "d", "intervention": "a", "comparator": "c"},
-                          design=design)  # fmt: skip
+    (row,) = from_printed({"outcome": "i", "intervention": "a"}, design=design)
     assert_row(row, design_effect=effect)
 
 

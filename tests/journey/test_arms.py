@@ -145,6 +145,23 @@ def test_lopsided_quantiles_are_found_row_by_row() -> None:
     assert not lopsided_quantiles(frame[["mean", "sd"]]).any()
 
 
+def test_columns_that_a_kind_of_records_lacks_are_empty() -> None:
+    frame = summaries({"arm": "a", "outcome": "i", "n": 9.0, "mean": 1.0, "sd": 1.0})
+    made = arms_from_summaries(frame.drop(columns="comparison"), known())
+    assert list(made["comparison"]) == [""]
+
+
+def test_a_median_with_its_range() -> None:
+    (row,) = from_summaries(
+        {"arm": "a", "outcome": "i", "n": 40.0, "median": 5.0, "minimum": 1.0, "maximum": 9.0}
+    )
+    one = np.array([1.0])
+    moments = moments_from_quantiles(5 * one, 40 * one, q1=NAN * one, q3=NAN * one, minimum=one,
+                                     maximum=9 * one)  # fmt: skip
+    assert_row(row, mean=moments.mean[0], sd=moments.sd[0], basis="arm_quantiles")
+    assert 1.5 < row["sd"] < 2.5
+
+
 def test_percents_stand_for_whole_events() -> None:
     # 33.3 % of 30 is 10 persons; 12 % of 25 is 3; printed events come first.
     made = from_summaries(
@@ -157,11 +174,11 @@ def test_percents_stand_for_whole_events() -> None:
 
 
 def test_percents_keep_the_decimals_they_were_printed_with() -> None:
-    """34.0 with one decimal is 17 of 50; without decimals 34 of 97 is 33 (34.02)."""
-    frame = summaries({"arm": "a", "outcome": "b", "n": 97.0, "percent": 34.0})
+    """10 of 29 are 34 % and 34.5 %, but not 34.0 %."""
+    frame = summaries({"arm": "a", "outcome": "b", "n": 29.0, "percent": 34.0})
     made = arms_from_summaries(frame.assign(percent_decimals=0.0), known())
-    assert made["events"][0] == 33.0
-    assert arms_from_summaries(frame, known())["events"][0] == 33.0
+    assert made["events"][0] == 10.0
+    assert np.isnan(arms_from_summaries(frame, known())["events"][0])
 
 
 def test_percents_of_effective_sample_sizes_are_shares() -> None:

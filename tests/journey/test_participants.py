@@ -127,7 +127,7 @@ def test_three_arms_share_their_control() -> None:
     rows = persons("i", WANTS | {"d": [6.0, 7, 5, 4, 6, 7]})
     own = manifest(ARMS | {"d": "experimental"}, outcomes=outcomes()[:1])
     found = participant_facts(own, rows, "R2")
-    values, first = np.array(sum((WANTS["a"], WANTS["c"], [6.0, 7, 5, 4, 6, 7]), [])), np.arange(18)
+    values, first = np.array([*WANTS["a"], *WANTS["c"], 6.0, 7, 5, 4, 6, 7]), np.arange(18)
     one = smd_influence(values[:12], first[:12] < 6, first[:12])
     two = smd_influence(values[6:], first[6:] >= 12, first[6:])
     r = influence_correlations([one, two], 18)[0, 1]

@@ -92,3 +92,21 @@ def outcome_table(*rows: dict[str, Any]) -> pd.DataFrame:
     made = [_ROW | row for row in rows]
     ids = [f"{row['trial_id']}:{row['comparison_id']}:{row['outcome_id']}" for row in made]
     return pd.DataFrame([{"outcome_row_id": i} | row for i, row in zip(ids, made, strict=True)])
+
+
+def record(outcome: str = "i", construct: str = "intention", **more: Any) -> dict[str, Any]:
+    """An effect in the pools, as the steps after the effects take it."""
+    intervention = more.get("intervention_arm", "a")
+    comparator = more.get("comparator_arm", "c")
+    comparison = f"{intervention}_vs_{comparator}"
+    row_id = f"t:{comparison}:{outcome}"
+    return {
+        "trial_id": "t", "collection_id": "t", "study_label": "T 2020", "synthesis": "main",
+        "upstream_construct": "intention", "construct": construct, "outcome_id": outcome,
+        "outcome_label": outcome.upper(), "instrument": "", "weeks": 2.0, "timepoint": "",
+        "intervention_arm": intervention, "comparator_arm": comparator,
+        "comparison_id": comparison, "comparison": "", "outcome_row_id": row_id,
+        "effect_id": f"{row_id}:SMD", "basis": "arm_summaries", "n1": 40.0, "n2": 50.0, "yi": 0.3,
+        "vi": 0.05, "turned": False, "target": "", "action": "", "context": "", "time": "",
+        "measure": "SMD", "in_pool": True, "reason": "", "file": "a.csv", "share": None,
+    } | more  # fmt: skip

@@ -154,6 +154,11 @@ def test_agreement_needs_two_coders_of_the_same_sources(text: str) -> None:
     assert table[["n_units", "agreement", "cohen_kappa", "gwet_ac1_ci_ub"]].isna().all(axis=None)
 
 
+def test_rows_without_a_coder_are_no_coder() -> None:
+    frame = marks("A cog one, A cog two, A str two, A cog x").replace({"coder": {"x": None}})
+    assert list(barrier_table(frame)["n_units"]) == [2.0, 2.0]
+
+
 def test_two_units_are_enough() -> None:
     table = barrier_table(marks("A cog one, A cog two, A str two"))
     assert list(table["n_units"]) == [2.0, 2.0] and list(table["agreement"]) == [0.5, 0.5]

@@ -171,10 +171,11 @@ def test_participants_give_the_correlation_of_the_effects(basis: str) -> None:
     assert correlation(up, act, of) == (pytest.approx(0.37), "participant_data")
     assert correlation(up | {"turned": True}, act, of)[0] == pytest.approx(-0.37)
     assert correlation(up | {"turned": True}, act | {"turned": True}, of)[0] == pytest.approx(0.37)
-    for one, two in ((UP, act), (up, ACT), (up, act | {"intervention_arm": "b"}),
-                     (up, act | {"comparator_arm": "b"}), (up | {"trial_id": "t/x"}, act)):  # fmt: skip
-        if one["trial_id"] == "t/x":
-            two = two | {"trial_id": "t/x"}
+    of_another = {"trial_id": "t/x"}
+    for one, two in (
+        (UP, act), (up, ACT), (up, act | {"intervention_arm": "b"}),
+        (up, act | {"comparator_arm": "b"}), (up | of_another, act | of_another),
+    ):  # fmt: skip
         assert correlation(one, two, of)[1] == "assumed"
 
 
@@ -224,7 +225,8 @@ def test_what_is_assumed_determines_nothing() -> None:
 
 def test_known_correlations_among_assumed_ones() -> None:
     r = square(4, (0, 2, 1.0, PARTICIPANT), (0, 1, 0.5, ASSUMED), (1, 2, 0.5, ASSUMED),
-               (0, 3, 0.2, PARTICIPANT), (2, 3, 0.2, PARTICIPANT), (1, 3, 1.0, ASSUMED))  # fmt: skip
+               (0, 3, 0.2, PARTICIPANT), (2, 3, 0.2, PARTICIPANT),
+               (1, 3, 1.0, ASSUMED))  # fmt: skip
     assert determined_by_each_other(*r) == [0, 2]
     r = square(4, (0, 1, 1.0, PARTICIPANT), (2, 3, 1.0, PARTICIPANT), (0, 2, 0.5, ASSUMED),
                (0, 3, 0.5, ASSUMED), (1, 2, 0.5, ASSUMED), (1, 3, 0.5, ASSUMED))  # fmt: skip

@@ -170,6 +170,13 @@ def test_design_effects_multiply_the_variance() -> None:
         assert_row(same, vi=plain["vi"], formula=plain["formula"])
 
 
+def test_an_unknown_design_effect_beside_a_known_one_changes_nothing() -> None:
+    plain = made(MEANS)["SMD"]
+    found = made(MEANS | {"design_effect": NAN}, MEANS | {"design_effect": 2.0, "outcome_id": "o"})
+    assert_row(found["i:SMD"], vi=plain["vi"])
+    assert_row(found["o:SMD"], vi=2.0 * plain["vi"])
+
+
 def test_means_from_quantiles_say_so() -> None:
     plain = made(MEANS)["SMD"]["formula"]
     assert_row(made(MEANS | {"basis": "arm_quantiles"})["SMD"], formula=f"{plain}/from_quantiles")

@@ -201,6 +201,11 @@ def test_near_perfect_correlations(r: float, share: float | None, told: bool) ->
         )
 
 
+def test_a_pair_is_named_by_all_that_tells_the_behavior() -> None:
+    ((row,), _) = paired(UP, ACT | {"outcome_row_id": "t:a_vs_c:b.log@4w:x:y"})
+    assert row["pair_id"] == "t:a_vs_c:i~b.log@4w:x:y"
+
+
 def test_several_trials_and_none() -> None:
     manifests = {"t": manifest(ARMS)}
     book = CorrelationBook(manifests, {}, pd.DataFrame(), AnalysisSettings())

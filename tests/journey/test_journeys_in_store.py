@@ -8,14 +8,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from assets.journey import Journey
+import assets.steps.journeys as module
+import assets.tables.trial_numbers as numbers
+from analysis.synthesis.settings import AnalysisSettings
+from assets.journey import Journey, trial_journey
 from assets.steps.effects import compute_effects, pair_effects, read_stack
-from assets.steps.journeys import Journeys, keep_traces
+from assets.steps.journeys import Journeys, fingerprint, keep_traces, make_journeys
 from assets.steps.outcomes import assemble_outcomes, write_outcome_table
 from assets.steps.records import screen_records
 from assets.steps.trials import collect_findings, describe_trials, disclosure_profiles
 from assets.store import TableStore
 from assets.tables.participants import ParticipantFacts
+from tests.builders import arm_trial, participant_trial
 from tests.journey.frames import record
 from tests.journey.manifests import manifest
 from validations.findings import Finding, Severity, findings_frame
@@ -252,3 +256,78 @@ def test_findings_and_rejected_rows_are_collected(store: TableStore) -> None:
     prepared(store)
     collect_findings(store, ["t"])
     assert store.read("context/rejected_rows").empty
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journeys without the second look and pingouin, which take seconds."""
+    monkeypatch.setattr(numbers, "participant_checks", lambda *rows: [])
+    monkeypatch.setattr(module, "second_look", lambda journeys: journeys)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_journey_is_kept_and_read_back(store: TableStore, tmp_path: Path) -> None:
+    recipe = participant_trial(persons=24).but("P001,control", "P001,nobody", "people.csv")
+    folder = recipe.write(tmp_path)
+    said: list[str] = []
+    settings = AnalysisSettings()
+    made = make_journeys(store, [folder], settings, said.append)["small_trial"]
+    assert said == ["reading trials 1/1", "looking at what was accepted a second time"]
+    journey = trial_journey(folder, store.secret(), settings)
+    screened = journey.screened["participant_rows"]
+    assert len(screened.accepted) == 46 and journey.manifest is not None
+    expected = {
+        "collection_id": "small_trial", "fingerprint": fingerprint(folder, ["people.csv"]),
+        "by_machine": False, "manifest": journey.manifest.model_dump(mode="json"),
+        "files": journey.files, "rows": 46 + len(screened.rejected),
+        "checks": {"participant_rows": screened.checks},
+        "facts": {"small_trial": journey.facts["small_trial"].to_dict()},
+        "findings": len(journey.findings), "reused": False,
+    }  # fmt: skip
+    assert {name: made[name] for name in expected} == expected
+    assert set(made) == {*expected, "key", "tables"} and len(made["key"]) == 64
+    assert set(made["tables"]) == {
+        *journey.tables, "accepted_participant_rows", "rejected_participant_rows", "findings"
+    }  # fmt: skip
+    room = store.root / "journeys" / "small_trial"
+    assert {p.stem for p in room.glob("*.parquet")} == set(made["tables"])
+    journeys = Journeys(store, ["small_trial"])
+    assert journeys.facts == journey.facts and journeys.manifests["small_trial"].id == "small_trial"
+    assert sorted(f.rule_id for f in journeys.findings) == sorted(
+        f.rule_id for f in journey.findings
+    )
+    assert len(journeys.stack("rejected_participant_rows")) == len(screened.rejected)
+    said.clear()
+    again = make_journeys(store, [folder], settings, said.append)["small_trial"]
+    assert again["reused"] and again["key"] == made["key"] and said == ["reading trials 1/1"]
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_folder_without_a_manifest_is_kept_by_its_name(store: TableStore, tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    made = make_journeys(store, [folder], AnalysisSettings())["empty"]
+    assert made["manifest"] is None and set(made["tables"]) == {"findings"} and made["rows"] == 0
+    assert make_journeys(store, [folder], AnalysisSettings())["empty"]["reused"]
+
+
+@pytest.mark.usefixtures("plain")
+def test_what_is_known_depends_on_settings_bytes_and_tables(
+    store: TableStore, tmp_path: Path
+) -> None:
+    folder = arm_trial().write(tmp_path)
+
+    def reused(**settings: Any) -> bool:
+        return bool(
+            make_journeys(store, [folder], AnalysisSettings(**settings))["arms_trial"]["reused"]
+        )
+
+    assert not reused() and reused() and not reused(level=0.9) and reused(level=0.9)
+    (folder / "table.csv").write_text((folder / "table.csv").read_text() + "\n")
+    assert not reused(level=0.9) and reused(level=0.9)
+    store.remove_file("journeys/arms_trial/effects.parquet")
+    assert not reused(level=0.9)
+    summary = store.read_json("journeys/arms_trial/summary")
+    for change in ({"key": ""}, {"manifest": 3}, {"tables": None}, {"tables": 5}, {"manifest": {}}):
+        store.write_json("journeys/arms_trial/summary", summary | change)
+        assert not reused(level=0.9)

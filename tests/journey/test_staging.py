@@ -322,6 +322,25 @@ def test_baselines_clusters_items_and_arms_of_an_outcome(staged: Any) -> None:
     ]  # fmt: skip
 
 
+def test_cells_of_numbers_stay_as_found(staged: Any) -> None:
+    """Only labels lose marks that nobody sees; a number with one is a fault to be told."""
+    mark = "\u200b"
+    own = [OUTCOMES[0] | {"baseline_column": "pre", "item_columns": ["q1"]}]
+    text = f"id,arm,want,pre,q1\nP1{mark},a{mark},5{mark},4{mark},3{mark}\n"
+    found = staged([people()], {"p.csv": text}, outcomes=own).records
+    row = found["participant_rows"].iloc[0]
+    assert (row["arm"], row["participant"]) == ("a", pseudonym("P1"))
+    assert (row["value"], row["baseline"]) == (f"5{mark}", f"4{mark}")
+    assert found["participant_items"]["value"].tolist() == [f"3{mark}"]
+
+
+def test_cells_of_arms_stay_as_found(staged: Any) -> None:
+    frame = staged([arms()], {"a.csv": "arm,n,m,sd\na\u200b,20,3\u200b,1\n"}).records[
+        "arm_summaries"
+    ]
+    assert frame[["arm", "mean"]].to_numpy().tolist() == [["a", "3\u200b"]]
+
+
 def test_columns_of_outcomes_must_be_there(staged: Any) -> None:
     own = [OUTCOMES[0] | {"baseline_column": "before"}]
     found = staged([people()], {"p.csv": PEOPLE}, outcomes=own)

@@ -317,17 +317,22 @@ def test_what_is_known_depends_on_settings_bytes_and_tables(
 ) -> None:
     folder = arm_trial().write(tmp_path)
 
-    def reused(**settings: Any) -> bool:
-        return bool(
-            make_journeys(store, [folder], AnalysisSettings(**settings))["arms_trial"]["reused"]
-        )
+    def known(**settings: Any) -> bool:
+        return module._known(store, folder, AnalysisSettings(**settings)) is not None
 
-    assert not reused() and reused() and not reused(level=0.9) and reused(level=0.9)
-    (folder / "table.csv").write_text((folder / "table.csv").read_text() + "\n")
-    assert not reused(level=0.9) and reused(level=0.9)
-    store.remove_file("journeys/arms_trial/effects.parquet")
-    assert not reused(level=0.9)
+    assert not known()
+    make_journeys(store, [folder], AnalysisSettings())
+    assert known() and not known(level=0.9)
+    table = (folder / "table.csv").read_text()
+    (folder / "table.csv").write_text(table + "\n")
+    assert not known()
+    (folder / "table.csv").write_text(table)
+    assert known()
     summary = store.read_json("journeys/arms_trial/summary")
-    for change in ({"key": ""}, {"manifest": 3}, {"tables": None}, {"tables": 5}, {"manifest": {}}):
+    for change in ({"key": ""}, {"manifest": 3}, {"manifest": {}}, {"tables": None}, {"tables": 5}):
         store.write_json("journeys/arms_trial/summary", summary | change)
-        assert not reused(level=0.9)
+        assert not known()
+    store.write_json("journeys/arms_trial/summary", summary)
+    assert known()
+    store.remove_file("journeys/arms_trial/effects.parquet")
+    assert not known()

@@ -369,6 +369,15 @@ def test_persons_that_change_arms(staged: Any, design: str, told: bool) -> None:
     assert bool(found.unlinked) is told is (rules(found) == ["participants_do_not_meet"])
 
 
+def test_ids_that_never_meet_leave_the_sources_unlinked(staged: Any) -> None:
+    sources = [people(), people(id="s2", file="q.csv")]
+    own = [OUTCOMES[0] | {"source": "s"}, OUTCOMES[1] | {"source": "s2"}]
+    others = PEOPLE.replace("P 1", "Alpha").replace("P2", "Beta")
+    found = staged(sources, {"p.csv": PEOPLE, "q.csv": others}, outcomes=own)
+    assert found.unlinked == frozenset({frozenset({"s", "s2"})})
+    assert "only 0 of 2 meet" in found.findings[0].message
+
+
 @pytest.mark.parametrize(
     ("moderator", "told"),
     [

@@ -112,7 +112,7 @@ def _known(store: TableStore, folder: Path, settings: AnalysisSettings) -> dict[
         summary: dict[str, Any] = store.read_json(f"{_ROOM}/{folder.name}/summary")
         names = [source["file"] for source in (summary["manifest"] or {"sources": []})["sources"]]
         same = summary["key"] == _mark(settings, fingerprint(folder, names))
-        tables = summary["tables"]
+        tables = dict(summary["tables"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     whole = same and all(

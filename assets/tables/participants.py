@@ -242,10 +242,12 @@ def _influence(
 ) -> Influence | None:
     """Contributions of the persons to one effect, None where there is no effect; what adjusts for
     the baseline, or why nothing does, is kept in `facts`."""
-    if min(treated.sum(), (~treated).sum()) < 2 or not _vary_within(values, treated):
+    if min(treated.sum(), (~treated).sum()) < 2:
         return None
     if outcome.scale.type is ScaleType.BINARY:
-        return log_odds_influence(values, treated, person)
+        return log_odds_influence(values, treated, person) if np.ptp(values) > 0 else None
+    if not _vary_within(values, treated):
+        return None
     if outcome.baseline_column:
         both = np.isfinite(covariate)
         own = values[both], treated[both], covariate[both]
@@ -258,10 +260,7 @@ def _influence(
 
 
 def _vary_within(values: np.ndarray, treated: np.ndarray) -> bool:
-    """Whether the values of a comparison vary in at least one of its arms beyond rounding; a
-    yes/no outcome may differ between the arms alone."""
-    if set(np.unique(values)) <= {0.0, 1.0}:
-        return bool(np.ptp(values) > 0)
+    """Whether the values of a comparison vary in at least one of its arms beyond rounding."""
     return not (is_constant(values[treated]) and is_constant(values[~treated]))
 
 

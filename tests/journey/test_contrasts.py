@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pandas as pd
@@ -53,7 +54,10 @@ def test_an_active_comparator_is_no_control() -> None:
     )
     assert not out["in_pool"].any() and "two interventions" in out["reason"][0]
     assert [f.severity for f in findings] == [Severity.WARNING]
-    assert "no other effect on intention" in findings[0].message
+    assert findings[0].message == (
+        "a against b stays out of the pools: it compares two interventions (b is tested too); "
+        "the trial has no other effect on intention"
+    )
 
 
 TWO_CONTROLS = [
@@ -83,6 +87,13 @@ def test_a_construct_that_the_chosen_comparator_lacks_keeps_its_own() -> None:
     ]
     found = kept(effects(*rows), a="experimental", w="waitlist", u="usual_care")
     assert found == {("a", "u", "i"), ("a", "u", "i2"), ("a", "w", "b")}
+
+
+def test_the_order_of_comparators_from_practice_to_waiting() -> None:
+    roles = ["usual_care", "control", "attention_control", "no_intervention", "waitlist"]
+    for better, worse in itertools.combinations(roles, 2):
+        frame = effects(("a", "x", "i", "intention"), ("a", "y", "i", "intention"))
+        assert kept(frame, a="experimental", x=worse, y=better) == {("a", "y", "i")}
 
 
 def test_two_controls_are_no_contrast_of_an_intervention() -> None:

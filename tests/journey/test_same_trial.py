@@ -133,7 +133,7 @@ def test_participants_are_one_trial_by_their_file_and_else_only_told() -> None:
     assert {(f.rule_id, f.severity) for f in told.findings} == {
         ("same_label_and_numbers", Severity.INFO)
     }
-    assert told.left_out == {}
+    assert told.left_out == {} and [f.trial_id for f in told.findings] == ["one", "two"]
     assert held(judged(persons("one"), effect("two"))) == {"one", "two"}
 
 

@@ -137,6 +137,63 @@ def test_a_cell_and_its_rule(
         assert broken(kind, {column: text}) == {(2, rule, column)}, text
 
 
+PERSON, ARM = "every participant needs an id", "every participant needs an arm"
+SD, SE = "a standard deviation is greater than 0", "a standard error is greater than 0"
+SHARE, BOTH = "a share lies between 0 and 1", "name both variables"
+CODES = "correct the cell, or list its text under `missing_codes:`"
+STATISTICS = "use one of d, g, smd, t, F, p, r, md, adjusted_md, OR, RR, RD (see `recode:`)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "text", "fix"),
+    [
+        ("participant_rows", "participant", "", PERSON), ("participant_rows", "arm", "", ARM),
+        ("participant_rows", "value", "", CODES),
+        ("arm_summaries", "arm", "", "every row needs an arm"),
+        ("arm_summaries", "outcome", "", "every row needs an outcome"),
+        ("arm_summaries", "n", "1", "n is a number of persons, at least 2"),
+        ("arm_summaries", "sd", "0", SD), ("arm_summaries", "se", "0", SE),
+        ("arm_summaries", "percent", "-1", "a percentage lies between 0 and 100"),
+        ("arm_summaries", "events", "-1", "events is a number of persons, at least 0"),
+        ("arm_summaries", "weeks", "-1", CODES),
+        ("reported_effects", "outcome", "", "every row needs an outcome"),
+        ("reported_effects", "statistic", "z", STATISTICS), ("reported_effects", "se", "0", SE),
+        ("reported_effects", "variance", "0", "a variance is greater than 0"),
+        ("reported_effects", "ci_level", "95", "a level such as 0.95"),
+        ("reported_effects", "sd", "0", SD), ("reported_effects", "risk2", "2", SHARE),
+        ("reported_effects", "p", "2", "a p-value lies between 0 and 1"),
+        ("reported_effects", "favors", "x", "use intervention, comparator or reversed"),
+        ("correlations", "variable_1", "", BOTH), ("correlations", "variable_2", "", BOTH),
+        ("correlations", "r", "1", "a correlation lies strictly between -1 and 1"),
+        ("correlations", "n", "3", "a correlation needs more than 3 participants"),
+        ("intention_by_action", "arm", "", "every row needs an arm"),
+        ("barrier_codings", "dimension", "x", "use one of the five dimensions (see `recode:`)"),
+        ("barrier_codings", "layer", "x", "use input, attitude_intention, moderating or output"),
+    ],
+)  # fmt: skip
+def test_what_to_do_about_a_cell(kind: str, column: str, text: str, fix: str) -> None:
+    found = screen(records(kind, {column: text}), RECORD_SCHEMAS[kind]).rejected
+    assert set(found[found["column"] == column]["fix"]) == {fix}
+
+
+def test_faults_of_a_row_stand_in_order() -> None:
+    wrong = {"arm": "", "participant": "", "value": "9"}
+    frame = records("participant_rows", wrong, {"participant": "q", "arm": ""})
+    frame = pd.concat([frame, frame.assign(file="a.csv", source_id="r"),
+                       frame.assign(trial_id="s", collection_id="s")])  # fmt: skip
+    found = screen(frame, RECORD_SCHEMAS["participant_rows"]).rejected
+    columns = ["trial_id", "file", "row", "rule_id", "column"]
+    rows = [
+        (2, EMPTY, "arm"), (2, EMPTY, "participant"), (2, "value_within_scale", "value"),
+        (3, EMPTY, "arm"),
+    ]  # fmt: skip
+    places = [("s", "f.csv"), ("t", "a.csv"), ("t", "f.csv")]
+    assert [tuple(one) for one in found[columns].to_numpy()] == [
+        (*place, *row) for place in places for row in rows
+    ]
+    assert list(found.index) == list(range(12))
+
+
 @pytest.mark.parametrize("column", ["weeks", "days", "n", "mean", "sd", "se", "median", "q1", "q3",
                                     "minimum", "maximum", "events", "percent"])  # fmt: skip
 def test_numbers_of_an_arm_are_read_as_numbers(column: str) -> None:

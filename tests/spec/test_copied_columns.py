@@ -26,6 +26,7 @@ from analysis.synthesis.bias_checks import bias_checks
 from analysis.synthesis.choices import Choice, about_choice, primary
 from analysis.synthesis.gap_estimates import (
     difference_and_ratio,
+    estimate_row,
     gap_and_surrogacy,
     joint_model,
     share_assumed,
@@ -274,6 +275,28 @@ def test_a_gap_without_a_model_says_why() -> None:
         "is_primary": True, "interval_kind": "none", "notes": "", "verdict": "none",
         "verdict_reason": why, "slope_origin": "", "level": 0.9, "assumed_correlation": 0.5,
     }  # fmt: skip
+
+
+def test_a_ratio_without_pairs_is_none() -> None:
+    """Nor is there one; and a ratio by the model asks the robust df of its own contrast."""
+    apart = [
+        trial_of(f"u{i}", [("intention", a, v)], topic="", collection_id="c", randomized=True)
+        for i, (a, v) in enumerate(zip(INTENTION, V, strict=True))
+    ]
+    apart += [trial_of(f"b{i}", [("behavior", b, v)], topic="", collection_id="c", randomized=True)
+              for i, (b, v) in enumerate(zip(BEHAVIOR, V, strict=True))]  # fmt: skip
+    one, ratio = difference_and_ratio(joint_model(Stack(tuple(apart)), "intention", SETTINGS))
+    assert (one.estimand, one.status) == ("difference", "indirect")
+    assert (ratio.estimand, ratio.interval_kind, ratio.status, ratio.reason) == (
+        "transmission_ratio", "none", "not_estimable", one.reason
+    )  # fmt: skip
+    few = joint_model(Stack(stack(several=False).trials[:3]), "intention", SETTINGS)
+    found = difference_and_ratio(few, "model")[1]
+    assert few.robust is not None
+    df = few.robust.df(np.array([-found.estimate, 1.0]))
+    row = estimate_row(found, few)
+    assert df < 4.0 and row["k_paired"] == 3
+    assert row["verdict_reason"].startswith(f"{df:.1f} degrees of freedom")
 
 
 GAP = ("estimand", "estimate", "se", "df", "ci_lb", "ci_ub", "interval_kind", "method", "status",

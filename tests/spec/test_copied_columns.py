@@ -179,6 +179,20 @@ def test_natural_scales_keep_correlations_and_take_their_own_variances() -> None
     assert pooled_natural_scales([], given, SETTINGS) == []
 
 
+def test_natural_scales_stand_in_order() -> None:
+    names = ("norms", "behavior", "attitude", "habit", "efficacy", "intention")
+    rows: list[Any] = [(c, 0.1 * j, 0.04, {"outcome_row_id": c}) for j, c in enumerate(names)]
+    one = trial_of("a", rows, topic="", collection_id="c", randomized=True)
+    natural = [
+        {"measure": m, "outcome_row_id": c, "yi": 0.1, "vi": 0.05}
+        for m in ("RR", "RD", "OR") for c in names
+    ]  # fmt: skip
+    found = pooled_natural_scales(natural, Stack((one,)), SETTINGS)
+    assert [(r["measure"], r["construct"]) for r in found] == [
+        (m, c) for m in ("OR", "RD", "RR") for c in sorted(names)
+    ]
+
+
 PAIRS = [
     {"trial_id": t, "synthesis": s, "upstream_label": "i", "behavior_label": b,
      "rho_within_arm": r, "rho_latent": z, "rho_variance": 0.01, "rho_n": n, "rho_origin": o}

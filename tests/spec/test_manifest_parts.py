@@ -124,6 +124,7 @@ def crossed(recipe: Recipe, trial: str = "") -> list[tuple[str, int | None, str]
     assert {(f.severity, f.file, f.trial_id) for f in found} <= {
         (Severity.ERROR, "trial.yaml", trial or recipe.name)
     }
+    assert all(f.fix.startswith(FIXES.get(f.rule_id, KNOWN)) for f in found)
     return [(f.rule_id, f.row, f"{f.message}; {f.fix}") for f in found]
 
 
@@ -187,6 +188,24 @@ CASES: list[tuple[Recipe, str, str]] = [
 ]  # fmt: skip
 
 
+KNOWN = ("did you mean ", "declared: ", "see the manifest handbook")
+FIXES: dict[str, tuple[str, ...]] = {
+    "manifest_duplicate_id": ("give every part its own id",),
+    "manifest_main_is_intention": ("name a synthesis of its own",),
+    "manifest_path_outside": ("copy the file into the folder",),
+    "manifest_missing_key": ("add `source:` with the id of", "add `value:` or `column:`"),
+    "manifest_wrong_value": ("give the lowest and highest", "name two different arms"),
+    "manifest_no_comparator": ("give the control arm a role",),
+    "manifest_no_intervention": ("give the tested arm the role experimental",),
+    "manifest_pair_constructs": ("swap or correct the outcomes",),
+    "behavior_before_intention": ("pair an intention with a behavior",),
+    "manifest_id_is_folder": ("give both the same name",),
+    "manifest_no_outcomes": ("declare what was measured",),
+    "manifest_no_arms": ("declare the groups of the trial",),
+    "manifest_unknown_source": ("remove `column:` or declare the source", *KNOWN),
+}
+
+
 @pytest.mark.parametrize(("recipe", "rule", "words"), CASES)
 def test_references(recipe: Recipe, rule: str, words: str) -> None:
     found = [one for one in crossed(recipe) if one[0] == rule]
@@ -229,6 +248,16 @@ def test_participants_need_arms_and_outcomes() -> None:
     assert [one[0] for one in crossed(recipe)] == ["manifest_no_outcomes", "manifest_no_arms"]
 
 
+def test_codings_of_barriers_need_no_outcomes() -> None:
+    head = A.manifest[: A.manifest.index("arms:")].replace("type: parallel", "type: coding")
+    source = (
+        "sources:\n  - {id: codes, kind: barrier_codings, file: codes.csv, "
+        "columns: {dimension: d, n_sources: n}}\n"
+    )
+    recipe = Recipe(A.name, head + source + A.manifest[A.manifest.index("provenance:") :], {})
+    assert crossed(recipe) == []
+
+
 def test_an_outcome_with_a_column_needs_one_source_of_participants() -> None:
     source = P.manifest[P.manifest.index("  - id: people") : P.manifest.index("outcomes:")]
     two = P.but(source, source + source.replace("id: people", "id: others"))
@@ -238,12 +267,17 @@ def test_an_outcome_with_a_column_needs_one_source_of_participants() -> None:
     assert [r for r, _, _ in crossed(none)] == ["manifest_missing_key", "manifest_unknown_source"]
 
 
-def test_a_block_among_several_has_its_own_line() -> None:
-    block = E.manifest[E.manifest.index("      - {outcome") : E.manifest.index("outcomes:")]
-    two = E.but(block, block + block.replace("n2: n2}", "n2: n2, values: {comparator: z}}"))
-    ((rule, line, _),) = crossed(two)
-    assert rule == "manifest_unknown_arm"
-    assert line == two.manifest[: two.manifest.index("comparator: z")].count("\n") + 1
+@pytest.mark.parametrize(
+    ("recipe", "begin", "end"), [(E, "      - {outcome", "n2: n2}"), (A, "      - {arm", "events}")]
+)
+def test_a_block_among_several_has_its_own_line(recipe: Recipe, begin: str, end: str) -> None:
+    block = recipe.manifest[recipe.manifest.index(begin) : recipe.manifest.index("outcomes:")]
+    wrong = block.replace(end, f"{end[:-1]}, values: {{comparator: z, arm: z}}}}")
+    two = recipe.but(block, block + wrong)
+    line = two.manifest[: two.manifest.index("comparator: z")].count("\n") + 1
+    found = crossed(two)
+    assert {row for _, row, _ in found} == {line}
+    assert [rule for rule, _, _ in found].count("manifest_unknown_arm") == 2
 
 
 # columns ---------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ of them can change places and none can be left out."""
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -275,6 +276,23 @@ def test_rows_of_the_gap_hold_their_model() -> None:
     assert not [name for name in line if name.startswith("rho")]
 
 
+def test_the_primary_interval_is_not_called_narrow_where_the_robust_one_is_wider() -> None:
+    rng = np.random.default_rng(2)
+    trials = [
+        trial_of(
+            f"t{i}",
+            [("intention", round(float(rng.normal(0.5, 0.3)), 2), V[i]),
+             ("behavior", round(float(rng.normal(0.2, 0.3)), 2), V[i * 3 % 10] * 4)],
+            topic="", collection_id="c", randomized=True,
+        )
+        for i in range(8)
+    ]  # fmt: skip
+    rows, _ = gap_and_surrogacy(Stack(tuple(trials)), [], SETTINGS)
+    first = rows[0]
+    assert first["method"] == "CR2" and first["is_primary"] and first["notes"] == ""
+    assert {r["is_primary"] for r in rows if r["estimand"] == "difference"} == {True, False}
+
+
 def test_a_gap_without_a_model_says_why() -> None:
     given = stack().select(having("construct", "behavior"))
     bare = Stack(tuple(TrialEffects(
@@ -438,6 +456,20 @@ def test_levels_of_a_moderator_hold_their_pools() -> None:
     assert rows[2]["verdict_reason"] == "one trial is not pooled"
 
 
+def test_values_of_a_moderator_are_clean_labels() -> None:
+    given: dict[str, Any] = {" t1 ": None, "t2": math.nan, "t3": " a\u00a0 b", "t4": ""}
+    assert Moderator("m", "category", given).values == {"t1": "", "t2": "", "t3": "a b", "t4": ""}
+
+
+def test_levels_of_equal_effects_are_narrow_and_say_so() -> None:
+    trials = [trial_of(f"t{i}", [("behavior", 0.2 if i < 3 else 0.5 * i, 0.04)]) for i in range(7)]
+    one = Moderator("m", "category", {f"t{i}": "x" if i < 3 else "y" for i in range(7)})
+    x, y = compare_levels(Stack(tuple(trials)), "behavior", "main", one, SETTINGS)
+    assert "narrower_than_common_effect" in x["notes"].split("; ")
+    assert x["verdict"] == "none" and "narrower than the common-effect" in x["verdict_reason"]
+    assert "narrower_than_common_effect" not in y["notes"]
+
+
 @pytest.mark.parametrize(
     ("values", "k"), [(["x", "y", ""] + [""] * 7, 0), (["x", "x", "x"] + [""] * 7, 0),
                       (["x", "y", "y"] + [""] * 7, 2)],
@@ -565,6 +597,16 @@ def test_subsets() -> None:
     assert names(Stack(alike)) == {"all": ["a", "b"]}, "subsets that are everything"
     apart = tuple(small(n, "behavior", topic=n, randomized=False) for n in "ab")
     assert names(Stack(apart)) == {"all": ["a", "b"]}, "one trial or none is no subset"
+
+
+def test_the_primary_settings() -> None:
+    assert asdict(AnalysisSettings()) == {
+        "tau2_method": "REML", "ci_method": "knapp_hartung", "pi_method": "t_k_minus_1",
+        "level": 0.95, "smd_variance": "LS", "odds_to_smd": "logistic", "zero_cells": "only0",
+        "assumed_correlation": 0.5, "within_construct_correlation": 0.6,
+        "correlation_grid": (0.0, 0.3, 0.5, 0.7, 0.9), "smallest_worthwhile": 0.0,
+        "intender_rule": "R2", "seed": 20240501,
+    }  # fmt: skip
 
 
 def test_a_choice_in_columns() -> None:

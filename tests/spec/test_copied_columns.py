@@ -20,6 +20,7 @@ from analysis.dependent.composites import make_composites
 from analysis.dependent.multivariate import fit_multivariate
 from analysis.dependent.robust import robust_covariance
 from analysis.distributions import critical_value, two_sided_p
+from analysis.errors import RowError
 from analysis.gap.joint import gap_estimates
 from analysis.gap.surrogacy import trial_level_surrogacy
 from analysis.synthesis import AnalysisSettings, Stack, TrialEffects, syntheses, upstream_of
@@ -34,7 +35,7 @@ from analysis.synthesis.gap_estimates import (
     within_arm_slope,
 )
 from analysis.synthesis.influence import influence_rows
-from analysis.synthesis.moderator_effects import Moderator, compare_levels
+from analysis.synthesis.moderator_effects import Moderator, compare_levels, declared_moderators
 from analysis.synthesis.pooled_effects import pooled_effects, pooled_natural_scales
 from analysis.synthesis.sensitivity import grid_rows, sensitivity
 from analysis.synthesis.stack import having, subsets, with_both
@@ -459,6 +460,27 @@ def test_levels_of_a_moderator_hold_their_pools() -> None:
 def test_values_of_a_moderator_are_clean_labels() -> None:
     given: dict[str, Any] = {" t1 ": None, "t2": math.nan, "t3": " a\u00a0 b", "t4": ""}
     assert Moderator("m", "category", given).values == {"t1": "", "t2": "", "t3": "a b", "t4": ""}
+
+
+def test_declared_moderators_by_name_and_kind() -> None:
+    def row(name: str, kind: str, trial: str, value: str, dimension: str, layer: str) -> Any:
+        return {"moderator": name, "kind": kind, "trial_id": trial, "value": value,
+                "barrier_dimension": dimension, "framework_layer": layer}  # fmt: skip
+
+    rows = [
+        row("z", "category", "t1", "x", "social", "input"),
+        row("a", "number", "t1", "3", "", "output"), row("z", "category", " t2", "y", "social", ""),
+        row("a", "category", "t1", "w", "", ""), row("a", "number", "t2", "4", "", "input"),
+    ]  # fmt: skip
+    found = declared_moderators(iter(rows))
+    assert [
+        (m.name, m.kind, m.values, m.barrier_dimension, m.framework_layer) for m in found
+    ] == [
+        ("a", "category", {"t1": "w"}, "", ""), ("a", "number", {"t1": "3", "t2": "4"}, "", ""),
+        ("z", "category", {"t1": "x", "t2": "y"}, "social", "input"),
+    ]  # fmt: skip
+    with pytest.raises(RowError, match="kind"):
+        declared_moderators([row("a", "", "t1", "3", "", "")])
 
 
 def test_levels_of_equal_effects_are_narrow_and_say_so() -> None:

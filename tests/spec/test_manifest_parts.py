@@ -179,6 +179,8 @@ CASES: list[tuple[Recipe, str, str]] = [
      "manifest_pair_constructs", "found behavior with behavior"),
     (A.but("provenance", "pairs:\n  - {upstream: intention, behavior: visits}\nprovenance"),
      "manifest_unknown_outcome", "did you mean 'visit'?"),
+    (P.but("      arm: group\n", "      arm: group\n      values: {clustr: one}\n"),
+     "manifest_unknown_key", "values: 'clustr' is not a field here; did you mean 'cluster'?"),
     (A.but("{weeks: 0}", "{weeks: 13}").but(
         "provenance", "pairs:\n  - {upstream: intention, behavior: visit}\nprovenance"),
      "behavior_before_intention", "'visit' (week 12) was measured before 'intention' (week 13)"),

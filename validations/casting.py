@@ -12,7 +12,7 @@ from validations.numbers import decimals_of, is_plausible
 from validations.records import EFFECTIVE_SIZES
 from validations.schema import Column, TableSchema
 
-_NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
+_NUMBER = re.compile(NUMBER_PATTERN)
 
 
 def cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> pd.DataFrame:

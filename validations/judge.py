@@ -16,8 +16,8 @@ import pandas as pd
 
 from validations.schema import Column, TableSchema
 
-NUMBER_PATTERN = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
-_NUMBER = re.compile(NUMBER_PATTERN, re.ASCII)
+NUMBER_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_NUMBER = re.compile(NUMBER_PATTERN)
 CELL_FLAGS = ("number_plausible", "count_whole")
 """Rules for single cells that the screening decides, as columns `RULE:COLUMN` (`yes`/`no`)."""
 

@@ -104,6 +104,7 @@ def _sizes_told(accepted: pd.DataFrame) -> list[Finding]:
     return findings
 
 
+_CORRECT = "correct the cell, or list its text under `missing_codes:`"
 _FILL = (
     "fill the cell; where empty cells repeat the one above, as merged cells do, list the column "
     "under `fill_down:`"
@@ -118,10 +119,7 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
     declared = schema.column(column) if column in schema.names else None
     fix = declared.fix if declared else ""
     if rule_id == "number_readable":
-        return (
-            f"{column} is not a number",
-            "correct the cell, or list its text under `missing_codes:`",
-        )
+        return f"{column} is not a number", _CORRECT
     if rule_id == "number_plausible":
         counted = declared is not None and declared.whole
         return (
@@ -129,7 +127,7 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
             if counted
             else f"{column} is no number of a measurement: infinite, above "
             f"{LARGEST_MEASUREMENT:g}, or not 0 and nearer to it than {SMALLEST_MEASUREMENT:g}",
-            "correct the cell, or list its text under `missing_codes:`",
+            _CORRECT,
         )
     if rule_id == "count_whole":
         return (
@@ -145,7 +143,7 @@ def _reason(schema: TableSchema, rule_id: str, column: str) -> tuple[str, str]:
     if rule_id == "value_allowed":
         return f"{column} is not one of the known words", fix
     if rule_id == "value_in_range" and declared is not None:
-        return f"{column} is not {_range_text(declared)}", fix
+        return f"{column} is not {_range_text(declared)}", fix or _CORRECT
     return rule_id.replace("_", " "), fix
 
 

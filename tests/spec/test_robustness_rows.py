@@ -13,7 +13,13 @@ import pytest
 from analysis.bias.missing_behavior import SHIFTS, missing_behavior
 from analysis.dependent.wild_bootstrap import wild_bootstrap_interval
 from analysis.gap.composites import paired_composites
-from analysis.gap.many_gaps import PairedEffects, fit_many_gaps
+from analysis.gap.many_gaps import PairedEffects, fit_many_gaps, primary_difference
+from analysis.gap.resampling import (
+    bootstrap_joint_model,
+    probability_without_behavior,
+    trial_level_r2,
+    trial_level_slope,
+)
 from analysis.gap.surrogacy_checks import daniels_hughes, predict_left_out_trials
 from analysis.synthesis import AnalysisSettings, Stack, TrialEffects, robustness
 from analysis.synthesis.gap_estimates import joint_model
@@ -273,6 +279,56 @@ def test_bootstrap_rows_follow_the_seed_and_the_smallest_worthwhile_effect() -> 
     )  # fmt: skip
     assert 0.0 <= a < b <= 1.0
     assert set(first["value"]) == {"120 samples"}
+
+
+def test_every_row_names_its_method_and_holds_its_limits() -> None:
+    group = stack()
+    rows = robustness_rows(group, SETTINGS)
+    drawn = bootstrap_joint_model(composites(group), draws=120, seed=SETTINGS.seed)
+    made = (probability_without_behavior(0.0), trial_level_r2, trial_level_slope)
+    limits = [drawn.interval(one) for one in made]
+    found = [r for r in rows if r["analysis"] == "parametric_bootstrap"]
+    assert [(r["estimand"], r["estimate"], r["ci_lb"], r["ci_ub"]) for r in found] == [
+        (name, one.estimate, one.lower, one.upper)
+        for name, one in zip(FUNCTIONALS, limits, strict=True)
+    ]
+    about = {
+        "synthesis": "main", "upstream_construct": "intention", "k_paired": 8, "status": "ok",
+    }  # fmt: skip
+    assert all(about.items() <= row.items() for row in rows)
+    first, *_ = [r for r in rows if r["analysis"] == "missing_behavior"]
+    line = daniels_hughes(composites(group))
+    methods = {
+        (r["analysis"], r["value"] if r["analysis"] == LINE else ""): (
+            r["method"], r["interval_kind"], r["reason"]
+        )
+        for r in rows
+    }  # fmt: skip
+    by_mean, by_line = "root mean squared error by the mean", "root mean squared error by the line"
+    used = primary_difference(fit_many_gaps(composites(group)), 0)[0]
+    assert first["method"] == f"{used}/pattern_mixture"
+    assert methods.pop(("missing_behavior", "")) == (
+        first["method"], "confidence", "3 of 11 trials report no behavior result"
+    )  # fmt: skip
+    assert methods == {
+        ("parametric_bootstrap", ""): ("percentile", "confidence", ""),
+        ("few_trials", ""): ("wild_bootstrap/webb/1999", "confidence", ""),
+        (LINE, "naive regression"): (
+            "", "none", "regressing observed on observed effects is no estimate of the line"
+        ),
+        (LINE, "naive regression without any link"): (
+            "", "none", "slope that measuring both outcomes on the same people creates by itself"
+        ),
+        (LINE, "flat prior on upstream effects"): (
+            line.method, "confidence",
+            "keeps most of the artefact where upstream effects vary little beyond error",
+        ),
+        (LINE, "left-out trials within their prediction interval"): ("", "none", ""),
+        (LINE, by_line): ("", "none", ""), (LINE, by_mean): ("", "none", ""),
+    }  # fmt: skip
+    estimands = [r["estimand"] for r in rows if r["analysis"] == LINE]
+    assert estimands == ["trial_level_slope"] * 3 + ["share"] + ["prediction_error"] * 2
+    assert all(set(r) >= {"verdict", "verdict_reason"} for r in rows)
 
 
 def test_too_few_samples_with_a_value_give_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

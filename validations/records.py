@@ -473,7 +473,7 @@ def _mean_within(frame: pd.DataFrame) -> pd.Series:
 
 
 def _sd_possible(frame: pd.DataFrame) -> pd.Series:
-    sd = frame["sd"].fillna(frame["se"] * np.sqrt(frame["n"]))
+    sd = frame["sd"].fillna(frame["se"] * np.sqrt(frame["n"].clip(lower=0)))
     largest = largest_possible_sd(frame["mean"], frame["n"], frame["scale_min"], frame["scale_max"])
     # Printed numbers are rounded: half a unit of the second decimal is allowed for.
     return ~(sd > largest + 0.005 + 0.01 * largest) | (largest == 0)

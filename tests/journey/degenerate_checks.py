@@ -7,18 +7,16 @@ import pandas as pd
 
 from analysis.synthesis.settings import AnalysisSettings
 from assets.journey import Journey
-from assets.steps.second_look import second_look
 from tests.journey.degenerate_tables import CANARY
 
 SETTINGS = AnalysisSettings()
 NEVER = {"unforeseen_error", "judges_disagree", "machine_fault"}
 
 
-def faults(journey: Journey, *, twice: bool = True) -> list[str]:
+def faults(journey: Journey) -> list[str]:
     """What is wrong with a journey, in words; empty where all holds."""
-    again = second_look([journey])[0] if twice else journey
-    told = [f"{f.rule_id}: {f.message}" for f in again.findings if f.rule_id in NEVER]
-    out = told + [trace[-1500:] for trace in again.traces.values()]
+    told = [f"{f.rule_id}: {f.message}" for f in journey.findings if f.rule_id in NEVER]
+    out = told + [trace[-1500:] for trace in journey.traces.values()]
     effects = journey.tables.get("effects", pd.DataFrame())
     if len(effects):
         out += _of_effects(effects) + _of_covariances(journey, effects)

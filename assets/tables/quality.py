@@ -73,8 +73,8 @@ def participant_checks(
 
 
 def _answers(items: pd.DataFrame) -> np.ndarray:
-    """Answers of each person to each item; whoever has no id, or stands more than once, is out: such
-    rows are no one's."""
+    """Answers of each person to each item; rows without an id, and of a person who stands more than
+    once, are no one's."""
     keys = ["participant", "item"]
     own = items[(items["participant"] != "") & ~items.duplicated(keys, keep=False)]
     numbers = own.assign(value=pd.to_numeric(own["value"], errors="coerce"))

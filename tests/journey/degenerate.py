@@ -110,7 +110,9 @@ ROLES = ("usual_care", "experimental", "experimental", "active_comparator", "wai
 ARMS = ("care", "letter", "video", "app", "wait", "none_at_all")
 
 
-def degenerate_folder(random: Random, name: str = "odd", syntheses: tuple[str, ...] = ("main",)) -> Folder:
+def degenerate_folder(
+    random: Random, name: str = "odd", syntheses: tuple[str, ...] = ("main",)
+) -> Folder:
     """A trial folder of any source kinds with many faults; most manifests are accepted."""
     choose = Chooser(random, random.choice([0.03, 0.1, 0.25]))
     review = choose.chance(0.25)
@@ -196,7 +198,9 @@ def _outcome(choose: Chooser, construct: str, at: int) -> Manifest:
         "label": _label(choose, f"{construct} {at}"),
         "scale": scale,
         "higher_is_better": not choose.chance(0.2),
-        "timepoint": {"weeks": choose.often(weeks, [None, 0.0, 1e9, 3.3, -1.0], choose.faults / 3)},
+        "timepoint": {
+            "weeks": choose.often(weeks, [None, 0.0, 99999.0, 3.3, -1.0], choose.faults / 3)
+        },
         "primary": not choose.chance(0.1),
         "measured_by": choose.pick(["self_report", "record", "not_reported"]),
         "standardizer": choose.often("pooled_sd", ["control_sd", "not_reported"]),
@@ -236,7 +240,9 @@ def _add_source(
         if choose.chance(0.5):
             source["where"] = {column: texts}
         else:
-            source["recode"] = {column: {t: choose.pick(["letter", "1", "", *texts]) for t in texts}}
+            source["recode"] = {
+                column: {t: choose.pick(["letter", "1", "", *texts]) for t in texts}
+            }
     manifest["sources"].append(source)
 
 
@@ -327,7 +333,9 @@ def _arm_summaries(choose: Chooser, manifest: Manifest, source: Manifest) -> lis
                 binary = outcome["scale"]["type"] == "binary"
                 own |= tables.summary(choose, binary, at)
                 rows.append(_labeled(choose, source, study | own))
-    return _blocked(source, _with_study_values(choose, rows) or [{"arm": "", "outcome": "", "n": ""}])
+    return _blocked(
+        source, _with_study_values(choose, rows) or [{"arm": "", "outcome": "", "n": ""}]
+    )
 
 
 def _reported_effects(choose: Chooser, manifest: Manifest, source: Manifest) -> list[Row]:

@@ -118,7 +118,9 @@ _NUMBERS = {
 }  # fmt: skip
 
 
-def _sorted(frame: pd.DataFrame | None, names: tuple[str, ...]) -> list[tuple[list[str], list[float]]]:
+def _sorted(
+    frame: pd.DataFrame | None, names: tuple[str, ...]
+) -> list[tuple[list[str], list[float]]]:
     if frame is None:
         return []
     texts = [n for n in names if frame[n].dtype == object or n == "in_pool"]

@@ -183,7 +183,7 @@ def summary(choose: Chooser, binary: bool, arm: int) -> dict[str, str]:
         "percent": {"percent": choose.pick(["24", "0", "100", "33.3", "0.45", "101"])},
         "quartiles": {"median": "4", "q1": "3", "q3": "5"},
         "range": {"median": "4", "minimum": low, "maximum": high, "mean": ""},
-        "all": {name: mean for name in _SUMMARIES},
+        "all": dict.fromkeys(_SUMMARIES, mean),
         "none": {},
     }[kind]
     for name in list(made):
@@ -216,7 +216,9 @@ def printed(choose: Chooser, binary: bool) -> dict[str, str]:
     if limits in ("p", "none") or statistic in ("p", "F"):
         out["p"] = choose.pick(["0.03", "0", "1", "1e-300", "0.5", ""])
     sizes = choose.often(
-        ("50", "51"), [("50", ""), ("", "48"), ("", ""), ("2", "2"), ("3", "1e9"), ("9", "8.5")], 0.4
+        ("50", "51"),
+        [("50", ""), ("", "48"), ("", ""), ("2", "2"), ("3", "1e9"), ("9", "8.5")],
+        0.4,
     )
     out |= dict(zip(("n1", "n2"), sizes, strict=True))
     out["sd"] = choose.often("1.3", ["", "1e-200", "0"], 0.2)

@@ -48,7 +48,10 @@ def both(scale: str, *rows: tuple[str, int, int, int, int]) -> list[ParticipantF
         outcomes=[outcome("i", "intention", scale=scale), outcome("b", "behavior", scale="binary")],
     )
     records = counts(*rows)
-    return [facts_from_counts(own, records, "R2"), participant_facts(own, persons_of(records), "R2")]
+    return [
+        facts_from_counts(own, records, "R2"),
+        participant_facts(own, persons_of(records), "R2"),
+    ]
 
 
 @pytest.mark.parametrize("scale", ["binary", "continuous"])

@@ -130,8 +130,9 @@ def pooled_within_arm_correlation(
 ) -> WithinArmCorrelation | None:
     """Pool the within-arm Pearson correlations of two outcomes (persons with both only).
 
-    persons: how many participants each row stands for, 1 where nothing is said. Returns None when no arm has more than 3 persons with both outcomes varying. Raises `RowError`
-    for persons without an arm.
+    persons: how many participants each row stands for, 1 where nothing is said. Returns None when
+    no arm has more than 3 persons with both outcomes varying. Raises `RowError` for persons
+    without an arm.
     """
     levels = as_levels(arm, first.size, "arm", "participant")
     z_sum, weight, n = 0.0, 0.0, 0

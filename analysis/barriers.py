@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats, as_vectors, require
-from analysis.errors import EstimationError
 from analysis.results import Result
 
 
@@ -22,12 +21,10 @@ class BarrierShares(Result):
 
 
 def barrier_shares(n_reference_points: ArrayLike, n_sources: ArrayLike) -> BarrierShares:
-    """Shares over the dimensions of one coding table (one entry per dimension)."""
+    """Shares over the dimensions of one coding table (one entry per dimension); nan where no
+    reference point was coded at all."""
     points, sources = as_vectors(n_reference_points=n_reference_points, n_sources=n_sources)
     require(~(points < 0) & ~(sources < 0), "counts must not be negative")
-    total = float(points.sum())
-    if total <= 0:
-        raise EstimationError("no reference points were coded")
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.where(sources > 0, points / sources, np.nan)
-    return BarrierShares(100.0 * points / total, mean)
+        return BarrierShares(100.0 * points / points.sum(), mean)

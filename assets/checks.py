@@ -79,11 +79,12 @@ def _contract_check(
     @guarded
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         from validations.expectations import validate
+        from validations.judge import with_keys
         from validations.tables import TABLES, conform
 
         frame = conform(context.resources.store.read(stored), table)
         schema = TABLES[table]
-        keyed = frame.assign(**{f"key:{name}": frame[name].astype(str) for name in schema.key})
+        keyed = with_keys(frame, schema)
         plain = keyed.astype(object).where(keyed.notna(), None)
         plain = plain.replace({"": None}) if len(plain) else plain
         _, outcomes = validate(plain, schema, rows_required=rows_required)

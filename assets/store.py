@@ -89,7 +89,7 @@ def _storable(frame: pd.DataFrame) -> pd.DataFrame:
     out = frame.copy()
     for name in out.columns:
         if out[name].dtype == object:
-            kinds = {type(value) for value in out[name] if value is not None and value == value}
+            kinds = {type(value) for value in out[name] if not pd.isna(value)}
             if not kinds:
                 out[name] = out[name].astype("string").astype(object)
             elif kinds <= {bool}:
@@ -97,5 +97,5 @@ def _storable(frame: pd.DataFrame) -> pd.DataFrame:
             elif kinds <= {int, float}:
                 out[name] = pd.to_numeric(out[name], errors="coerce")
             elif kinds != {str}:
-                out[name] = out[name].map(lambda v: None if v is None or v != v else str(v))
+                out[name] = out[name].map(lambda v: None if pd.isna(v) else str(v))
     return out

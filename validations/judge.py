@@ -43,6 +43,22 @@ class CheckOutcome:
     raised: str = ""
 
 
+def with_keys(frame: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
+    """The frame with `key:` copies of the key: equal numbers are equal however they are written,
+    text that is no number stands as found, and what is missing is the empty text.
+
+    frame: numbers cast, with `text:` copies where there are any.
+    """
+    keys = {}
+    for name in schema.key:
+        if name not in frame:
+            continue
+        found = frame[f"text:{name}"] if f"text:{name}" in frame else frame[name]
+        values = frame[name].where(frame[name].notna(), found).astype(object)
+        keys[f"key:{name}"] = values.where(values.notna(), "").astype(str)
+    return frame.assign(**keys)
+
+
 def judge(frame: pd.DataFrame, schema: TableSchema) -> tuple[list[Failure], list[CheckOutcome]]:
     """Failures of every declared rule, and what each rule counted.
 

@@ -379,6 +379,12 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
         (
             _ARM_DECLARED,
             RowRule(
+                "outcomes_declared",
+                "the intention or the behavior is not one of the outcomes of the manifest",
+                "declare them under `outcomes:` or translate their text under `recode:`",
+                ("intention", "behavior"),
+            ),
+            RowRule(
                 "counts_not_all_zero",
                 "the four counts are fewer than 2 persons together",
                 "check the counts",

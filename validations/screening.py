@@ -10,7 +10,7 @@ import pandas as pd
 
 from validations.casting import cast
 from validations.findings import Finding, Severity, name_rows
-from validations.judge import CheckOutcome, Failure, judge
+from validations.judge import CheckOutcome, Failure, judge, with_keys
 from validations.numbers import LARGEST_COUNT, LARGEST_MEASUREMENT, SMALLEST_MEASUREMENT
 from validations.records import EFFECTIVE_SIZES, ROW_CHECKS
 from validations.schema import Column, TableSchema
@@ -61,8 +61,7 @@ def screen(
             passed = ROW_CHECKS[rule.id](frame)
         if passed is not None:
             frame[rule.flag] = ["yes" if ok else "no" for ok in passed]
-    for name in schema.key:
-        frame[f"key:{name}"] = records[name].astype(str) if name in records else ""
+    frame = with_keys(frame, schema)
     failures, outcomes = judge(frame, schema)
     for name, empty in (blank or {}).items():
         positions = tuple(int(i) for i in np.flatnonzero(empty.to_numpy()))

@@ -15,10 +15,13 @@ import pandas as pd
 from validations.findings import Finding, Severity
 from validations.manifest.model import TrialManifest
 from validations.manifest.vocabulary import DesignType
+from validations.numbers import LARGEST_COUNT
 
 Record = dict[Any, Any]
 
-LARGE_EFFECT, HELD_EFFECT = 2.0, 3.0
+LARGE_EFFECT, HELD_EFFECT, LARGEST_EFFECT = 2.0, 3.0, 1000.0
+SMALLEST_VARIANCE, LARGEST_VARIANCE = 1.0 / LARGEST_COUNT, 1e6
+"""Of a standardized difference: no number of people that live gives a smaller variance."""
 SMALL_ASYMMETRY, LARGEST_ASYMMETRY = 0.02, 0.10
 ROUNDING = 0.005
 LARGEST_RATIO_OF_SPREADS = 1000.0
@@ -32,8 +35,8 @@ def trial_findings(
     cluster_faults: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Finding]:
     """Every rule of this module. outcomes: outcome rows. effects: one row per outcome row on the
-    common scale, with `yi`, `turned` and `reason`. cluster_faults: (trial, outcome) -> why the
-    participants of a cluster trial give no design effect."""
+    common scale, with `yi`, `vi`, `turned` and `reason`. cluster_faults: (trial, outcome) -> why
+    the participants of a cluster trial give no design effect."""
     faults = cluster_faults or {}
     found = effects.drop_duplicates("outcome_row_id").set_index("outcome_row_id")
     out: list[Finding] = []
@@ -44,7 +47,7 @@ def trial_findings(
         manifest = manifests[row["collection_id"]]
         out += _not_computable(row, effect)
         out += _spreads_far_apart(row)
-        out += _implausibly_large(row, effect)
+        out += _impossible(row, effect) or _implausibly_large(row, effect)
         out += _asymmetric_interval(row)
         out += _contradicted_direction(row, effect)
         out += _clustering(row, manifest, faults)
@@ -137,6 +140,24 @@ def _not_computable(row: Record, effect: Any) -> list[Finding]:
         Severity.WARNING,
         f"no effect on {_name(row)}: {effect['reason']}",
         "add what is missing to the data file if the report has it",
+    )
+
+
+def _impossible(row: Record, effect: Any) -> list[Finding]:
+    """Numbers that are no effect of anything; an error, since nobody can vouch for them."""
+    size, variance = abs(float(effect["yi"])), float(effect["vi"])
+    if not math.isfinite(size):
+        return []
+    if size <= LARGEST_EFFECT and SMALLEST_VARIANCE <= variance <= LARGEST_VARIANCE:
+        return []
+    return _finding(
+        row,
+        "effect_impossible",
+        Severity.ERROR,
+        f"g = {effect['yi']:.3g} with a variance of {variance:.3g} on {row['outcome_label']} is no "
+        f"effect of any trial: g would lie within {LARGEST_EFFECT:g} and its variance between "
+        f"{SMALLEST_VARIANCE:g} and {LARGEST_VARIANCE:g}",
+        "check the numbers, their decimal signs and exponents, and the units of SDs and errors",
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from analysis.arrays import Floats
 from analysis.dependent.blocks import BlockGroup, EffectBlocks
+from analysis.errors import EstimationError
 
 _SHARES = np.array([0.0, 0.02, 0.1, 0.3, 0.8, 2.0])
 _FINE_SHARES = np.concatenate([[0.0], np.geomspace(1e-6, 4.0, 24)])
@@ -156,7 +157,10 @@ def _scan(data: _Rotated, spread: float, within: bool, restricted: bool) -> list
         full[:, n, first, second] = full[:, n, second, first] = gram
         values[:, n] = 0.5 * (np.log(w).sum() + np.log(shrink).sum(axis=1))
     information, xy = full[..., :-1, :-1], full[..., :-1, -1:]
-    explained = np.swapaxes(xy, -2, -1) @ np.linalg.solve(information, xy)
+    try:
+        explained = np.swapaxes(xy, -2, -1) @ np.linalg.solve(information, xy)
+    except np.linalg.LinAlgError:
+        raise EstimationError("effects or variances are too far apart for this model") from None
     values -= 0.5 * (full[..., -1, -1] - explained[..., 0, 0])
     if restricted:
         values -= 0.5 * np.linalg.slogdet(information)[1]

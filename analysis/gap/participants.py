@@ -30,26 +30,42 @@ class Influence:
     value: Floats
 
 
-def smd_influence(values: Floats, treated: NDArray[np.bool_], person: Integers) -> Influence:
-    """Contributions to d = (m1 - m2) / s_pooled of n participants with outcome `values`."""
-    n1, n2 = int(treated.sum()), int((~treated).sum())
-    m1, m2 = values[treated].mean(), values[~treated].mean()
+def smd_influence(
+    values: Floats,
+    treated: NDArray[np.bool_],
+    person: Integers,
+    persons: Floats | None = None,
+) -> Influence:
+    """Contributions to d = (m1 - m2) / s_pooled of n participants with outcome `values`.
+
+    persons: how many participants each value stands for, 1 where nothing is said.
+    """
+    many = np.ones_like(values) if persons is None else persons
+    n1, n2 = float(many[treated].sum()), float(many[~treated].sum())
+    m1, m2 = ((many * values)[arm].sum() / many[arm].sum() for arm in (treated, ~treated))
     centered = np.where(treated, values - m1, values - m2)
-    variance = float((centered**2).sum()) / (n1 + n2 - 2)
+    variance = float((many * centered**2).sum()) / (n1 + n2 - 2)
     mean_part = np.where(treated, centered / n1, -centered / n2) / math.sqrt(variance)
     d = (m1 - m2) / math.sqrt(variance)
     sd_part = -0.5 * d * (centered**2 / variance - 1.0) / (n1 + n2 - 2)
     return Influence(person, mean_part + sd_part)
 
 
-def log_odds_influence(values: Floats, treated: NDArray[np.bool_], person: Integers) -> Influence:
+def log_odds_influence(
+    values: Floats,
+    treated: NDArray[np.bool_],
+    person: Integers,
+    persons: Floats | None = None,
+) -> Influence:
     """Contributions to the log odds ratio of n participants with a 0/1 outcome.
 
     Shares of 0 or 1 are replaced by (events + 0.5) / (n + 1) so that contributions stay finite.
+    persons: how many participants each value stands for, 1 where nothing is said.
     """
+    many = np.ones_like(values) if persons is None else persons
     out = np.empty_like(values)
     for arm, sign in ((treated, 1.0), (~treated, -1.0)):
-        n, events = int(arm.sum()), float(values[arm].sum())
+        n, events = float(many[arm].sum()), float((many * values)[arm].sum())
         p = events / n if 0 < events < n else (events + 0.5) / (n + 1.0)
         out[arm] = sign * (values[arm] - p) / (n * p * (1.0 - p))
     return Influence(person, out)
@@ -67,15 +83,19 @@ def adjusted_difference_influence(
     return Influence(person, (x @ bread[1]) * residuals / sd)
 
 
-def influence_correlations(influences: list[Influence], participants: int) -> NDArray[np.float64]:
+def influence_correlations(
+    influences: list[Influence], participants: int, persons: Floats | None = None
+) -> NDArray[np.float64]:
     """Correlation matrix of the effects (e x e) from their contributions.
 
-    participants: length of the trial's list of participants. Positive semi-definite by
-    construction.
+    participants: length of the trial's list of participants. persons: how many each of the list
+    stands for, 1 where nothing is said. Positive semi-definite by construction.
     """
     matrix = np.zeros((len(influences), participants))
     for row, influence in enumerate(influences):
         np.add.at(matrix[row], influence.person, influence.value)
+    if persons is not None:
+        matrix *= np.sqrt(persons)
     norms = np.linalg.norm(matrix, axis=1)
     norms[norms == 0.0] = 1.0
     correlations = (matrix @ matrix.T) / np.outer(norms, norms)
@@ -86,6 +106,13 @@ def influence_correlations(influences: list[Influence], participants: int) -> ND
 NEAR_PERFECT = 0.95
 """From this size on a (latent) correlation of two outcomes within arms says that they are one
 measurement, or that something is wrong with the data; it is told and decides nothing."""
+
+
+def _pearson(x: Floats, y: Floats, persons: Floats | None) -> float:
+    if persons is None:
+        return float(np.corrcoef(x, y)[0, 1])
+    c = np.cov(x, y, aweights=persons)
+    return float(c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]))
 
 
 @dataclass(frozen=True)
@@ -99,24 +126,27 @@ class WithinArmCorrelation(Result):
 
 
 def pooled_within_arm_correlation(
-    first: Floats, second: Floats, arm: Iterable[Any]
+    first: Floats, second: Floats, arm: Iterable[Any], persons: Floats | None = None
 ) -> WithinArmCorrelation | None:
     """Pool the within-arm Pearson correlations of two outcomes (persons with both only).
 
-    Returns None when no arm has more than 3 persons with both outcomes varying. Raises `RowError`
-    for persons without an arm.
+    persons: how many participants each row stands for, 1 where nothing is said. Returns None when
+    no arm has more than 3 persons with both outcomes varying. Raises `RowError` for persons
+    without an arm.
     """
     levels = as_levels(arm, first.size, "arm", "participant")
     z_sum, weight, n = 0.0, 0.0, 0
     for code in range(len(levels.names)):
         rows = (levels.codes == code) & np.isfinite(first) & np.isfinite(second)
         x, y = first[rows], second[rows]
-        if x.size <= 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
+        many = None if persons is None else persons[rows]
+        size = x.size if many is None else round(float(many.sum()))
+        if size <= 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
             continue
-        r = float(np.clip(np.corrcoef(x, y)[0, 1], -0.999999, 0.999999))
-        z_sum += (x.size - 3.0) * math.atanh(r)
-        weight += x.size - 3.0
-        n += x.size
+        r = float(np.clip(_pearson(x, y, many), -0.999999, 0.999999))
+        z_sum += (size - 3.0) * math.atanh(r)
+        weight += size - 3.0
+        n += size
     if weight == 0.0:
         return None
     r = math.tanh(z_sum / weight)

@@ -278,14 +278,19 @@ def _levels(
     if len(set(named)) < 2 or len(named) < 3:
         return []
     composites = make_composites(part.blocks([construct]))
-    test = fit_subgroups(
-        composites.yi[known],
-        composites.vi[known],
-        named,
-        method=settings.tau2_method,
-        ci_method=settings.ci_method,
-        level=settings.level,
-    )
+    left_out = _left_out(levels, numeric=False)
+    try:
+        test = fit_subgroups(
+            composites.yi[known],
+            composites.vi[known],
+            named,
+            method=settings.tau2_method,
+            ci_method=settings.ci_method,
+            level=settings.level,
+        )
+    except EstimationError as error:
+        about: Record = {"level_value": "", "k_trials": len(known)} | left_out
+        return [_none(identity | about, str(error))]
     own = {level: [i for i in known if levels[i] == level] for level in test.levels}
     return [
         identity
@@ -305,7 +310,7 @@ def _levels(
             "status": fit.status,
             "reason": test.reason,
         }
-        | _left_out(levels, numeric=False)
+        | left_out
         for level, fit in zip(test.levels, test.pooled, strict=True)
     ]
 
@@ -346,16 +351,19 @@ def _slope(
     identity = identity | {"level_value": SLOPE, "k_trials": int(known.sum())} | left_out
     if known.sum() < 3 or np.ptp(numbers[known]) == 0:
         texts = sum(1 for text in levels if text) - int(known.sum())
-        return [_no_slope(identity)] if texts else []
+        return [_none(identity, _TOO_FEW)] if texts else []
     composites = make_composites(part.blocks([construct]))
-    fit = fit_meta_regression(
-        composites.yi[known],
-        composites.vi[known],
-        np.column_stack([np.ones(int(known.sum())), numbers[known]]),
-        method=settings.tau2_method,
-        ci_method=settings.ci_method,
-        level=settings.level,
-    )
+    try:
+        fit = fit_meta_regression(
+            composites.yi[known],
+            composites.vi[known],
+            np.column_stack([np.ones(int(known.sum())), numbers[known]]),
+            method=settings.tau2_method,
+            ci_method=settings.ci_method,
+            level=settings.level,
+        )
+    except EstimationError as error:
+        return [_none(identity, str(error))]
     found = fit.coefficients
     row: Record = {
         "status": "ok", "df": float(found.df[1]), "ci_method": settings.ci_method,
@@ -383,8 +391,11 @@ def _slope(
 _NUMBERS_OF_A_ROW = ("mu", "se", "ci_lb", "ci_ub", "tau2", "f", "df_num", "df_denom", "pvalue")
 
 
-def _no_slope(identity: Record) -> Record:
-    reason = "fewer than 3 trials with different numbers of this moderator"
+_TOO_FEW = "fewer than 3 trials with different numbers of this moderator"
+
+
+def _none(identity: Record, reason: str) -> Record:
+    """The row of a comparison that cannot be made."""
     return identity | dict.fromkeys(_NUMBERS_OF_A_ROW, math.nan) | {
         "status": "not_estimable", "reason": reason, "notes": "", "verdict": "none",
         "verdict_reason": reason,

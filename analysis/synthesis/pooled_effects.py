@@ -12,6 +12,7 @@ from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
 from analysis.dependent.multivariate import fit_multivariate
 from analysis.dependent.robust import robust_covariance
 from analysis.distributions import critical_value, two_sided_p
+from analysis.errors import EstimationError
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import (
     Record,
@@ -120,18 +121,31 @@ def _hierarchical_row(
 ) -> Record:
     """The correlated-and-hierarchical effects model with CR2. vi: variances of the composites,
     whose common-effect precision is that of all effects."""
-    fit = fit_multivariate(blocks, structure="ID", within="replicated")
-    robust = robust_covariance(fit, "CR2")
+    about: Record = {
+        "model": "correlated_hierarchical_effects",
+        "k_trials": blocks.clusters,
+        "k_effects": blocks.k,
+        "tau2_method": "REML",
+        "ci_method": "CR2",
+        "pi_method": "t_satterthwaite",
+        "level": settings.level,
+        "is_primary": False,
+    }
+    try:
+        fit = fit_multivariate(blocks, structure="ID", within="replicated")
+        robust = robust_covariance(fit, "CR2")
+    except EstimationError as error:
+        missing = dict.fromkeys(_NUMBERS, np.nan)
+        return _judged(
+            identity | about | missing | {"status": "not_estimable", "notes": str(error)}
+        )
     one = np.ones(1)
     mu, se, df = float(fit.beta[0]), float(robust.se[0]), robust.df(one)
     half = critical_value(settings.level, df) * se
     spread = float(fit.tau[0, 0] + fit.omega[0])
     reach = critical_value(settings.level, max(df, 1e-9)) * np.sqrt(spread + se**2)
     narrow = narrow_note(mu - half, mu + half, vi, settings.level)
-    return _judged(identity | {
-        "model": "correlated_hierarchical_effects",
-        "k_trials": blocks.clusters,
-        "k_effects": blocks.k,
+    return _judged(identity | about | {
         "mu": mu,
         "se": se,
         "statistic": mu / se,
@@ -150,14 +164,13 @@ def _hierarchical_row(
         "q_pvalue": np.nan,
         "i2": np.nan,
         "h2": np.nan,
-        "tau2_method": "REML",
-        "ci_method": "CR2",
-        "pi_method": "t_satterthwaite",
-        "level": settings.level,
-        "is_primary": False,
         "status": fit.status,
         "notes": "; ".join((*fit.notes, *narrow)),
     })  # fmt: skip
+
+
+_NUMBERS = ("mu", "se", "statistic", "df", "pvalue", "ci_lb", "ci_ub", "pi_lb", "pi_ub", "tau2",
+            "tau2_lb", "tau2_ub", "omega2", "q", "q_df", "q_pvalue", "i2", "h2")  # fmt: skip
 
 
 def pooled_effects(stack: Stack, settings: AnalysisSettings) -> list[Record]:

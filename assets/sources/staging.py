@@ -379,7 +379,7 @@ def _participants(
     frames, items = [], []
     for outcome in outcomes:
         frames.append(_outcome_values(manifest, source, raw, outcome, person))
-        for column in outcome.item_columns:
+        for column in dict.fromkeys(outcome.item_columns):
             items.append(
                 pd.DataFrame(
                     {

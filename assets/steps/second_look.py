@@ -14,6 +14,7 @@ import pandas as pd
 from assets.fence import Broken, doing, fenced
 from assets.journey import Journey, broken_journey
 from validations.findings import Finding, Severity
+from validations.judge import with_keys
 from validations.records import RECORD_SCHEMAS
 
 MOST_ROWS = 200_000
@@ -73,8 +74,7 @@ def _disagreements(batch: list[Journey], kind: str) -> dict[str, str]:
     schema = RECORD_SCHEMAS[kind]
     with doing(f"looking at the accepted {kind.replace('_', ' ')} a second time"):
         frame = pd.concat([j.screened[kind].accepted for j in batch], ignore_index=True)
-        keyed = frame.assign(**{f"key:{n}": frame[n].astype(str) for n in schema.key if n in frame})
-        failures, outcomes = validate(keyed, replace(schema, rules=()))
+        failures, outcomes = validate(with_keys(frame, schema), replace(schema, rules=()))
         if raised := [o for o in outcomes if o.raised]:
             if raised[0].raised == "MemoryError":
                 raise MemoryError

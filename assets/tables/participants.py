@@ -139,10 +139,13 @@ def participant_facts(
         return frozenset((source.get(first.id), source.get(second.id))) not in unlinked
 
     wide, arms, baseline = (wide_table(rows, column) for column in ("value", "arm", "baseline"))
+    many = None
+    if PERSONS in rows:
+        many = wide_table(rows, PERSONS).max(axis=1).to_numpy(dtype=float)
     if manifest.design.type is DesignType.CLUSTER:
         _cluster_facts(facts, manifest, rows)
     with doing("correlating the effects"):
-        _effect_correlations(facts, manifest, outcomes, (wide, arms, baseline), together)
+        _effect_correlations(facts, manifest, outcomes, (wide, arms, baseline), many, together)
     for upstream in outcomes:
         for behavior in outcomes:
             is_pair = (
@@ -151,9 +154,9 @@ def participant_facts(
                 and together(upstream, behavior)
             )
             if is_pair:
-                _correlate(facts, upstream, behavior, wide, arms)
+                _correlate(facts, upstream, behavior, wide, arms, many)
             if is_pair and belong_together(manifest, upstream, behavior):
-                _count(facts, upstream, behavior, wide, arms, intender_rule)
+                _count(facts, upstream, behavior, (wide, arms), many, intender_rule)
     return facts
 
 
@@ -161,38 +164,41 @@ def facts_from_counts(
     manifest: TrialManifest, records: pd.DataFrame, intender_rule: str
 ) -> ParticipantFacts:
     """The same aggregates from intended-by-acted counts of one trial, which are participant rows
-    of two yes/no outcomes in short."""
-    parts, person = [], 0
-    cells = {
-        "inclined_actors": (1.0, 1.0),
-        "inclined_abstainers": (1.0, 0.0),
-        "disinclined_actors": (0.0, 1.0),
-        "disinclined_abstainers": (0.0, 0.0),
-    }
+    of two yes/no outcomes in short: a row of each cell stands for its persons."""
+    rows = []
     for record in records.to_dict("records"):
-        for cell, values in cells.items():
-            n = round(float(record[cell]))
-            ids = np.arange(person, person + n)
-            person += n
+        for cell, values in _CELLS.items():
+            number = len(rows)
+            persons = float(round(float(record[cell])))
             for outcome, value in zip(
                 (record["intention"], record["behavior"]), values, strict=True
             ):
-                parts.append(
-                    pd.DataFrame(
+                if persons:
+                    rows.append(
                         {
-                            "participant": ids,
+                            "participant": number,
                             "source_id": "",
-                            "row": ids,
+                            "row": number,
                             "arm": record["arm"],
                             "outcome": outcome,
                             "value": value,
                             "baseline": np.nan,
                             "cluster": None,
+                            PERSONS: persons,
                         }
                     )
-                )
-    rows = pd.concat(parts, ignore_index=True).drop_duplicates(["participant", "outcome"])
-    return participant_facts(manifest, rows, intender_rule)
+    frame = pd.DataFrame(rows).drop_duplicates(["participant", "outcome"])
+    return participant_facts(manifest, frame, intender_rule)
+
+
+_CELLS = {
+    "inclined_actors": (1.0, 1.0),
+    "inclined_abstainers": (1.0, 0.0),
+    "disinclined_actors": (0.0, 1.0),
+    "disinclined_abstainers": (0.0, 0.0),
+}
+PERSONS = "persons"
+"""Column of participant rows that says how many persons a row stands for; without it, one."""
 
 
 def _effect_correlations(
@@ -200,10 +206,12 @@ def _effect_correlations(
     manifest: TrialManifest,
     outcomes: list[Outcome],
     tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+    many: np.ndarray | None,
     together: Callable[[Outcome, Outcome], bool],
 ) -> None:
     """Correlations of all effects whose persons are known to be the same; tables: values, arms and
-    baselines, one row per person and one column per outcome."""
+    baselines, one row per person and one column per outcome; many: persons that a row stands for,
+    if not one."""
     wide, arms, baseline = tables
     found: list[tuple[EffectKey, Outcome, Influence]] = []
     for outcome in outcomes:
@@ -219,12 +227,13 @@ def _effect_correlations(
                     (arms[outcome.id] == intervention).to_numpy()[member],
                     baseline[outcome.id].to_numpy(dtype=float)[member],
                     np.flatnonzero(member),
+                    None if many is None else many[member],
                 )
             if influence is not None:
                 found.append((key, outcome, influence))
     if not found:
         return
-    matrix = influence_correlations([influence for _, _, influence in found], len(wide))
+    matrix = influence_correlations([influence for _, _, influence in found], len(wide), many)
     for i, (first, one, _) in enumerate(found):
         for j, (second, other, _) in enumerate(found):
             if together(one, other):
@@ -239,13 +248,16 @@ def _influence(
     treated: np.ndarray,
     covariate: np.ndarray,
     person: np.ndarray,
+    many: np.ndarray | None,
 ) -> Influence | None:
     """Contributions of the persons to one effect, None where there is no effect; what adjusts for
     the baseline, or why nothing does, is kept in `facts`."""
-    if min(treated.sum(), (~treated).sum()) < 2:
+    persons = np.ones_like(values) if many is None else many
+    if min(persons[treated].sum(), persons[~treated].sum()) < 2:
         return None
     if outcome.scale.type is ScaleType.BINARY:
-        return log_odds_influence(values, treated, person) if np.ptp(values) > 0 else None
+        varies = float(np.ptp(values)) > 0.0
+        return log_odds_influence(values, treated, person, many) if varies else None
     if not _vary_within(values, treated):
         return None
     if outcome.baseline_column:
@@ -256,11 +268,11 @@ def _influence(
             facts.adjusted[key] = _adjusted(*own)
             return adjusted_difference_influence(*own, person[both])
         facts.baseline_faults[key] = why
-    return smd_influence(values, treated, person)
+    return smd_influence(values, treated, person, many)
 
 
 def _vary_within(values: np.ndarray, treated: np.ndarray) -> bool:
-    """Whether the values of a comparison vary in at least one of its arms beyond rounding."""
+    """Whether the scores of a comparison vary in at least one of its arms beyond rounding."""
     return not (is_constant(values[treated]) and is_constant(values[~treated]))
 
 
@@ -355,11 +367,12 @@ def _correlate(
     behavior: Outcome,
     wide: pd.DataFrame,
     arms: pd.DataFrame,
+    many: np.ndarray | None,
 ) -> None:
     first = wide[upstream.id].to_numpy(dtype=float)
     second = wide[behavior.id].to_numpy(dtype=float)
     arm = _person_arms(arms, upstream, behavior)
-    pooled = pooled_within_arm_correlation(first, second, arm)
+    pooled = pooled_within_arm_correlation(first, second, arm, many)
     if pooled is not None:
         facts.within_arm[(upstream.id, behavior.id)] = (pooled.r, pooled.n, pooled.variance)
 
@@ -368,10 +381,11 @@ def _count(
     facts: ParticipantFacts,
     upstream: Outcome,
     behavior: Outcome,
-    wide: pd.DataFrame,
-    arms: pd.DataFrame,
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+    many: np.ndarray | None,
     intender_rule: str,
 ) -> None:
+    wide, arms = tables
     first = wide[upstream.id].to_numpy(dtype=float)
     second = wide[behavior.id].to_numpy(dtype=float)
     arm = _person_arms(arms, upstream, behavior)
@@ -386,15 +400,16 @@ def _count(
         if not rows.any():
             continue
         yes, acted = intends[rows], second[rows] == 1.0
+        persons = np.ones(len(yes), dtype=int) if many is None else many[rows]
         facts.counts.append(
             {
                 "arm": label,
                 "intention": upstream.id,
                 "behavior": behavior.id,
-                "inclined_actors": int((yes & acted).sum()),
-                "inclined_abstainers": int((yes & ~acted).sum()),
-                "disinclined_actors": int((~yes & acted).sum()),
-                "disinclined_abstainers": int((~yes & ~acted).sum()),
+                "inclined_actors": int(persons[yes & acted].sum()),
+                "inclined_abstainers": int(persons[yes & ~acted].sum()),
+                "disinclined_actors": int(persons[~yes & acted].sum()),
+                "disinclined_abstainers": int(persons[~yes & ~acted].sum()),
                 "intender_rule": "R1" if upstream.scale.type is ScaleType.BINARY else intender_rule,
             }
         )

@@ -43,18 +43,16 @@ def participant_checks(
                 out += _comparison_checks(manifest, outcome, rows, intervention, comparator)
         own = items[items["outcome"] == outcome.id] if len(items) else items
         if len(own):
-            numbers = own.assign(value=pd.to_numeric(own["value"], errors="coerce"))
-            matrix = numbers.pivot(index="participant", columns="item", values="value")
-            matrix = matrix.reindex(own["participant"].unique())
+            answers = _answers(own)
             out.append(
                 _row(
                     manifest,
                     "",
                     outcome.id,
                     "cronbach_alpha",
-                    lambda m=matrix: cronbach_alpha(m.to_numpy(dtype=float)),
+                    lambda m=answers: cronbach_alpha(m),  # type: ignore[misc]
                 )
-            )  # type: ignore[misc]
+            )
     for upstream in manifest.outcomes:
         for behavior in manifest.outcomes:
             if not _is_pair(upstream, behavior, wide):
@@ -72,6 +70,16 @@ def participant_checks(
                 )
             )
     return out
+
+
+def _answers(items: pd.DataFrame) -> np.ndarray:
+    """Answers of each person to each item; rows without an id, and of a person who stands more than
+    once, are no one's."""
+    keys = ["participant", "item"]
+    own = items[(items["participant"] != "") & ~items.duplicated(keys, keep=False)]
+    numbers = own.assign(value=pd.to_numeric(own["value"], errors="coerce"))
+    matrix = numbers.pivot(index="participant", columns="item", values="value")
+    return matrix.reindex(own["participant"].unique()).to_numpy(dtype=float)
 
 
 def _is_pair(upstream: Outcome, behavior: Outcome, wide: pd.DataFrame) -> bool:

@@ -60,6 +60,8 @@ def _declared_flags(
     flags["effective_sizes"] = records["collection_id"].map(adjusted).fillna(False).astype(bool)
     if "quantiles_not_lopsided" in ids:
         flags["quantiles_not_lopsided"] = ~lopsided_quantiles(records)
+    if "outcomes_declared" in ids:
+        flags["outcomes_declared"] = known("intention", outcomes) & known("behavior", outcomes)
     if "variables_declared" in ids:
         flags["variables_declared"] = known("variable_1", outcomes) & known("variable_2", outcomes)
     return flags

@@ -53,7 +53,7 @@ def test_every_row_rule_has_a_check_or_is_made_by_the_steps() -> None:
     from validations.records import RECORD_SCHEMAS, ROW_CHECKS
 
     of_steps = {"arm_declared", "arms_declared", "arms_told_apart", "outcome_declared",
-                "variables_declared", "quantiles_not_lopsided"}  # fmt: skip
+                "variables_declared", "outcomes_declared", "quantiles_not_lopsided"}  # fmt: skip
     rules = {rule.id for schema in RECORD_SCHEMAS.values() for rule in schema.rules}
     assert rules - of_steps == set(ROW_CHECKS)
 

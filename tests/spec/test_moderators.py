@@ -115,3 +115,13 @@ def test_levels_count_the_trials_without_a_value() -> None:
     assert own.loc["1", "mu"] == pytest.approx(np.average(YI[:2], weights=1 / np.array(VI[:2])))
     assert set(own["k_left_out"]) == {1}
     assert set(own["left_out"]) == {"1 trial without a value"}
+
+
+@pytest.mark.parametrize("far", ["1e30", "1e200", "-1e300"])
+def test_a_number_too_far_from_the_others_gives_a_reason_and_no_slope(far: str) -> None:
+    values = {f"t{i}": text for i, text in enumerate(["1", "2", "3", far, far])}
+    odd = Moderator("dose", "number", values)
+    rows = moderator_effects(stack(), [odd], AnalysisSettings())
+    own = [row for row in rows if row["moderator"] == "dose"]
+    assert [row["status"] for row in own] == ["not_estimable"]
+    assert "not independent" in own[0]["reason"] and np.isnan(own[0]["mu"])

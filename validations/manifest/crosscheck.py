@@ -124,8 +124,9 @@ def _check_sources(faults: _Faults, manifest: TrialManifest) -> None:
         )
         for j, block in enumerate(blocks):
             path: Path = ("sources", i, "blocks", j) if len(blocks) > 1 else ("sources", i)
-            if "outcome" in block.values:
-                faults.must_exist("outcome", block.values["outcome"], outcomes, path)
+            for field in ("outcome", "intention", "behavior", "variable_1", "variable_2"):
+                if field in block.values:
+                    faults.must_exist("outcome", block.values[field], outcomes, path)
             for role in ("arm", "intervention", "comparator"):
                 if role in block.values and arms:
                     faults.must_exist("arm", block.values[role], arms, path)

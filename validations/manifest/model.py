@@ -30,9 +30,13 @@ from validations.manifest.vocabulary import (
     RobJudgment,
     ScaleType,
 )
+from validations.numbers import LARGEST_COUNT, LARGEST_MEASUREMENT
 
 # Pydantic keeps a deprecated method called `construct` on every model; the field wins.
 warnings.filterwarnings("ignore", message='Field name "construct"')
+
+_MOST_PERSONS, _FARTHEST = LARGEST_COUNT, LARGEST_MEASUREMENT
+"""Bounds of what a manifest declares: those of numbers in files."""
 
 IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]*$")
 
@@ -52,8 +56,16 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _seen(value: str) -> str:
+    if not value:
+        raise ValueError("nothing that can be seen stands there; give a name")
+    return value
+
+
 Label = Annotated[str, AfterValidator(clean_label)]
 """Text that names something: it passes the same door as the labels of files."""
+Name = Annotated[str, Field(min_length=1), AfterValidator(clean_label), AfterValidator(_seen)]
+"""A label that must be given, and still be there behind that door."""
 
 Identifier = Annotated[str, Field(description="lower-case letters, digits and _")]
 
@@ -70,7 +82,10 @@ class Design(Strict):
         default=None, ge=0, le=1, description="intracluster correlation of a cluster trial"
     )
     mean_cluster_size: float | None = Field(
-        default=None, ge=1, description="mean number of analyzed participants per cluster"
+        default=None,
+        ge=1,
+        le=_MOST_PERSONS,
+        description="mean number of analyzed participants per cluster",
     )
     clustering_already_adjusted: bool = Field(
         default=False, description="whether the reported numbers already allow for clustering"
@@ -83,7 +98,9 @@ class Arm(Strict):
     id: Identifier
     role: ArmRole = Field(description="experimental, or which kind of comparator")
     label: Label = Field(default="", description="name for tables and figures")
-    n_randomized: int | None = Field(default=None, ge=0, description="persons randomized to it")
+    n_randomized: int | None = Field(
+        default=None, ge=0, le=_MOST_PERSONS, description="persons randomized to it"
+    )
 
     _check_id = field_validator("id")(_identifier)
 
@@ -203,9 +220,15 @@ class Scale(Strict):
     """Values an outcome can take."""
 
     type: ScaleType
-    min: float | None = Field(default=None, description="lowest possible score")
-    max: float | None = Field(default=None, description="highest possible score")
-    items: int | None = Field(default=None, ge=1, description="number of items in the score")
+    min: float | None = Field(
+        default=None, ge=-_FARTHEST, le=_FARTHEST, description="lowest possible score"
+    )
+    max: float | None = Field(
+        default=None, ge=-_FARTHEST, le=_FARTHEST, description="highest possible score"
+    )
+    items: int | None = Field(
+        default=None, ge=1, le=10_000, description="number of items in the score"
+    )
     acted_values: list[str] = Field(
         default_factory=lambda: ["1"],
         description="for a binary outcome: texts that mean yes",
@@ -225,7 +248,10 @@ class Timepoint(Strict):
 
     label: Label = Field(default="", description="as the trial calls it")
     weeks: float | None = Field(
-        default=None, ge=0, description="weeks since randomization (0 = immediately after)"
+        default=None,
+        ge=0,
+        le=100_000,
+        description="weeks since randomization (0 = immediately after)",
     )
 
 
@@ -298,7 +324,9 @@ class PairCorrelation(Strict):
     """Correlation of the two outcomes of a pair."""
 
     value: float | None = Field(default=None, gt=-1, lt=1)
-    n: float | None = Field(default=None, gt=3, description="participants it rests on")
+    n: float | None = Field(
+        default=None, gt=3, le=_MOST_PERSONS, description="participants it rests on"
+    )
     column: str = Field(default="", description="column of the source with one value per study")
     source: str = Field(default="", description="source that holds the column")
     origin: CorrelationOrigin
@@ -376,7 +404,7 @@ class TrialManifest(Strict):
 
     ibgap: Literal[1] = Field(description="version of the manifest format")
     id: Identifier
-    label: Label = Field(min_length=1, description="Author et al. year")
+    label: Name = Field(description="Author et al. year")
     year: int | None = Field(default=None, ge=1900, le=2200)
     country: Label = Field(default="", description="ISO 3166 alpha-3 code")
     topic: Label = Field(default="", description="the behavior's domain, for example vaccination")

@@ -119,7 +119,7 @@ def make_bundle(page: Page) -> bytes:
             else "exploratory selection",
         ).encode(),
         "effects.csv": _csv([r for t in stack.trials for r in t.records]),
-        "covariances.csv": _csv(_covariances(page)),
+        "covariances.csv": to_csv(pd.DataFrame(_covariances(page), columns=_COVARIANCE_COLUMNS)),
         "pairs.csv": _csv(pairs),
         "pooled.csv": _csv(pooled),
         "gap.csv": _csv(gaps),
@@ -139,6 +139,9 @@ def _csv(rows: list[Row]) -> bytes:
     return to_csv(pd.DataFrame(rows))
 
 
+_COVARIANCE_COLUMNS = ["trial_id", "effect_id_1", "effect_id_2", "covariance", "origin"]
+
+
 def _covariances(page: Page) -> list[Row]:
     """Covariances as they were used, in the long form of the published table."""
     out: list[Row] = []
@@ -149,8 +152,7 @@ def _covariances(page: Page) -> list[Row]:
              "covariance": float(trial.covariance[i, j]), "origin": str(trial.origins[i, j])}
             for i in range(len(ids)) for j in range(i)
         ]  # fmt: skip
-    columns = ("trial_id", "effect_id_1", "effect_id_2", "covariance", "origin")
-    return out or [dict.fromkeys(columns, "")]
+    return out
 
 
 def _zip(files: dict[str, bytes], folder: str) -> bytes:

@@ -18,6 +18,7 @@ from dashboard.citation import sources_bibtex
 from dashboard.files import FORMULA_STARTS, guard_text, plain, to_csv, to_json, to_xlsx
 from dashboard.pages import FIGURES, VIEWS
 from dashboard.view import ReleaseView
+from ibgap.base.printable import printable
 from tests.dashboard.made import Client, Made, Trial, main_trials, make_release
 from tests.dashboard.test_views import check_page, path_of
 
@@ -37,7 +38,7 @@ def hostile_trials() -> list[Trial]:
         text = HOSTILE[i]
         other = HOSTILE[i + 8]
         out.append(Trial(
-            f"id {i} {text}", tuple(trial.effects), label=f"{text} {other}", topic=other,
+            f"id {i} {printable(text)}", tuple(trial.effects), label=f"{text} {other}", topic=other,
             country=text, judgment=trial.judgment, year=trial.year, n=trial.n,
             citation=f"{text}. {other}", moderators=(
                 ("mod <b>&\"'", "category", (text, other)[i % 2]),

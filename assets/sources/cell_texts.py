@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 
@@ -11,7 +12,11 @@ def as_text(value: object) -> str:
     >>> [as_text(one) for one in (3.0, None, float("nan"), True, " a ")]
     ['3', '', '', '1', 'a']
     """
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NaT or value is pd.NA:
+        return ""
+    if isinstance(value, float) and value != value:
         return ""
     if isinstance(value, bool):
         return "1" if value else "0"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pandas as pd
 import pytest
 
 from assets.sources.cell_texts import as_text
 from assets.sources.declared_texts import translated
+from assets.sources.statistics_files import read_parquet
 
 
 def told(*cells: str, decimal: str = ".", **mapping: str) -> list[str]:
@@ -38,10 +42,26 @@ def test_nothing_declared_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, ""), (float("nan"), ""), (pd.NaT, ""), (True, "1"), (False, "0"), (3.0, "3"),
+        (None, ""), (float("nan"), ""), (pd.NaT, ""), (pd.NA, ""), (np.float32("nan"), ""),
+        (np.bool_(True), "1"), (np.float32(3.0), "3"), (np.int64(4), "4"),
+        (True, "1"), (False, "0"), (3.0, "3"),
         (-2.0, "-2"), (2.5, "2.5"), (1e15, "1000000000000000.0"), (-1e15, "-1000000000000000.0"),
         (999999999999999.0, "999999999999999"), (7, "7"), ("  a b ", "a b"),
     ],
 )  # fmt: skip
 def test_cells_as_people_type_them(value: object, text: str) -> None:
     assert as_text(value) == text
+
+
+def test_missing_cells_of_parquet_files_are_empty() -> None:
+    """Also of the columns of pandas that know a missing value of their own."""
+    frame = pd.DataFrame({
+        "n": pd.array([1, None, 2], dtype="Int64"), "label": pd.array(["x", None, "y"], "string"),
+        "yes": pd.array([True, None, False], dtype="boolean"), "mean": [1.5, 7.0, 2.0],
+    })  # fmt: skip
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer)
+    found = read_parquet(buffer.getvalue()).frame
+    assert found.to_numpy().tolist() == [
+        ["1", "x", "1", "1.5"], ["", "", "", "7"], ["2", "y", "0", "2"]
+    ]  # fmt: skip

@@ -423,14 +423,16 @@ def test_slugs() -> None:
 
 def test_columns_that_recode_or_filter_must_be_there(staged: Any) -> None:
     found = staged([arms(recode={"nowhere": {"x": "a"}})], {"a.csv": TABLE})
-    assert found.records == {} and "nowhere" in found.findings[0].text()
+    assert found.records == {} and "'nowhere' (for recode)" in found.findings[0].text()
 
 
 @pytest.mark.parametrize("about", [{"where": {"nowhere": ["x"]}}, {"fill_down": ["nowhere"]},
                                    {"may_be_empty": ["nowhere"]}])  # fmt: skip
 def test_other_columns_that_must_be_there(staged: Any, about: dict[str, Any]) -> None:
     found = staged([arms(**about)], {"a.csv": TABLE})
-    assert found.records == {} and "nowhere" in found.findings[0].text()
+    said = found.findings[0].text()
+    assert found.records == {} and "nowhere" in said
+    assert "where" in about or f"(for {next(iter(about))})" in said
 
 
 def test_labels_of_codes_in_statistics_files(staged: Any, tmp_path: Path) -> None:

@@ -291,6 +291,24 @@ def test_two_trials_have_both_ways_or_the_reason() -> None:
     assert set(fast["k_paired"]) == {2}
 
 
+def test_without_pairs_the_difference_is_indirect_and_there_is_no_ratio() -> None:
+    rng = np.random.default_rng(4)
+    apart = [
+        [make(float(rng.normal(0.4, 0.3)), 0.02)]
+        for make in (intention, behavior)
+        for _ in range(5)
+    ]
+    made = table(apart)
+    rows = made[made["effects"] == "one per outcome"]
+    assert len(rows) > 0 and set(rows["k_paired"]) == {0}
+    direct = rows[rows["estimand"] == "difference"]
+    assert set(direct["status"]) == {"indirect"} and direct["method"].str.match("two_pools/").all()
+    assert direct["estimate"].notna().all()
+    others = rows[rows["estimand"] == "transmission_ratio"]
+    assert len(others) == len(direct) and set(others["status"]) == {"not_estimable"}
+    assert set(rows["reason"]) == set(direct["reason"]) and (rows["verdict"] == "none").all()
+
+
 def test_one_trial_has_no_composites_to_pool() -> None:
     made = table(plain(1))
     assert set(made["effects"]) == {ALL}

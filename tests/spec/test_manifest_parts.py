@@ -332,6 +332,14 @@ def test_very_many_faults_are_counted(tmp_path: Path) -> None:
     assert len(found) == 50 and "not listed" not in found[-1].message
 
 
+def test_a_wrong_entry_of_a_list_is_told_what_the_list_is(tmp_path: Path) -> None:
+    text = A.called("t").manifest + "comparisons:\n  - 5\n"
+    (found,) = faults(tmp_path / "t", text)
+    assert found.message.startswith("comparisons[1]: ")
+    assert found.row == text.count("\n")
+    assert found.fix == "by default every intervention against every comparator"
+
+
 def test_long_texts_are_cut(tmp_path: Path) -> None:
     found = faults(tmp_path / "t", A.called("t").manifest + "k" * 900 + ": 1\n")
     text = found[0].message

@@ -5,106 +5,13 @@ A `random.Random` of Hypothesis shrinks them; one with a seed makes the same one
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
-from typing import Any
 
-import numpy as np
-import openpyxl
-import yaml
+from tests.journey.degenerate_files import Folder, Manifest, Row, columns_of
+from tests.journey.degenerate_rows import OF_REVIEWS, OF_TRIALS, ROWS
+from tests.journey.degenerate_tables import CANARY, LABELS, Chooser
 
-from tests.journey import degenerate_tables as tables
-from tests.journey.degenerate_tables import CANARY, LABELS, NUMBERS, Chooser
-
-Manifest = dict[str, Any]
-Row = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A trial before it is written: its manifest, and the rows of each file by column."""
-
-    manifest: Manifest
-    files: dict[str, list[Row]]
-
-    @property
-    def name(self) -> str:
-        return str(self.manifest["id"])
-
-    def write(self, trials: Path) -> Path:
-        folder = trials / self.name
-        folder.mkdir(parents=True)
-        text = yaml.safe_dump(self.manifest, allow_unicode=True, sort_keys=False)
-        (folder / "trial.yaml").write_text(text, encoding="utf-8")
-        for source in self.manifest["sources"]:
-            rows, path = self.files[source["file"]], folder / source["file"]
-            if path.suffix == ".xlsx":
-                _write_book(path, rows)
-            else:
-                path.write_bytes(_csv(rows, source.get("format", {})))
-        return folder
-
-    def reordered(self, random: Random) -> Folder:
-        """The same trial with rows, arms, outcomes and comparisons in another order."""
-
-        def shuffled(of: list[Any]) -> list[Any]:
-            return random.sample(of, len(of))
-
-        lists = {
-            name: shuffled(self.manifest[name])
-            for name in ("arms", "outcomes", "comparisons", "pairs")
-            if name in self.manifest
-        }
-        filled = {s["file"] for s in self.manifest["sources"] if s.get("fill_down")}
-        files = {
-            name: rows if name in filled else shuffled(rows) for name, rows in self.files.items()
-        }
-        return replace(self, manifest=self.manifest | lists, files=files)
-
-
-def _columns(rows: list[Row]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def _csv(rows: list[Row], form: Manifest) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=form.get("delimiter", ","))
-    comma = form.get("decimal") == ","
-    for row in [dict(zip(_columns(rows), _columns(rows), strict=True)), *rows]:
-        cells = [row.get(name, "") for name in _columns(rows)]
-        writer.writerow([_with_comma(cell) if comma else cell for cell in cells])
-    return out.getvalue().encode(form.get("encoding", "utf-8"), "replace")
-
-
-def _with_comma(cell: str) -> str:
-    try:
-        float(cell)
-    except ValueError:
-        return cell
-    return cell.replace(".", ",")
-
-
-def _write_book(path: Path, rows: list[Row]) -> None:
-    book = openpyxl.Workbook()
-    names = _columns(rows)
-    book.active.append(names)
-    for row in rows:
-        book.active.append([_typed(row.get(name, "")) for name in names])
-    book.save(path)
-
-
-def _typed(cell: str) -> object:
-    try:
-        number = float(cell)
-    except ValueError:
-        clean = "".join(c for c in cell if c >= " " or c in "\n\t")
-        return f"'{clean}" if clean.startswith("=") else clean or None
-    return number if np.isfinite(number) else cell
-
+__all__ = ["Folder", "degenerate_folder"]
 
 ROLES = ("usual_care", "experimental", "experimental", "active_comparator", "waitlist", "control")
 ARMS = ("care", "letter", "video", "app", "wait", "none_at_all")
@@ -135,7 +42,7 @@ def degenerate_folder(
         manifest["upstream_construct"] = choose.pick(["intention", "attitude", "knowledge"])
     files: dict[str, list[Row]] = {}
     for at in range(choose.pick([1, 1, 2, 3])):
-        kinds = _OF_REVIEWS if review else _OF_TRIALS
+        kinds = OF_REVIEWS if review else OF_TRIALS
         _add_source(choose, manifest, files, choose.pick(kinds), at)
     _add_declarations(choose, manifest, review)
     return Folder({key: value for key, value in manifest.items() if value != []}, files)
@@ -214,9 +121,6 @@ def _outcome(choose: Chooser, construct: str, at: int) -> Manifest:
     return out
 
 
-Adder = Callable[[Chooser, Manifest, Manifest], list[Row]]
-
-
 def _add_source(
     choose: Chooser, manifest: Manifest, files: dict[str, list[Row]], kind: str, at: int
 ) -> None:
@@ -227,9 +131,9 @@ def _add_source(
         source["format"] = {"delimiter": ";", "decimal": ","}
     if choose.chance(0.4):
         source["missing_codes"] = choose.pick([["NA", "-99"], ["1"], ["4"], ["", "text"]])
-    rows = _ROWS[kind](choose, manifest, source)
+    rows = ROWS[kind](choose, manifest, source)
     files[source["file"]] = rows or [{"empty": ""}]
-    names = _columns(rows) or ["empty"]
+    names = columns_of(rows) or ["empty"]
     for part in ("fill_down", "may_be_empty"):
         if choose.chance(choose.faults):
             source[part] = [choose.often(choose.pick(names), ["no_such_column"], 0.1)]
@@ -244,177 +148,6 @@ def _add_source(
                 column: {t: choose.pick(["letter", "1", "", *texts]) for t in texts}
             }
     manifest["sources"].append(source)
-
-
-def _participant_rows(choose: Chooser, manifest: Manifest, source: Manifest) -> list[Row]:
-    at = len(manifest["sources"])
-    names = [arm["id"] for arm in manifest["arms"]] or ["letter"]
-    sizes = [choose.often(20, [0, 1, 2, 3, 5, 40], 0.35) for _ in names]
-    arm = np.repeat(np.arange(len(names)), sizes)
-    columns = {
-        "person": tables.persons(choose, len(arm), at),
-        "group": [f"{CANARY}ARM" if choose.faults > 0.2 and i == 7 else names[a]
-                  for i, a in enumerate(arm)],
-    }  # fmt: skip
-    source["columns"] = {"participant": "person", "arm": "group"}
-    if choose.chance(0.7 if manifest["design"]["type"] == "cluster" else 0.1):
-        columns["site"] = tables.clusters(choose, arm)
-        source["columns"]["cluster"] = "site"
-    known: list[list[str]] = []
-    for outcome in manifest["outcomes"]:
-        if "column" in outcome or choose.chance(0.2):
-            continue
-        shared = choose.chance(0.1) and known
-        column = f"v{len(known) - 1}" if shared else f"v{len(known)}"
-        if not shared:
-            make = tables.answers if outcome["scale"]["type"] == "binary" else tables.scores
-            known.append(make(choose, arm, known))
-            columns[column] = known[-1]
-        outcome |= {"column": column, "source": source["id"]}
-        if choose.chance(0.4):
-            outcome["baseline_column"] = f"b{len(known)}"
-            columns[f"b{len(known)}"] = tables.scores(choose, arm, known)
-        if choose.chance(0.1):
-            outcome["item_columns"] = choose.pick([[column], [column, "v0"], ["person", column]])
-        if choose.chance(0.1):
-            outcome["arm_column"] = "group"
-    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-
-
-def _studies(choose: Chooser, manifest: Manifest, source: Manifest) -> list[Row]:
-    """What names the rows of each study; one without names in a trial."""
-    if manifest["design"]["type"] not in ("review", "correlational") or choose.chance(0.1):
-        return [{}]
-    usual = [f"Study{i} 20{i:02d}" for i in range(choose.pick([2, 4, 9, 1]))]
-    names = [choose.often(one, LABELS, choose.faults) for one in usual]
-    block = source.setdefault("named", {})
-    block["study"] = choose.often("study", [["study", "when"]], 0.2)
-    return [{"study": one, "when": "2001"} for one in names]
-
-
-def _labeled(choose: Chooser, source: Manifest, row: Row) -> Row:
-    """The row with labels in the columns that tell comparisons, measures and times apart."""
-    named = source.setdefault("named", {})
-    for name in ("comparison", "instrument", "timepoint"):
-        if name in named or choose.chance(choose.faults / 3):
-            named[name] = name
-            row[name] = choose.pick(["one", "two", choose.often("one", LABELS, 0.3)])
-    for name in ("weeks", "days"):
-        if name in named or choose.chance(choose.faults / 5):
-            named[name] = name
-            row[name] = choose.often("12", ["0", "-3", "", "1e9", "2.5", "text"], 0.3)
-    return row
-
-
-def _blocked(source: Manifest, rows: list[Row]) -> list[Row]:
-    block = {name: name for name in _columns(rows) if name not in ("study", "when", "rho", "mod")}
-    source["blocks"] = [block | source.pop("named", {})]
-    return rows
-
-
-def _with_study_values(choose: Chooser, rows: list[Row]) -> list[Row]:
-    """A column of correlations and one of a moderator, with text among the numbers."""
-    for row in rows:
-        row["rho"] = choose.often("0.4", ["1", "-1", "0.99999", "text", "", "1e200", "-0.9"], 0.3)
-        row["mod"] = choose.often("3", ["text", "", "1e200", "5", "nan", "inf", "-1"], 0.4)
-    return rows
-
-
-def _arm_summaries(choose: Chooser, manifest: Manifest, source: Manifest) -> list[Row]:
-    arms = [arm["id"] for arm in manifest["arms"]] or ["intervention", "comparator"]
-    rows = []
-    for study in _studies(choose, manifest, source):
-        for outcome in manifest["outcomes"]:
-            for at, arm in enumerate(arms):
-                if choose.chance(choose.faults / 2):
-                    continue
-                own = {"arm": choose.often(arm, ["nobody", "", "care"], choose.faults / 4)}
-                own["outcome"] = choose.often(outcome["id"], ["nothing", ""], choose.faults / 4)
-                binary = outcome["scale"]["type"] == "binary"
-                own |= tables.summary(choose, binary, at)
-                rows.append(_labeled(choose, source, study | own))
-    return _blocked(
-        source, _with_study_values(choose, rows) or [{"arm": "", "outcome": "", "n": ""}]
-    )
-
-
-def _reported_effects(choose: Chooser, manifest: Manifest, source: Manifest) -> list[Row]:
-    arms = [arm["id"] for arm in manifest["arms"]]
-    rows = []
-    for study in _studies(choose, manifest, source):
-        for outcome in manifest["outcomes"]:
-            for _ in range(choose.pick([1, 1, 2, 0])):
-                own = {"outcome": choose.often(outcome["id"], ["nothing", ""], choose.faults / 4)}
-                if arms and choose.chance(0.6):
-                    own |= {"intervention": choose.pick(arms), "comparator": choose.pick(arms)}
-                elif arms:
-                    own |= {"intervention": arms[-1], "comparator": arms[0]}
-                own |= tables.printed(choose, outcome["scale"]["type"] == "binary")
-                if choose.chance(choose.faults):
-                    own["control_group"] = choose.pick(["a", "A", "", "\u200b"])
-                rows.append(_labeled(choose, source, study | own))
-    return _blocked(source, _with_study_values(choose, rows) or [{"outcome": "", "value": ""}])
-
-
-def _correlations(choose: Chooser, manifest: Manifest, source: Manifest) -> list[Row]:
-    ids = [outcome["id"] for outcome in manifest["outcomes"]] + ["nothing"] * choose.chance(0.2)
-    rows = [
-        study | {
-            "variable_1": choose.pick(ids), "variable_2": choose.pick(ids),
-            "r": choose.often("0.4", ["1", "-1", "0", "0.999999999", *NUMBERS], 0.4),
-            "n": choose.often("80", tables.SIZES, 0.4),
-        }
-        for study in _studies(choose, manifest, source)
-        for _ in range(choose.pick([1, 3]))
-    ]  # fmt: skip
-    own = {name: name for name in ("variable_1", "variable_2", "r", "n")}
-    source["columns"] = own | source.pop("named", {})
-    return rows
-
-
-CELLS = ("inclined_actors", "inclined_abstainers", "disinclined_actors", "disinclined_abstainers")
-
-
-def _counts(choose: Chooser, manifest: Manifest, source: Manifest) -> list[Row]:
-    ids = [outcome["id"] for outcome in manifest["outcomes"]]
-    rows = []
-    for study in _studies(choose, manifest, source):
-        for arm in [arm["id"] for arm in manifest["arms"]] or ["intervention", "comparator"]:
-            cells = {c: choose.often(choose.pick(["9", "0", "25"]), tables.SIZES, 0.1)
-                     for c in CELLS}  # fmt: skip
-            named = {"arm": arm, "intention": ids[0], "behavior": choose.often(ids[-1], ids, 0.1)}
-            rows.append(study | named | cells)
-    names = ("arm", "intention", "behavior", *CELLS)
-    source["columns"] = {name: name for name in names} | source.pop("named", {})
-    return rows
-
-
-def _codings(choose: Chooser, manifest: Manifest, source: Manifest) -> list[Row]:
-    rows = [
-        {
-            "dimension": choose.often("structural", ["cognitive", "digital_environment", "", "x"]),
-            "layer": choose.pick(["input", "output", "", "y"]), "source": choose.pick(LABELS),
-            "coder": choose.pick(["a", "b", "A", "", "c"]),
-            "n_sources": choose.pick(["1", "0", "", "2.5"]),
-            "n_reference_points": choose.pick(["3", "0", "", "1e10", "-1"]),
-        }
-        for _ in range(choose.pick([1, 4, 12]))
-    ]  # fmt: skip
-    source["columns"] = {name: name for name in rows[0]}
-    return rows
-
-
-_ROWS: dict[str, Adder] = {
-    "participant_rows": _participant_rows,
-    "arm_summaries": _arm_summaries,
-    "reported_effects": _reported_effects,
-    "correlations": _correlations,
-    "intention_by_action": _counts,
-    "barrier_codings": _codings,
-}
-_OF_TRIALS = ("participant_rows", "participant_rows", "participant_rows", *_ROWS)
-_OF_REVIEWS = ("arm_summaries", "reported_effects", "reported_effects", "correlations",
-               "intention_by_action")  # fmt: skip
 
 
 def _add_declarations(choose: Chooser, manifest: Manifest, review: bool) -> None:

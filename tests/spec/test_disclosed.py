@@ -259,6 +259,13 @@ def test_a_pair_repeats_its_effects() -> None:
     assert row["withheld"] == SAID
 
 
+@pytest.mark.parametrize(("exact", "shown"), [(0.999, 0.99), (-0.999, -0.99), (0.984, 0.98)])
+def test_a_published_correlation_is_below_one(exact: float, shown: float) -> None:
+    rows = [effect(n, 0.3, 0.05, (33.0, 41.0)) for n in ("up", "act")]
+    found = protect_linked(linked(rows, {(0, 1): exact}), outcomes(), {"t": ROUNDED})
+    equal(found.effect_covariances["correlation"], [shown])
+
+
 def test_checks_are_withheld_with_their_effects() -> None:
     rows = [
         effect("up", 0.3, 0.05, (33.0, 41.0)), effect("small", 0.3, 0.05, (33.0, 7.0)),

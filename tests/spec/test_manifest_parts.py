@@ -340,6 +340,12 @@ def test_a_wrong_entry_of_a_list_is_told_what_the_list_is(tmp_path: Path) -> Non
     assert found.fix == "by default every intervention against every comparator"
 
 
+def test_a_field_without_a_description_has_no_advice(tmp_path: Path) -> None:
+    text = A.called("t").manifest.replace("arms:\n", "arms:\n  - 5\n")
+    (found,) = faults(tmp_path / "t", text)
+    assert found.message.startswith("arms[1]: ") and found.fix == ""
+
+
 def test_long_texts_are_cut(tmp_path: Path) -> None:
     found = faults(tmp_path / "t", A.called("t").manifest + "k" * 900 + ": 1\n")
     text = found[0].message

@@ -516,3 +516,10 @@ def test_the_text_of_a_yes_or_no_is_one_fault() -> None:
                     ("number_readable", "baseline", (1,)))  # fmt: skip
     assert found == {(yes, (0, 1)), ("number_readable", (2,)), (EMPTY, (0,)),
                      ("number_readable", (1,))}  # fmt: skip
+
+
+def test_a_row_that_two_sources_read_is_counted_once() -> None:
+    frame = records("participant_rows", {"arm": ""})
+    both = pd.concat([frame, frame.assign(source_id="r")])
+    (told,) = screen(both, RECORD_SCHEMAS["participant_rows"]).findings
+    assert (told.count, told.message) == (1, "arm is empty")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from assets.sources.extraction import slug
 from assets.sources.reading import RawTable, read_table
-from assets.sources.staging import slug
 from pipelines.draft_columns import guess_columns, quote
 from validations.errors import TrialFileError
 from validations.manifest.load import MANIFEST_NAME

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from assets.sources.extraction import slug
 from assets.sources.reading import RawTable
-from assets.sources.staging import slug
 from validations.manifest.model import IDENTIFIER
 
 _ID_WORDS = ("participant", "subject", "subjid", "usubjid", "id", "pid", "case", "record_id")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from assets.sources.staging import IDENTITY
+from assets.sources.extraction import IDENTITY
 from assets.tables.arms import ARM_STATISTICS
 from validations.findings import FINDING_COLUMNS
 from validations.records import RECORD_SCHEMAS

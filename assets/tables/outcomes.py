@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from assets.sources.staging import slug
+from assets.sources.extraction import slug
 from assets.tables.arms import Manifests, row_weeks
-from assets.tables.participants import ParticipantFacts, arms_of_row, comparisons_of
+from assets.tables.comparisons import arms_of_row, comparisons_of
+from assets.tables.participants import ParticipantFacts
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, DesignType
 from validations.tables import made_columns

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.arrays import is_constant
 from analysis.clustering import anova_icc
 from analysis.effect_sizes import design_effect
 from analysis.errors import EstimationError
@@ -24,7 +23,8 @@ from analysis.gap.participants import (
     smd_influence,
 )
 from assets.fence import doing
-from validations.manifest.crosscheck import COMPARATORS
+from assets.tables.baselines import adjusted_difference, baseline_fault, vary_within
+from assets.tables.comparisons import comparisons_of
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, DesignType, ScaleType
 
@@ -83,35 +83,6 @@ def wide_table(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     pseudonym would make sums depend on the store's key in the last digit."""
     persons = rows.sort_values("row", kind="stable")["participant"].unique()
     return rows.pivot(index="participant", columns="outcome", values=column).reindex(persons)
-
-
-def comparisons_of(manifest: TrialManifest) -> list[tuple[str, str]]:
-    """Declared comparisons, else every intervention arm against every comparator arm; in a
-    review without declared arms `intervention` against `comparator`."""
-    if not manifest.arms:
-        return [("intervention", "comparator")]
-    if manifest.comparisons:
-        return list(dict.fromkeys((c.intervention, c.comparator) for c in manifest.comparisons))
-    tested = [arm.id for arm in manifest.arms if arm.role not in COMPARATORS]
-    controls = [arm.id for arm in manifest.arms if arm.role in COMPARATORS]
-    return [(t, c) for c in controls for t in tested]
-
-
-def arms_of_row(
-    manifest: TrialManifest, intervention: str, comparator: str
-) -> tuple[str, str] | None:
-    """The two arms of a printed effect that may name one of them or none, None where several
-    comparisons are possible. Without declared arms the names stand as they are."""
-    if not manifest.arms:
-        return intervention, comparator
-    if intervention and comparator:
-        return intervention, comparator
-    possible = [
-        pair
-        for pair in comparisons_of(manifest)
-        if intervention in ("", pair[0]) and comparator in ("", pair[1])
-    ]
-    return possible[0] if len(possible) == 1 else None
 
 
 Unlinked = frozenset[frozenset[str]]
@@ -258,63 +229,17 @@ def _influence(
     if outcome.scale.type is ScaleType.BINARY:
         varies = float(np.ptp(values)) > 0.0
         return log_odds_influence(values, treated, person, many) if varies else None
-    if not _vary_within(values, treated):
+    if not vary_within(values, treated):
         return None
     if outcome.baseline_column:
         both = np.isfinite(covariate)
         own = values[both], treated[both], covariate[both]
         why = baseline_fault(*own)
         if not why:
-            facts.adjusted[key] = _adjusted(*own)
+            facts.adjusted[key] = adjusted_difference(*own)
             return adjusted_difference_influence(*own, person[both])
         facts.baseline_faults[key] = why
     return smd_influence(values, treated, person, many)
-
-
-def _vary_within(values: np.ndarray, treated: np.ndarray) -> bool:
-    """Whether the scores of a comparison vary in at least one of its arms beyond rounding."""
-    return not (is_constant(values[treated]) and is_constant(values[~treated]))
-
-
-DETERMINING = 0.99
-"""From this within-arm correlation on a baseline is the outcome itself in another form."""
-
-
-def baseline_fault(values: np.ndarray, treated: np.ndarray, covariate: np.ndarray) -> str:
-    """Why a comparison cannot be adjusted for a baseline; empty when it can.
-
-    values, treated, covariate: of the persons of both arms who have a baseline value.
-    """
-    if values.size < 5 or min(treated.sum(), (~treated).sum()) < 2:
-        return "fewer than 2 persons of an arm, or fewer than 5 in all, have a baseline value"
-    if not _vary_within(values, treated):
-        return "the outcome of the persons with a baseline value does not vary"
-    if is_constant(covariate[treated]) and is_constant(covariate[~treated]):
-        return "the baseline does not vary within the arms"
-    if abs(_within_arm_r(values, treated, covariate)) >= DETERMINING:
-        return "the baseline determines the outcome within the arms"
-    return ""
-
-
-def _centered(values: np.ndarray, treated: np.ndarray) -> np.ndarray:
-    return np.where(treated, values - values[treated].mean(), values - values[~treated].mean())
-
-
-def _within_arm_r(values: np.ndarray, treated: np.ndarray, covariate: np.ndarray) -> float:
-    one, two = _centered(values, treated), _centered(covariate, treated)
-    one, two = one / np.abs(one).max(), two / np.abs(two).max()
-    return float((one @ two) / np.sqrt((one @ one) * (two @ two)))
-
-
-def _adjusted(
-    values: np.ndarray, treated: np.ndarray, covariate: np.ndarray
-) -> tuple[float, float, float, int, int]:
-    """ANCOVA difference, pooled raw SD, within-arm multiple correlation and both n."""
-    x = np.column_stack([np.ones_like(values), treated.astype(float), covariate])
-    coefficients, *_ = np.linalg.lstsq(x, values, rcond=None)
-    sd = float(np.sqrt((_centered(values, treated) ** 2).sum() / (values.size - 2)))
-    r = _within_arm_r(values, treated, covariate)
-    return float(coefficients[1]), sd, r, int(treated.sum()), int((~treated).sum())
 
 
 def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, rows: pd.DataFrame) -> None:

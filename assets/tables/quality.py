@@ -19,7 +19,9 @@ from analysis.participant_checks import (
     normal_residuals,
 )
 from assets.fence import doing
-from assets.tables.participants import baseline_fault, comparisons_of, wide_table
+from assets.tables.baselines import baseline_fault
+from assets.tables.comparisons import comparisons_of
+from assets.tables.participants import wide_table
 from validations.findings import Finding, Severity
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, ScaleType

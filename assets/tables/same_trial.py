@@ -12,7 +12,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from assets.sources.staging import slug
+from assets.sources.extraction import slug
 from assets.tables.effects import COMMON_SCALE
 from ibgap.base.labels import clean_label, folded
 from validations.findings import Finding, Severity

@@ -6,9 +6,9 @@ import json
 
 import pandas as pd
 
-from assets.sources.staging import IDENTITY
+from assets.sources.extraction import IDENTITY
 from assets.tables.arms import lopsided_quantiles
-from assets.tables.participants import arms_of_row
+from assets.tables.comparisons import arms_of_row
 from validations.manifest.model import TrialManifest
 from validations.records import RECORD_SCHEMAS
 from validations.schema import RowRule, TableSchema

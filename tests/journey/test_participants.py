@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,11 @@ from analysis.gap.participants import (
     pooled_within_arm_correlation,
     smd_influence,
 )
+from assets.tables.baselines import baseline_fault
+from assets.tables.comparisons import arms_of_row, comparisons_of
 from assets.tables.participants import (
     ParticipantFacts,
-    arms_of_row,
-    baseline_fault,
     belong_together,
-    comparisons_of,
     facts_from_counts,
     participant_facts,
     wide_table,
@@ -426,6 +426,11 @@ def test_counts_are_participants_in_short() -> None:
             for arm, n in cells.items()}  # fmt: skip
     rows = pd.concat([persons("i", wants), persons("b", went)], ignore_index=True)
     found = facts_from_counts(own, records, "R2")
-    assert found == participant_facts(own, rows, "R2")
+    whole = participant_facts(own, rows, "R2")
+    # Persons of one kind are added up at once: the last digit may differ.
+    assert found.correlations == pytest.approx(whole.correlations, rel=1e-14)
+    assert found.within_arm[("i", "b")] == pytest.approx(whole.within_arm[("i", "b")], rel=1e-14)
+    rest = {"correlations": {}, "within_arm": {}}
+    assert replace(found, **rest) == replace(whole, **rest)
     assert found.counts == [counts(arm, *n, rule="R1") for arm, n in cells.items()]
     assert found.within_arm[("i", "b")][1] == 22

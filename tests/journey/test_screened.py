@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from assets.sources.staging import IDENTITY
+from assets.sources.extraction import IDENTITY
 from assets.tables.screened import screen_kind
 from tests.journey.manifests import manifest, outcome
 from validations.records import RECORD_SCHEMAS

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.sources.staging import IDENTITY
+from assets.sources.extraction import IDENTITY
 from assets.steps.stacking import stacked
 from assets.tables.arms import ARM_STATISTICS
 from validations.findings import FINDING_COLUMNS

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from assets.sources.staging import IDENTITY, StagedTrial, slug, stage_trial
+from assets.sources.extraction import IDENTITY, slug
+from assets.sources.staging import StagedTrial, stage_trial
 
 ARMS = [{"id": "a", "role": "experimental"}, {"id": "c", "role": "control"}]
 INTENTION = {"id": "i", "construct": "intention", "scale": {"type": "continuous"},

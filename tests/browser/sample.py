@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ibgap.base.printable import printable
 from tests.report.releases import Trial, make_release
 
 OLD_ID = "20240401-090000-aaaaaa"
@@ -13,7 +14,7 @@ NEW_ID = "20240501-090000-bbbbbb"
 
 MARKUP = "<img src=x onerror=alert(1)>\"'& 2019"
 FORMULA = '=HYPERLINK("http://evil.example","click")'
-REVERSED = "Rossi \u202egnp.exe 2011"
+REVERSED = printable("Rossi \u202egnp.exe 2011")  # as releases carry it
 LONG = "A very long name of a trial " + "of many centers " * 10 + "2021 end"
 HOSTILE = (MARKUP, FORMULA, REVERSED, LONG)
 

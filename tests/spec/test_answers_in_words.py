@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from dashboard.release import ReleaseFiles
+from dashboard.wording import unforeseen_words
 from pipelines.answer import (
     answer,
     ci_of,
@@ -19,7 +20,6 @@ from pipelines.answer import (
     release_level,
     sentence,
     side_note,
-    unforeseen_note,
 )
 from pipelines.lost_trials import lost_to_the_machine, why_nothing_is_published
 
@@ -202,11 +202,11 @@ def test_what_is_missing_from_the_answer() -> None:
 
 def test_how_much_is_missing_for_an_error() -> None:
     rules = ["unforeseen_error"] * 2 + ["synthesis_failed", "machine_fault", "attrition"]
-    assert unforeseen_note(pd.DataFrame({"rule_id": rules})) == (
+    assert unforeseen_words(rules) == (
         "2 trials left out for an error that nobody foresaw; 1 trial not read because memory, disk "
         "or files gave out; 1 table of a synthesis missing for an error that nobody foresaw"
     )
-    assert unforeseen_note(pd.DataFrame({"rule_id": ["attrition"]})) == ""
+    assert unforeseen_words(["attrition"]) == ""
 
 
 def test_what_is_analyzed_apart() -> None:

@@ -34,7 +34,7 @@ def manifest(recipe: Recipe | None = None) -> TrialManifest:
 def found(
     recipe: Recipe | None = None, yi: float = 0.3, faults: Any = None, reason: str = "", **row: Any
 ) -> list[Finding]:
-    effects = pd.DataFrame([{"outcome_row_id": ID, "yi": yi, "reason": reason}] * 2)
+    effects = pd.DataFrame([{"outcome_row_id": ID, "yi": yi, "vi": 0.04, "reason": reason}] * 2)
     return trial_findings(pd.DataFrame([ROW | row]), effects, {"c": manifest(recipe)}, faults)
 
 
@@ -48,7 +48,7 @@ def test_ordinary_numbers_are_not_told() -> None:
 
 def test_a_row_without_an_effect_is_passed_over_and_the_next_is_judged() -> None:
     rows = pd.DataFrame([ROW | {"outcome_row_id": "other"}, ROW])
-    effects = pd.DataFrame([{"outcome_row_id": ID, "yi": 4.0, "reason": ""}])
+    effects = pd.DataFrame([{"outcome_row_id": ID, "yi": 4.0, "vi": 0.04, "reason": ""}])
     assert len(trial_findings(rows, effects, {"c": manifest()})) == 1
 
 

@@ -289,9 +289,10 @@ def test_every_part_of_a_key_tells_rows_apart(kind: str, column: str) -> None:
     assert broken(kind, {}, {column: OTHER.get(column, "other")}) == set()
 
 
-def test_a_key_is_made_of_texts_as_found() -> None:
-    """Weeks 4 and 4.0 are told apart, and so are rows without a word from rows with one."""
-    assert broken("arm_summaries", {"weeks": "4"}, {"weeks": "4.0"}) == set()
+def test_equal_numbers_are_one_key_however_written() -> None:
+    found = broken("arm_summaries", {"weeks": "4"}, {"weeks": "4.0"})
+    assert {(row, rule) for row, rule, _ in found} == {(2, "row_unique"), (3, "row_unique")}
+    assert broken("arm_summaries", {"weeks": "4"}, {"weeks": ""}) == set()
 
 
 # what the screening leaves behind ------------------------------------------------------------

@@ -25,6 +25,11 @@ class MachineFaultError(Exception):
     """The machine cannot do what a step needs; its text is made for people and names no value."""
 
 
+def trace_file(trial: str) -> str:
+    """Where the restricted store keeps the trace of a trial's unforeseen error."""
+    return f"{TRACES}/{trial.replace('/', '_')}.txt"
+
+
 _PLACE = "_ibgap_place"
 Made = TypeVar("Made")
 
@@ -90,8 +95,7 @@ def _unforeseen(trial: str, place: Place, name: str) -> Finding:
         f"{_while(place)}, an error came up that nobody foresaw ({name}); nothing of the trial is "
         "used, the other trials go on",
         f"leave out {part} to use the rest, and report the error with its trace, which the "
-        f"restricted store keeps as {TRACES}/{trial.replace('/', '_')}.txt (it may hold answers of "
-        "participants)",
+        f"restricted store keeps as {trace_file(trial)} (it may hold answers of participants)",
         place.file,
     )
 

@@ -23,7 +23,7 @@ import assets
 import ibgap.base
 import validations
 from analysis.synthesis.settings import AnalysisSettings
-from assets.fence import TRACES, Broken, fenced
+from assets.fence import TRACES, Broken, fenced, trace_file
 from assets.journey import Journey, broken_journey, trial_journey
 from assets.steps.second_look import second_look
 from assets.steps.stacking import stacked
@@ -191,7 +191,7 @@ def keep_traces(store: TableStore, journey: Journey) -> None:
         if name == journey.collection_id or name.startswith(f"{journey.collection_id}_"):
             store.remove_file(f"{TRACES}/{old.name}")
     for trial, text in journey.traces.items():
-        store.write_text(f"{TRACES}/{trial.replace('/', '_')}.txt", text)
+        store.write_text(trace_file(trial), text)
 
 
 _NOTHING: dict[str, Any] = {"evaluated": 0, "unexpected": 0, "success": True}

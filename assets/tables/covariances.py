@@ -196,15 +196,13 @@ def _estimate_correlation(
         return 0.0, "no_shared_arm"
     if arms1 is None or arms2 is None:
         return within.r * (1.0 if len(shared) == 2 else 0.5), within.origin
-    r = _as_observed(within, arms1, arms2, first, second)
+    r = _as_observed(within, first, second)
     nominal = effect_covariance(arms1, arms1, 1.0) * effect_covariance(arms2, arms2, 1.0)
     return effect_covariance(arms1, arms2, r) / float(np.sqrt(nominal)), within.origin
 
 
 def _as_observed(
     within: WithinArm,
-    arms1: EffectArms,
-    arms2: EffectArms,
     first: Record,
     second: Record,
 ) -> float:

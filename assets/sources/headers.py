@@ -10,8 +10,11 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
+from assets.sources.account import Account
+from assets.sources.columns import Column
 from assets.sources.header_evidence import (
     Declared,
     evidence,
@@ -46,12 +49,33 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """A file with its columns: text, the row number of each row, value labels by column."""
+class Grid:
+    """The rows of a file before one of them is its header.
 
-    frame: pd.DataFrame
-    rows: list[int]
-    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    columns: cells by position, as many as the widest of the first rows has. widths: cells of each
+    row as found (of a spreadsheet, which has no ragged rows: None). numbers: of each row, as a
+    person counts in the file; blank rows may be left out. last: number of the last row.
+    """
+
+    columns: Sequence[Column]
+    numbers: np.ndarray
+    last: int
+    account: Account
+    widths: np.ndarray | None = None
+    notes: Notes = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file with its columns.
+
+    columns: (name, column) in the order of the file; names may repeat. rows: number of each row,
+    as a person counts in the file.
+    """
+
+    columns: Sequence[tuple[str, Column]]
+    rows: np.ndarray
+    account: Account
     notes: Notes = field(default_factory=list)
 
 

@@ -67,13 +67,29 @@ class Column:
         return [levels[code] for code in self.codes]
 
     def take(self, rows: np.ndarray | slice) -> Column:
-        """Some of the rows (a mask, positions or a slice), with the different cells left in them."""
+        """Some of the rows (a mask, positions or a slice), with the different cells in them."""
         return replace(self, codes=self.codes[rows])._compact()
+
+    def with_codes(self, codes: np.ndarray) -> Column:
+        """The column with other codes for its rows, and the different cells left in them."""
+        return replace(self, codes=codes)._compact()
 
     def retexted(self, texts: Sequence[str] | pa.StringArray) -> Column:
         """The column with another text per different cell; equal ones of a kind become one."""
         array = texts if isinstance(texts, pa.Array) else pa.array(list(texts), pa.string())
-        return _merged(replace(self, texts=array))
+        return self if array.equals(self.texts) else _merged(replace(self, texts=array))
+
+    def as_text(self) -> Column:
+        """The column with all different cells as plain text, none twice."""
+        kinds = _all(Kind.TEXT, len(self.texts))
+        alike = not self.shown and not self.percents and len(np.unique(self.kinds)) <= 1
+        return _merged(Column(self.codes, self.texts, kinds), distinct=alike)
+
+    def as_other_text(self, texts: pa.StringArray) -> Column:
+        """The column as plain text, with these texts for its different cells, none twice."""
+        if texts.equals(self.texts):
+            return self.as_text()
+        return _merged(Column(self.codes, texts, _all(Kind.TEXT, len(texts))))
 
     def _compact(self) -> Column:
         used = np.bincount(self.codes[self.codes >= 0], minlength=len(self.texts)) > 0

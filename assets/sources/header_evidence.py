@@ -16,7 +16,7 @@ from ibgap.base.printable import printable
 
 SEARCHED_ROWS = 20
 """Rows at the top of a file among which the header is looked for."""
-_COMPARED_ROWS = 1000
+COMPARED_ROWS = 1000
 _LONGEST_NAME = 64
 _NUMBER = re.compile(r"[<>=~]?\s*[-+−]?[\d.,' ]*\d[\d.,' ]*(?:[eE][-+]?\d+)?\s*[%*]*")
 _DATE = re.compile(
@@ -77,7 +77,7 @@ def is_value(cell: str) -> bool:
 def columns_below(width: int, body: Sequence[Sequence[str]]) -> list[set[str]]:
     """The folded texts of each column in the first rows below a header."""
     below: list[set[str]] = [set() for _ in range(width)]
-    for row in body[:_COMPARED_ROWS]:
+    for row in body[:COMPARED_ROWS]:
         for texts, cell in zip(below, row, strict=False):
             if cell:
                 texts.add(folded(cell))

@@ -1,0 +1,162 @@
+"""Which encoding the text of a file has: stated by its first bytes, declared, or the default.
+
+What bytes look like is told and suggested, and never decides: a short Western text passes for
+Chinese as easily as the other way round.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from dataclasses import dataclass
+
+from assets.sources.unreadable import UnreadableError
+from ibgap.base.printable import printable
+from validations.manifest.model import FileFormat
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_LATIN_1 = ("iso8859-1", "iso8859-15")
+_PIECE = 1 << 20
+_LOOKED_AT = 200_000
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """name: of the codec. reason: how it is known. notes: rule, message and fix of doubts."""
+
+    name: str
+    reason: str
+    notes: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def unit(self) -> int:
+        """Bytes of the shortest character."""
+        return 4 if self.name.startswith("utf-32") else 2 if self.name.startswith("utf-16") else 1
+
+    def bytes_of(self, text: str) -> bytes:
+        """A text as it stands within the file."""
+        bare = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}
+        return text.encode(bare.get(self.name, self.name), errors="ignore")
+
+
+def encoding_of(data: bytes, file_format: FileFormat) -> Encoding:
+    """The encoding of a file. Raises `UnreadableError` when the declared one does not exist.
+
+    >>> encoding_of("\\ufeffa".encode("utf-16-le"), FileFormat()).name
+    'utf-16-le'
+    """
+    declared = _codec(file_format.encoding)
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            notes = _mark_against(declared, name) if "encoding" in file_format.model_fields_set \
+                else ()  # fmt: skip
+            return Encoding(name, "byte order mark", notes)
+    reason = "declared" if "encoding" in file_format.model_fields_set else "default"
+    return Encoding(declared, reason, _doubts(data, declared))
+
+
+def refuse_undecodable(data: bytes, encoding: Encoding) -> None:
+    """Raise `encoding_wrong`, with the row, where the bytes are no text of this encoding."""
+    try:
+        data.decode(encoding.name)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(encoding.bytes_of("\n")) + 1
+        likely = " or ".join(_likely(data))
+        raise UnreadableError(
+            "encoding_wrong",
+            f"the file is not {encoding.name} text (row {line})",
+            f"set format.encoding to the one it was saved in; it may be {likely}: compare the "
+            "letters with accents"
+            if likely
+            else "set format.encoding to the one it was saved in",
+        ) from None
+
+
+def _codec(name: str) -> str:
+    try:
+        found = codecs.lookup(name)
+        "".encode(name)
+    except (LookupError, TypeError, ValueError):
+        raise UnreadableError(
+            "encoding_unknown",
+            f"there is no encoding called {printable(name[:40])!r} that reads this file",
+            "name it as utf-8, latin-1 or cp1252",
+        ) from None
+    return found.name
+
+
+def _mark_against(declared: str, marked: str) -> tuple[tuple[str, str, str], ...]:
+    if declared.removesuffix("-sig").split("-")[:2] == marked.split("-")[:2]:
+        return ()
+    return (
+        (
+            "encoding_doubtful",
+            f"the first bytes say that the file is {marked}, and so it is read; format.encoding "
+            f"says {declared}",
+            f"set format.encoding: {marked}, or leave it out",
+        ),
+    )
+
+
+def _doubts(data: bytes, declared: str) -> tuple[tuple[str, str, str], ...]:
+    """What speaks against a declared encoding of one byte per character, which fits any bytes."""
+    if data.isascii() or declared.startswith(("utf", "gb", "big5", "shift", "euc", "iso2022")):
+        return ()
+    better = ""
+    if _is_utf_8(data):
+        better = "utf-8"
+    elif declared in _LATIN_1 and re.search(rb"[\x80-\x9f]", data):
+        better = "cp1252"
+    if not better:
+        return ()
+    return (
+        (
+            "encoding_doubtful",
+            f"the file is read as {declared}, as declared; its bytes look like {better}, and "
+            "letters with accents would then be misread",
+            f"compare such letters; set format.encoding: {better} if they are wrong",
+        ),
+    )
+
+
+def _is_utf_8(data: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    stream = io.BytesIO(data)
+    try:
+        while piece := stream.read(_PIECE):
+            decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _likely(data: bytes) -> list[str]:
+    """Encodings that the bytes may have, as suggestions."""
+    start = data[:_LOOKED_AT]
+    half = max(len(start) // 2, 1)
+    for offset, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if start[offset::2].count(0) > 0.5 * half:
+            return [name]
+    out = []
+    try:
+        data.decode("cp1252")
+        out.append("cp1252")
+    except UnicodeDecodeError:
+        pass
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(start).best()
+    guessed = codecs.lookup(best.encoding).name if best else ""
+    if guessed == "gb2312" or guessed == "gbk":
+        guessed = "gb18030"
+    if guessed and guessed != "ascii" and guessed not in out:
+        out.append(guessed)
+    return out

@@ -1,0 +1,101 @@
+"""Columns of one source as the fields of its records: recoded, without missing codes, as labels
+or as numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.sources.columns import NOTHING, Column, column_of_texts
+from assets.sources.declared_texts import UNMET, matched, translated, without
+from assets.sources.number_texts import number_texts_of, percent_texts_of, stands_for_missing
+from assets.sources.reading import RawTable
+from ibgap.base.labels import clean_label
+from validations.manifest.model import Source
+from validations.numbers import read_numbers
+
+_PLAIN_LABEL = r"^[!-~]+( [!-~]+)*$"
+
+
+def labels_of(column: Column) -> Column:
+    """The column with each different cell behind the door of labels."""
+    plain = pc.match_substring_regex(column.texts, _PLAIN_LABEL)
+    if pc.all(plain).as_py() is not False:
+        return column
+    return column.retexted([clean_label(text) for text in column.levels()])
+
+
+def label_field(raw: RawTable, source: Source, columns: list[str]) -> Column:
+    """What one or several joined columns name in each row."""
+    parts = [_label_column(raw, source, name) for name in columns]
+    if len(parts) == 1:
+        return parts[0]
+    joined = [
+        " ".join(filter(None, texts)) for texts in zip(*(p.rows() for p in parts), strict=True)
+    ]
+    return column_of_texts(joined)
+
+
+def number_field(raw: RawTable, source: Source, name: str, *, percent: bool = False) -> Column:
+    """The numbers of a column as texts with a decimal point; what is no number stays as found.
+
+    percent: whether the numbers of the field are percents.
+    """
+    decimal, recode = source.format.decimal, source.recode.get(name, {})
+    column = raw.columns[name]
+    met = matched(column, list(recode), decimal)
+    texts = percent_texts_of(column, decimal) if percent else number_texts_of(column, decimal)
+    gone = _missing(column, source)
+    if (met != UNMET).any():
+        meant = np.array([*recode.values(), ""], dtype=object)[met]
+        texts = pa.array(np.where(met != UNMET, meant, texts.to_numpy(False)), pa.string())
+        gone |= np.isin(meant, source.missing_codes)
+    if gone.any():
+        texts = pc.if_else(pa.array(gone), "", texts)
+    return column.as_other_text(texts)
+
+
+def without_missing_numbers(column: Column, source: Source) -> Column:
+    """A column of answers without what means missing: declared codes, however their number is
+    written, and what software writes where a number is missing."""
+    gone = _missing(column, source)
+    return column.with_codes(_codes(column, gone)) if gone.any() else column
+
+
+def _missing(column: Column, source: Source) -> np.ndarray:
+    """Which of the different cells of a column of numbers mean missing."""
+    declared = missing_numbers(column, source.missing_codes, source.format.decimal)
+    return (declared != UNMET) | stands_for_missing(column.texts)
+
+
+def _codes(column: Column, gone: np.ndarray) -> np.ndarray:
+    """The codes of the rows, without some of the different cells."""
+    return np.where(np.append(gone, True)[column.codes], NOTHING, column.codes).astype(np.int32)
+
+
+def missing_numbers(column: Column, missing: list[str], decimal: str) -> np.ndarray:
+    """Position of the missing code that each different cell of a column of numbers is."""
+    found = matched(column, missing, decimal)
+    if not missing or not len(column.texts):
+        return found
+    values, _ = read_numbers(number_texts_of(column, decimal))
+    for i, code in enumerate(read_numbers(number_texts_of(column_of_texts(missing), decimal))[0]):
+        found = np.where((found == UNMET) & (values == code), i, found)
+    return found
+
+
+def _label_column(raw: RawTable, source: Source, name: str) -> Column:
+    decimal = source.format.decimal
+    column = labels_of(raw.columns[name])
+    column = translated(column, source.recode.get(name, {}), decimal)
+    return without(column, source.missing_codes, decimal)
+
+
+def filled_down(column: Column) -> Column:
+    """Empty cells with the cell above."""
+    named = labels_of(column)
+    rows = np.where(named.filled(), np.arange(len(named)), -1)
+    above = np.maximum.accumulate(rows)
+    codes = np.where(above >= 0, named.codes[np.maximum(above, 0)], -1)
+    return named.with_codes(codes.astype(np.int32))

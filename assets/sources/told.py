@@ -1,0 +1,237 @@
+"""What the cells of one source tell about its manifest: texts that it declares and no cell is,
+numbers that could be meant otherwise, value labels that contradict it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from assets.sources.columns import Column
+from assets.sources.declared_texts import UNMET, matched
+from assets.sources.extraction import NUMERIC_FIELDS
+from assets.sources.fields import labels_of, missing_numbers
+from assets.sources.number_texts import MISSING_TEXTS, stands_for_missing
+from assets.sources.participant_rows import outcomes_of
+from assets.sources.reading import RawTable
+from ibgap.base.labels import clean_label, folded
+from validations.findings import Finding, Severity
+from validations.manifest.model import (
+    ArmSource,
+    EffectSource,
+    ParticipantSource,
+    Source,
+    TrialManifest,
+)
+from validations.manifest.vocabulary import ScaleType
+
+_MOST_NAMED = 8
+
+
+def texts_told(manifest: TrialManifest, source: Source, raw: RawTable) -> list[Finding]:
+    """Findings about declared texts and doubtful cells of a source, before any row is left out.
+
+    Texts of the manifest are named, cells of the file are counted.
+    """
+    used = [(field, name) for field, name in used_columns(manifest, source) if name in raw.columns]
+    parts = [
+        *_unmet_filters(source, raw),
+        *_unmet_recodes(source, raw),
+        *_unmet_missing_codes(source, raw, used),
+        *_missing_texts(raw, used),
+        *_percents(raw, used),
+        *_contradicting_labels(manifest, source, raw),
+    ]
+    return [
+        Finding(manifest.id, rule, severity, message, fix, source.file, column=name, count=count)
+        for rule, severity, message, fix, name, count in parts
+    ]
+
+
+_Told = tuple[str, Severity, str, str, str, int]
+"""Rule, severity, message, fix, column and count of a finding."""
+
+
+def used_columns(manifest: TrialManifest, source: Source) -> list[tuple[str, str]]:
+    """(field, column) of everything that is read from a source."""
+    blocks = source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
+    out = [
+        (field, name)
+        for block in blocks
+        for field, names in block.mapping().items()
+        for name in names
+    ]
+    if isinstance(source, ParticipantSource):
+        for outcome in outcomes_of(manifest, source):
+            value = "truth" if outcome.scale.type is ScaleType.BINARY else "value"
+            named = [(value, outcome.column), ("arm", outcome.arm_column)]
+            named += [("baseline", outcome.baseline_column)]
+            named += [("value", name) for name in outcome.item_columns]
+            out += [(field, name) for field, name in named if name]
+    return list(dict.fromkeys(out))
+
+
+def is_number_field(field: str) -> bool:
+    """Whether the cells of a field are read as numbers (or as yes and no, where codes may mean
+    missing as in numbers)."""
+    return field in NUMERIC_FIELDS or field == "truth"
+
+
+def _unmet(texts: Iterable[str], met: np.ndarray) -> list[str]:
+    found = {int(i) for i in np.unique(met)}
+    return [text for i, text in enumerate(texts) if i not in found]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = len(texts) - _MOST_NAMED
+    return ", ".join(map(repr, texts[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
+
+
+def _hint(column: Column, unmet: Sequence[str]) -> str:
+    """Whether cells differ from a declared text in case, accents or punctuation alone."""
+    wanted = {folded(text) for text in unmet} - {""}
+    near = any(folded(text) in wanted for text in column.levels()[:10_000])
+    near = near or any(folded(label) in wanted for label in column.labels.values())
+    return "cells that differ from it in case, accents or blanks alone are there: write it as in " \
+        "the file; else " if near else ""  # fmt: skip
+
+
+def _unmet_filters(source: Source, raw: RawTable) -> Iterator[_Told]:
+    for name, texts in source.where.items():
+        column = labels_of(raw.columns[name])
+        unmet = _unmet(texts, matched(column, texts, source.format.decimal))
+        if unmet:
+            yield (
+                "declared_text_unmet",
+                Severity.ERROR,
+                f"`where:` keeps the rows whose column {name!r} holds {_listed(unmet)}; no cell of "
+                "it does" + (", so no row is kept" if len(unmet) == len(texts) else ""),
+                f"{_hint(column, unmet)}correct the text, or remove it from `where:`",
+                name,
+                len(unmet),
+            )
+
+
+def _unmet_recodes(source: Source, raw: RawTable) -> Iterator[_Told]:
+    for name, mapping in source.recode.items():
+        column = labels_of(raw.columns[name])
+        unmet = _unmet(mapping, matched(column, list(mapping), source.format.decimal))
+        if unmet:
+            yield (
+                "declared_text_unmet",
+                Severity.ERROR,
+                f"`recode:` translates {_listed(unmet)} in the column {name!r}; no cell of it "
+                "holds that",
+                f"{_hint(column, unmet)}correct the text, or remove it from `recode:`",
+                name,
+                len(unmet),
+            )
+
+
+def _unmet_missing_codes(
+    source: Source, raw: RawTable, used: Sequence[tuple[str, str]]
+) -> Iterator[_Told]:
+    codes, decimal = source.missing_codes, source.format.decimal
+    if not codes:
+        return
+    met = [np.full(1, UNMET)]
+    for field, name in used:
+        column = raw.columns[name]
+        if is_number_field(field):
+            met.append(missing_numbers(column, codes, decimal))
+        else:
+            met.append(matched(labels_of(column), codes, decimal))
+        recoded = [clean_label(text) for text in source.recode.get(name, {}).values()]
+        met.append(np.array([codes.index(text) for text in recoded if text in codes] or [UNMET]))
+    unmet = _unmet(codes, np.concatenate(met))
+    if unmet:
+        yield (
+            "declared_text_unmet",
+            Severity.ERROR,
+            f"`missing_codes:` names {_listed(unmet)}; no cell of the columns that are read holds "
+            "that",
+            "correct the code, or remove it from `missing_codes:`",
+            "",
+            len(unmet),
+        )
+
+
+def _missing_texts(raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[_Told]:
+    count, names = 0, []
+    for field, name in used:
+        if is_number_field(field) and name not in names:
+            column = raw.columns[name]
+            gone = np.append(stands_for_missing(column.texts), False)[column.codes]
+            if gone.any():
+                count, names = count + int(gone.sum()), [*names, name]
+    if count:
+        yield (
+            "missing_texts_read",
+            Severity.INFO,
+            f"{count} cell{'s' if count > 1 else ''} of numbers hold{'' if count > 1 else 's'} a "
+            f"text that software writes for a missing one ({', '.join(MISSING_TEXTS)}); read as "
+            "missing",
+            "list it under `missing_codes:` to say so",
+            ", ".join(names[:_MOST_NAMED]),
+            count,
+        )
+
+
+def _percents(raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[_Told]:
+    for field, name in used:
+        column = raw.columns[name]
+        if field == "percent" or not is_number_field(field) or not column.percents:
+            continue
+        shown = np.isin(column.codes, list(column.percents))
+        yield (
+            "percent_cells_as_shares",
+            Severity.WARNING,
+            f"{int(shown.sum())} cells of the column {name!r} are shown as percents; their numbers "
+            "are read as stored: what shows 45% is 0.45",
+            "give the cells a plain number format, or 45 in them if 45 is meant",
+            name,
+            int(shown.sum()),
+        )
+
+
+def _contradicting_labels(
+    manifest: TrialManifest, source: Source, raw: RawTable
+) -> Iterator[_Told]:
+    """Codes that mean yes and no by themselves and the contrary by their value labels."""
+    if not isinstance(source, ParticipantSource):
+        return
+    for outcome in outcomes_of(manifest, source):
+        labels = raw.columns[outcome.column].labels
+        if outcome.scale.type is not ScaleType.BINARY or not labels:
+            continue
+        yes, no = set(outcome.scale.acted_values), set(outcome.scale.not_acted_values)
+        given = outcome.scale.model_fields_set
+        plain = {clean_label(code): clean_label(label) for code, label in labels.items()}
+        wrong = [
+            code
+            for code, label in plain.items()
+            if ("acted_values" in given and code in yes and label in no)
+            or ("not_acted_values" in given and code in no and label in yes)
+            or (code in yes and _says(label) == "no")
+            or (code in no and _says(label) == "yes")
+        ]
+        if wrong:
+            yield (
+                "value_labels_contradict",
+                Severity.ERROR,
+                f"the file labels {_listed(wrong)} of the column {outcome.column!r} as the "
+                f"contrary of what the manifest takes it for (outcome {outcome.id!r})",
+                "set `acted_values:` and `not_acted_values:` to the codes or the labels that mean "
+                "yes and no",
+                outcome.column,
+                len(wrong),
+            )
+
+
+_WORDS = {"yes": ("yes", "true", "acted", "y"), "no": ("no", "false", "didnotact", "n")}
+
+
+def _says(label: str) -> str:
+    """`yes` or `no`, where a label is one of the plainest words for it."""
+    word = folded(label)
+    return next((meaning for meaning, words in _WORDS.items() if word in words), "")

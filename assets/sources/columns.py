@@ -200,14 +200,11 @@ def _all(kind: Kind, count: int) -> np.ndarray:
 
 def _encoded(cells: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, pa.Array]:
     """Codes and different cells in order of appearance; nulls are nothing."""
-    chunked = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
-    if not chunked.num_chunks:
-        return np.empty(0, np.int32), pa.array([], chunked.type)
-    encoded = chunked.dictionary_encode().unify_dictionaries()
-    codes = np.concatenate(
-        [pc.fill_null(chunk.indices, NOTHING).to_numpy() for chunk in encoded.chunks]
-    )
-    return codes.astype(np.int32, copy=False), encoded.chunk(0).dictionary
+    if isinstance(cells, pa.ChunkedArray):
+        cells = pa.concat_arrays(cells.chunks) if cells.num_chunks else pa.array([], cells.type)
+    encoded = cells.dictionary_encode()
+    codes = pc.fill_null(encoded.indices, NOTHING).to_numpy()
+    return codes.astype(np.int32, copy=False), encoded.dictionary
 
 
 def _merged(column: Column, *, distinct: bool = False) -> Column:

@@ -115,7 +115,7 @@ def column_of_texts(cells: pa.ChunkedArray | pa.Array | Iterable[str | None]) ->
     """
     if not isinstance(cells, pa.Array | pa.ChunkedArray):
         cells = pa.array(list(cells), pa.string())
-    codes, levels = _encoded(cells.cast(pa.string()))
+    codes, levels = encoded(cells.cast(pa.string()))
     trimmed = pc.utf8_trim_whitespace(levels)
     column = Column(codes, trimmed, _all(Kind.TEXT, len(levels)))
     return _merged(column, distinct=trimmed.equals(levels))
@@ -132,7 +132,7 @@ def column_of_numbers(cells: pa.ChunkedArray | pa.Array) -> Column:
         cells = cells.cast(pa.float32())
     if pa.types.is_floating(cells.type):
         cells = pc.add(cells, pa.scalar(0.0, cells.type))  # one zero, not two
-    codes, levels = _encoded(cells)
+    codes, levels = encoded(cells)
     column = Column(codes, number_texts(levels), _all(Kind.NUMBER, len(levels)))
     return _merged(column, distinct=True)
 
@@ -198,13 +198,24 @@ def _all(kind: Kind, count: int) -> np.ndarray:
     return np.full(count, int(kind), dtype=np.uint8)
 
 
-def _encoded(cells: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, pa.Array]:
-    """Codes and different cells in order of appearance; nulls are nothing."""
-    if isinstance(cells, pa.ChunkedArray):
-        cells = pa.concat_arrays(cells.chunks) if cells.num_chunks else pa.array([], cells.type)
-    encoded = cells.dictionary_encode()
-    codes = pc.fill_null(encoded.indices, NOTHING).to_numpy()
-    return codes.astype(np.int32, copy=False), encoded.dictionary
+def encoded(cells: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Codes and different cells in order of appearance; nulls are nothing.
+
+    >>> codes, levels = encoded(pa.chunked_array([[7, None], [5, 7]]))
+    >>> codes.tolist(), levels.to_pylist()
+    ([0, -1, 1, 0], [7, 5])
+    """
+    chunked = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
+    if not len(chunked):
+        kind = chunked.type.value_type if pa.types.is_dictionary(chunked.type) else chunked.type
+        return np.empty(0, np.int32), pa.array([], kind)
+    found = chunked.dictionary_encode()  # one dictionary, unless the chunks came with their own
+    if pa.types.is_dictionary(chunked.type) and chunked.num_chunks > 1:
+        found = found.unify_dictionaries()
+    codes = np.concatenate(
+        [pc.fill_null(chunk.indices.cast(pa.int32()), NOTHING).to_numpy() for chunk in found.chunks]
+    )
+    return codes, found.chunk(0).dictionary
 
 
 def _merged(column: Column, *, distinct: bool = False) -> Column:

@@ -174,6 +174,29 @@ def column_of_cells(
     )
 
 
+def joined(columns: Sequence[Column]) -> Column:
+    """Columns one below the other, with the value labels of the first.
+
+    >>> both = joined([column_of_texts(["a", "b"]), column_of_texts(["b"])])
+    >>> both.levels(), both.codes.tolist()
+    (['a', 'b'], [0, 1, 1])
+    """
+    begins = [0, *np.cumsum([len(column.texts) for column in columns]).tolist()]
+    pairs = list(zip(columns, begins, strict=False))
+    return _merged(
+        Column(
+            np.concatenate(
+                [np.where(c.codes == NOTHING, NOTHING, c.codes + at) for c, at in pairs]
+            ).astype(np.int32),
+            pa.concat_arrays([column.texts for column in columns]),
+            np.concatenate([column.kinds for column in columns]),
+            {i + at: text for c, at in pairs for i, text in c.shown.items()},
+            frozenset(i + at for c, at in pairs for i in c.percents),
+            columns[0].labels,
+        )
+    )
+
+
 def number_texts(numbers: pa.Array) -> pa.StringArray:
     """Numbers as a person would type them, without empty decimals; nan as the empty text.
 
@@ -223,7 +246,7 @@ def _merged(column: Column, *, distinct: bool = False) -> Column:
 
     distinct: whether the texts are known to differ from each other.
     """
-    texts, count = column.texts, len(column.texts)
+    texts = column.texts
     if not column.shown and not column.percents and len(np.unique(column.kinds)) <= 1:
         filled = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
         if distinct and not filled.null_count:
@@ -235,18 +258,34 @@ def _merged(column: Column, *, distinct: bool = False) -> Column:
         return replace(
             column, codes=moved[column.codes], texts=kept, kinds=column.kinds[: len(kept)]
         )
-    keys: dict[tuple[object, ...], int] = {}
-    moved = np.full(count + 1, NOTHING, dtype=np.int32)
-    for i, text in enumerate(texts.to_pylist()):
-        if text or i in column.shown:
-            key = (text, int(column.kinds[i]), column.shown.get(i), i in column.percents)
-            moved[i] = keys.setdefault(key, len(keys))
-    cells = list(keys)
+    kept, moved = _different(column)
     return replace(
         column,
         codes=moved[column.codes],
-        texts=pa.array([cell[0] for cell in cells], pa.string()),
-        kinds=np.array([cell[1] for cell in cells], dtype=np.uint8),
-        shown={i: str(cell[2]) for i, cell in enumerate(cells) if cell[2]},
-        percents=frozenset(i for i, cell in enumerate(cells) if cell[3]),
+        texts=texts.take(pa.array(kept)),
+        kinds=column.kinds[kept],
+        shown={int(moved[i]): text for i, text in column.shown.items()},
+        percents=frozenset(int(moved[i]) for i in column.percents if moved[i] != NOTHING),
     )
+
+
+def _different(column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """First of the levels that agree in everything, and where each level went among them.
+
+    The second has one more entry, for the rows in which nothing stands.
+    """
+    count = len(column.texts)
+    looks: dict[str, int] = {"": 0}
+    shown = np.zeros(count, dtype=np.int64)
+    for i, text in column.shown.items():
+        shown[i] = looks.setdefault(text, len(looks))
+    per_cent = np.zeros(count, dtype=np.int64)
+    per_cent[list(column.percents)] = 1
+    texts = column.texts.dictionary_encode().indices.to_numpy().astype(np.int64)
+    keys = ((texts * len(Kind) + column.kinds) * len(looks) + shown) * 2 + per_cent
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    is_empty = pc.equal(column.texts, "").to_numpy(zero_copy_only=False) & (shown == 0)
+    kept = np.sort(first[~is_empty[first]])
+    moved = np.full(count + 1, NOTHING, dtype=np.int32)
+    moved[:count] = np.where(is_empty, NOTHING, np.searchsorted(kept, first[group]))
+    return kept, moved

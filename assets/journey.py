@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.synthesis.settings import AnalysisSettings
 from assets.fence import Broken, doing, fenced
+from assets.sources.limits import Limits
 from assets.sources.staging import StagedTrial, stage_trial
 from assets.tables import trial_numbers as numbers
 from assets.tables.participants import ParticipantFacts
@@ -65,12 +66,14 @@ class Journey:
     by_machine: bool = False
 
 
-def trial_journey(folder: Path, key: bytes, settings: AnalysisSettings) -> Journey:
+def trial_journey(
+    folder: Path, settings: AnalysisSettings, limits: Limits | None = None
+) -> Journey:
     """Everything computed from one trial folder; what goes wrong is among its findings.
 
-    key: secret of the store for the pseudonyms of participants. settings: the analyst's choices.
+    settings: the analyst's choices. limits: how much of a file is read, and for how long.
     """
-    made = fenced(folder.name, lambda: _journey(folder, key, settings))
+    made = fenced(folder.name, lambda: _journey(folder, settings, limits or Limits()))
     return broken_journey(folder.name, made) if isinstance(made, Broken) else made
 
 
@@ -88,8 +91,8 @@ def broken_journey(trial: str, broken: Broken, known: Journey | None = None) -> 
     )
 
 
-def _journey(folder: Path, key: bytes, settings: AnalysisSettings) -> Journey:
-    staged = stage_trial(folder, key)
+def _journey(folder: Path, settings: AnalysisSettings, limits: Limits) -> Journey:
+    staged = stage_trial(folder, limits)
     name = folder.name
     findings = [f if f.trial_id else replace(f, trial_id=name) for f in staged.findings]
     journey = Journey(name, staged.manifest, staged.files, findings=findings)
@@ -130,8 +133,8 @@ def _screen(
     """Accepted and rejected rows of every kind of record."""
     out: dict[str, Screened] = {}
     findings: list[Finding] = []
-    for kind, records in staged.records.items():
-        frames = [records] if isinstance(records, pd.DataFrame) else list(records)
+    kinds = {kind: [frame] for kind, frame in staged.records.items()}
+    for kind, frames in (kinds | {"participant_rows": staged.persons}).items():
         if kind not in RECORD_SCHEMAS or not any(len(frame) for frame in frames):
             continue
         with doing(f"checking the rows of {kind.replace('_', ' ')}"):

@@ -91,7 +91,7 @@ def make_journeys(
         if known is not None:
             summaries[folder.name] = known | {"reused": True}
         else:
-            made[folder] = trial_journey(folder, store.secret(), settings)
+            made[folder] = trial_journey(folder, settings)
         progress(f"reading trials {done}/{len(folders)}")
     if made:
         progress("looking at what was accepted a second time")

@@ -37,6 +37,8 @@ _MOST_PASSES = 16
 """Each pass goes through the file from its first row."""
 _BEST_COMPRESSION = 1032
 """Bytes that one byte of a deflated stream can stand for."""
+_LOSSY = {"windows-1258", "cp1258", "big5-hkscs", "euc-jisx0213", "shift-jisx0213", "tcvn"}
+"""Encodings whose decoder holds a character back: the library takes it into the next cell."""
 _FIX = "export it again from its source"
 
 
@@ -69,10 +71,14 @@ class _File:
         if "unsupported character set" in said:
             raise _unknown(self.encoding) from None
         if isinstance(error, UnicodeDecodeError) or "Unable to convert string" in said:
-            what = f"are not {printable(self.encoding)}" if self.encoding else "cannot be decoded"
+            if self.encoding or self.container == "xpt":
+                name = printable(self.encoding[:40]) or "UTF-8, and it does not state its encoding"
+                found = f"texts in the file are not {name}"
+            else:
+                found = "texts in the file are not in the encoding that it states"
             raise UnreadableError(
                 "encoding_wrong",
-                f"texts in the file {what}: it has another encoding than it states, or is damaged",
+                found,
                 "set format.encoding (for example cp1252), or export it again as UTF-8",
             ) from None
 
@@ -94,6 +100,8 @@ def read_statistics_file(path: Path, data: bytes, file_format: FileFormat, watch
             return table_of([], 0, empty, [], watch)
         said, twice = _said(file)
         most = stated = said.number_rows
+        if (said.file_encoding or "").lower().replace("_", "-") in _LOSSY:
+            raise _unknown("")
         if dataset:
             most = whole_rows(data, dataset, sum(said.variable_storage_width.values()))
         _refuse_extent(most, len(said.column_names), file, watch)
@@ -233,7 +241,10 @@ def _as_iconv(encoding: str) -> str:
         name = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         raise _unknown(encoding) from None
-    return {"utf-8-sig": "utf-8", "mac-roman": "macintosh"}.get(name, name).replace("_", "-")
+    name = {"utf-8-sig": "utf-8", "mac-roman": "macintosh"}.get(name, name).replace("_", "-")
+    if name in _LOSSY:
+        raise _unknown(encoding)
+    return name
 
 
 def _unknown(encoding: str) -> UnreadableError:
@@ -241,7 +252,7 @@ def _unknown(encoding: str) -> UnreadableError:
         return UnreadableError(
             "encoding_unknown",
             "the file states an encoding that cannot be read",
-            "set format.encoding (for example utf-8, latin-1 or cp1252)",
+            "export it again as UTF-8, or set format.encoding if it is utf-8, latin-1 or cp1252",
         )
     return UnreadableError(
         "encoding_unknown",

@@ -102,13 +102,16 @@ TABLES = (
 
 
 def trial_numbers(
-    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings
+    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings, *, checks: bool = True
 ) -> TrialNumbers:
-    """Everything that is computed from one manifest's accepted records."""
+    """Everything that is computed from one manifest's accepted records.
+
+    checks: whether participant rows are checked with pingouin too, which takes seconds to import.
+    """
     manifests = {manifest.id: manifest}
     facts = _facts(manifest, accepted, settings)
     with doing("checking participant rows"):
-        checks = _checks(manifest, accepted)
+        checked = _checks(manifest, accepted) if checks else pd.DataFrame(columns=CHECK_COLUMNS)
     with doing("counting and averaging the arms"):
         arms = _arm_statistics(accepted, manifests)
     with doing("assembling the outcomes"):
@@ -124,10 +127,10 @@ def trial_numbers(
         assumed = _over_grid(effects, outcomes, book, covariances)
     with doing("pairing the effects"):
         pairs, told = pair_tables.make_pairs(stack, manifests, book, settings.assumed_correlation)
-    findings += findings_of_checks(checks) + _baselines(manifest, facts, outcomes) + told
+    findings += findings_of_checks(checked) + _baselines(manifest, facts, outcomes) + told
     findings += _moved(stack)
     return TrialNumbers(
-        facts, arms, checks, outcomes, effects, pairs, covariances, assumed, findings
+        facts, arms, checked, outcomes, effects, pairs, covariances, assumed, findings
     )
 
 

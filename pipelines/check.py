@@ -8,8 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from assets.journey import Journey, trial_journey
-from assets.steps.journeys import keep_traces
-from assets.steps.second_look import second_look
 from assets.store import TableStore
 from pipelines.settings import Settings
 from validations.findings import Finding, Severity
@@ -30,11 +28,16 @@ class FolderCheck:
 
 def check_folder(folder: Path, settings: Settings | None = None) -> FolderCheck:
     """The journey of one trial folder (which exists), as a refresh makes it; only traces of
-    unforeseen errors are kept, in the restricted store."""
+    unforeseen errors are kept, in the restricted store.
+
+    What guards against faults of this program (the second judge of the rows, pingouin's own
+    computations) is left to the refresh: it says nothing about the folder and takes seconds.
+    """
     settings = settings or Settings()
-    made = trial_journey(folder.resolve(), settings.analysis)
-    (journey,) = second_look([made])
+    journey = trial_journey(folder.resolve(), settings.analysis, checks=False)
     if journey.traces:
+        from assets.steps.journeys import keep_traces  # takes the time of all later steps
+
         store = TableStore(settings.store_dir)
         store.prepare()
         keep_traces(store, journey)

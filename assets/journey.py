@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.synthesis.settings import AnalysisSettings
 from assets.fence import Broken, doing, fenced
+from assets.sources.limits import Limits
 from assets.sources.staging import StagedTrial, stage_trial
 from assets.tables import trial_numbers as numbers
 from assets.tables.participants import ParticipantFacts
@@ -40,8 +41,8 @@ class Screened:
 class Journey:
     """What one trial folder gives.
 
-    collection_id: name of the folder. manifest: None when it is not usable. files: name, hash,
-    bytes and rows of every file read. screened: by kind of record. tables: by name
+    collection_id: name of the folder. manifest: None when it is not usable. files: the
+    account of every file read (`assets.sources.files_read`). screened: by kind of record. tables: by name
     (`trial_numbers.TABLES`), only those with rows. facts: aggregates of participants by trial.
     traces: of unforeseen errors (restricted). by_machine: whether the machine was at fault, so
     that nothing of this may be remembered.
@@ -59,12 +60,15 @@ class Journey:
     by_machine: bool = False
 
 
-def trial_journey(folder: Path, key: bytes, settings: AnalysisSettings) -> Journey:
+def trial_journey(
+    folder: Path, key: bytes, settings: AnalysisSettings, limits: Limits | None = None
+) -> Journey:
     """Everything computed from one trial folder; what goes wrong is among its findings.
 
     key: secret of the store for the pseudonyms of participants. settings: the analyst's choices.
+    limits: what one file may hold and cost.
     """
-    made = fenced(folder.name, lambda: _journey(folder, key, settings))
+    made = fenced(folder.name, lambda: _journey(folder, settings, limits or Limits()))
     return broken_journey(folder.name, made) if isinstance(made, Broken) else made
 
 
@@ -82,8 +86,8 @@ def broken_journey(trial: str, broken: Broken, known: Journey | None = None) -> 
     )
 
 
-def _journey(folder: Path, key: bytes, settings: AnalysisSettings) -> Journey:
-    staged = stage_trial(folder, key)
+def _journey(folder: Path, settings: AnalysisSettings, limits: Limits) -> Journey:
+    staged = stage_trial(folder, limits)
     name = folder.name
     findings = [f if f.trial_id else replace(f, trial_id=name) for f in staged.findings]
     journey = Journey(name, staged.manifest, staged.files, findings=findings)

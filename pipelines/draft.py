@@ -49,11 +49,15 @@ def find_file(file: Path, trials_dir: Path) -> Path:
 
 
 def draft_trial(
-    file: Path, trials_dir: Path, sheet: str | None = None, header_row: int | None = None
+    file: Path,
+    trials_dir: Path,
+    sheet: str | None = None,
+    header_row: int | None = None,
+    limits: Limits | None = None,
 ) -> Path:
     """Draft a trial.yaml for the file; returns its trial folder.
 
-    A file in a trial folder that lacks a manifest stays there; any other is copied into a new
+    limits: what the file may hold and cost. A file in a trial folder that lacks a manifest stays there; any other is copied into a new
     folder. Raises `DraftError` when the folder exists or has a name that no trial can have, or
     when the file cannot be read (with the reason).
     """
@@ -67,7 +71,7 @@ def draft_trial(
             raise DraftError(
                 f"the folder {str(folder)!r} exists already; rename the file or the folder"
             )
-    text = _manifest(name, inside, *_read(file, sheet, header_row))
+    text = _manifest(name, inside, *_Draft(file, limits or Limits()).read(sheet, header_row))
     if not folder.exists():
         folder.mkdir(parents=True)
         shutil.copyfile(file, folder / inside)

@@ -23,6 +23,7 @@ from assets.tables.participants import ParticipantFacts
 from assets.tables.screened import screen_kind
 from assets.tables.trial_numbers import Accepted, TrialNumbers, trial_numbers
 from validations.findings import Finding, unused_waivers
+from validations.judge import Judged
 from validations.manifest.model import TrialManifest
 from validations.records import RECORD_SCHEMAS
 from validations.trial_rules import unused_declarations
@@ -30,11 +31,16 @@ from validations.trial_rules import unused_declarations
 
 @dataclass(frozen=True)
 class Screened:
-    """What screening made of the records of one kind: rows, and what each check counted."""
+    """What screening made of the records of one kind: rows, and what each check counted.
+
+    judged: the frames as the arrays judged them, until Great Expectations has looked at the same
+    (`assets.steps.second_look`); they are never stored.
+    """
 
     accepted: pd.DataFrame
     rejected: pd.DataFrame
     checks: list[dict[str, Any]]
+    judged: tuple[Judged, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,12 +135,13 @@ def _screen(
     out: dict[str, Screened] = {}
     findings: list[Finding] = []
     for kind, records in staged.records.items():
-        if kind not in RECORD_SCHEMAS or records.empty:
+        frames = [records] if isinstance(records, pd.DataFrame) else list(records)
+        if kind not in RECORD_SCHEMAS or not any(len(frame) for frame in frames):
             continue
         with doing(f"checking the rows of {kind.replace('_', ' ')}"):
-            found = screen_kind(kind, records.astype(object), {manifest.id: manifest})
+            found = screen_kind(kind, frames, {manifest.id: manifest})
         checks = [asdict(outcome) for outcome in found.outcomes]
-        out[kind] = Screened(found.accepted, found.rejected, checks)
+        out[kind] = Screened(found.accepted, found.rejected, checks, found.judged)
         findings += found.findings
     return out, findings
 

@@ -115,7 +115,7 @@ def column_of_texts(cells: pa.ChunkedArray | pa.Array | Iterable[str | None]) ->
     """
     if not isinstance(cells, pa.Array | pa.ChunkedArray):
         cells = pa.array(list(cells), pa.string())
-    codes, levels = _encoded(cells.cast(pa.string()))
+    codes, levels = encoded(cells.cast(pa.string()))
     trimmed = pc.utf8_trim_whitespace(levels)
     column = Column(codes, trimmed, _all(Kind.TEXT, len(levels)))
     return _merged(column, distinct=trimmed.equals(levels))
@@ -132,7 +132,7 @@ def column_of_numbers(cells: pa.ChunkedArray | pa.Array) -> Column:
         cells = cells.cast(pa.float32())
     if pa.types.is_floating(cells.type):
         cells = pc.add(cells, pa.scalar(0.0, cells.type))  # one zero, not two
-    codes, levels = _encoded(cells)
+    codes, levels = encoded(cells)
     column = Column(codes, number_texts(levels), _all(Kind.NUMBER, len(levels)))
     return _merged(column, distinct=True)
 
@@ -174,6 +174,29 @@ def column_of_cells(
     )
 
 
+def joined(columns: Sequence[Column]) -> Column:
+    """Columns one below the other, with the value labels of the first.
+
+    >>> both = joined([column_of_texts(["a", "b"]), column_of_texts(["b"])])
+    >>> both.levels(), both.codes.tolist()
+    (['a', 'b'], [0, 1, 1])
+    """
+    begins = [0, *np.cumsum([len(column.texts) for column in columns]).tolist()]
+    pairs = list(zip(columns, begins, strict=False))
+    return _merged(
+        Column(
+            np.concatenate(
+                [np.where(c.codes == NOTHING, NOTHING, c.codes + at) for c, at in pairs]
+            ).astype(np.int32),
+            pa.concat_arrays([column.texts for column in columns]),
+            np.concatenate([column.kinds for column in columns]),
+            {i + at: text for c, at in pairs for i, text in c.shown.items()},
+            frozenset(i + at for c, at in pairs for i in c.percents),
+            columns[0].labels,
+        )
+    )
+
+
 def number_texts(numbers: pa.Array) -> pa.StringArray:
     """Numbers as a person would type them, without empty decimals; nan as the empty text.
 
@@ -198,16 +221,24 @@ def _all(kind: Kind, count: int) -> np.ndarray:
     return np.full(count, int(kind), dtype=np.uint8)
 
 
-def _encoded(cells: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, pa.Array]:
-    """Codes and different cells in order of appearance; nulls are nothing."""
+def encoded(cells: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Codes and different cells in order of appearance; nulls are nothing.
+
+    >>> codes, levels = encoded(pa.chunked_array([[7, None], [5, 7]]))
+    >>> codes.tolist(), levels.to_pylist()
+    ([0, -1, 1, 0], [7, 5])
+    """
     chunked = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
-    if not chunked.num_chunks:
-        return np.empty(0, np.int32), pa.array([], chunked.type)
-    encoded = chunked.dictionary_encode().unify_dictionaries()
+    if not len(chunked):
+        kind = chunked.type.value_type if pa.types.is_dictionary(chunked.type) else chunked.type
+        return np.empty(0, np.int32), pa.array([], kind)
+    found = chunked.dictionary_encode()  # one dictionary, unless the chunks came with their own
+    if pa.types.is_dictionary(chunked.type) and chunked.num_chunks > 1:
+        found = found.unify_dictionaries()
     codes = np.concatenate(
-        [pc.fill_null(chunk.indices, NOTHING).to_numpy() for chunk in encoded.chunks]
+        [pc.fill_null(chunk.indices.cast(pa.int32()), NOTHING).to_numpy() for chunk in found.chunks]
     )
-    return codes.astype(np.int32, copy=False), encoded.chunk(0).dictionary
+    return codes, found.chunk(0).dictionary
 
 
 def _merged(column: Column, *, distinct: bool = False) -> Column:
@@ -215,7 +246,7 @@ def _merged(column: Column, *, distinct: bool = False) -> Column:
 
     distinct: whether the texts are known to differ from each other.
     """
-    texts, count = column.texts, len(column.texts)
+    texts = column.texts
     if not column.shown and not column.percents and len(np.unique(column.kinds)) <= 1:
         filled = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
         if distinct and not filled.null_count:
@@ -227,18 +258,34 @@ def _merged(column: Column, *, distinct: bool = False) -> Column:
         return replace(
             column, codes=moved[column.codes], texts=kept, kinds=column.kinds[: len(kept)]
         )
-    keys: dict[tuple[object, ...], int] = {}
-    moved = np.full(count + 1, NOTHING, dtype=np.int32)
-    for i, text in enumerate(texts.to_pylist()):
-        if text or i in column.shown:
-            key = (text, int(column.kinds[i]), column.shown.get(i), i in column.percents)
-            moved[i] = keys.setdefault(key, len(keys))
-    cells = list(keys)
+    kept, moved = _different(column)
     return replace(
         column,
         codes=moved[column.codes],
-        texts=pa.array([cell[0] for cell in cells], pa.string()),
-        kinds=np.array([cell[1] for cell in cells], dtype=np.uint8),
-        shown={i: str(cell[2]) for i, cell in enumerate(cells) if cell[2]},
-        percents=frozenset(i for i, cell in enumerate(cells) if cell[3]),
+        texts=texts.take(pa.array(kept)),
+        kinds=column.kinds[kept],
+        shown={int(moved[i]): text for i, text in column.shown.items()},
+        percents=frozenset(int(moved[i]) for i in column.percents if moved[i] != NOTHING),
     )
+
+
+def _different(column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """First of the levels that agree in everything, and where each level went among them.
+
+    The second has one more entry, for the rows in which nothing stands.
+    """
+    count = len(column.texts)
+    looks: dict[str, int] = {"": 0}
+    shown = np.zeros(count, dtype=np.int64)
+    for i, text in column.shown.items():
+        shown[i] = looks.setdefault(text, len(looks))
+    per_cent = np.zeros(count, dtype=np.int64)
+    per_cent[list(column.percents)] = 1
+    texts = column.texts.dictionary_encode().indices.to_numpy().astype(np.int64)
+    keys = ((texts * len(Kind) + column.kinds) * len(looks) + shown) * 2 + per_cent
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    is_empty = pc.equal(column.texts, "").to_numpy(zero_copy_only=False) & (shown == 0)
+    kept = np.sort(first[~is_empty[first]])
+    moved = np.full(count + 1, NOTHING, dtype=np.int32)
+    moved[:count] = np.where(is_empty, NOTHING, np.searchsorted(kept, first[group]))
+    return kept, moved

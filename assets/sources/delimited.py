@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assets.sources.account import Account
-from assets.sources.columns import column_of_texts
+from assets.sources.columns import Column, column_of_texts
 from assets.sources.encodings import Encoding, encoding_of, refuse_undecodable
 from assets.sources.headers import DELIMITERS, Grid, wrong_delimiter
 from assets.sources.limits import Watch
+from assets.sources.plain_text import plain_columns
 from assets.sources.unreadable import UnreadableError
 from validations.manifest.model import FileFormat
 
@@ -122,8 +122,11 @@ class _NotSplitError(Exception):
 
 
 def _rows(text: _Text, delimiter: str, watch: Watch) -> tuple[_Found, _Dialect]:
-    """Every row that is not blank, and how its cells were told apart."""
+    """Every row, and how its cells were told apart."""
     dialect = _Dialect(delimiter)
+    plain = plain_columns(text.data, text.encoding, delimiter, watch)
+    if plain is not None:
+        return _Found(plain, np.full(len(plain[0]), len(plain), np.int32)), dialect
     try:
         return _parsed(text, dialect, watch), dialect
     except _NotSplitError as problem:
@@ -135,18 +138,16 @@ def _rows(text: _Text, delimiter: str, watch: Watch) -> tuple[_Found, _Dialect]:
         raise problem.refusal from None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Found:
-    """Batches of rows: cells by column, cells of each row, number of each row."""
+    """Every row of a text, blank ones too: cells by column, and how many cells each row has."""
 
-    cells: list[list[pa.Array]]
-    widths: list[np.ndarray]
-    numbers: list[np.ndarray]
-    last: int = 0
+    columns: list[pa.ChunkedArray]
+    widths: np.ndarray
 
 
 def _parsed(text: _Text, dialect: _Dialect, watch: Watch) -> _Found:
-    """Every row that is not blank; raises `_NotSplitError` with the words of the parser."""
+    """Every row; raises `_NotSplitError` with what to say of it."""
     before = csv.field_size_limit(watch.limits.cell_length)
     try:
         return _batches(_reader(text.lines(), dialect), watch)
@@ -173,42 +174,24 @@ def _reader(lines: Iterable[str], dialect: _Dialect) -> Iterator[list[str]]:
 
 
 def _batches(rows: Iterator[list[str]], watch: Watch) -> _Found:
-    found = _Found([], [], [])
-    width = 0
+    parts: list[list[pa.Array]] = []
+    widths: list[np.ndarray] = []
+    width = count = 0
     while batch := list(islice(rows, _BATCH)):
-        widths = np.fromiter(map(len, batch), np.int32, len(batch))
-        if not found.cells:
-            width = int(widths[:_LOOKED_AT].max())
-        numbers = np.arange(found.last + 1, found.last + len(batch) + 1, dtype=np.int64)
-        found.last += len(batch)
-        watch.look(rows=found.last, columns=width)
-        if not width:
-            continue
-        if (widths != width).any():
+        widths.append(np.fromiter(map(len, batch), np.int32, len(batch)))
+        count += len(batch)
+        if not parts:
+            width = int(widths[0][:_LOOKED_AT].max())
+        watch.look(rows=count, columns=width)
+        if (widths[-1] != width).any():
             batch = [row if len(row) == width else _fitted(row, width) for row in batch]
-        columns = [pa.array(cells, pa.string()) for cells in zip(*batch, strict=True)]
-        blank = _blank_rows(columns, batch)
-        if blank.any():
-            kept = pa.array(~blank)
-            columns = [column.filter(kept) for column in columns]
-            widths, numbers = widths[~blank], numbers[~blank]
-        found.cells.append(columns)
-        found.widths.append(widths)
-        found.numbers.append(numbers)
-    return found
+        parts.append([pa.array(cells, pa.string()) for cells in zip(*batch, strict=True)])
+    columns = [pa.chunked_array([part[i] for part in parts], pa.string()) for i in range(width)]
+    return _Found(columns, np.concatenate(widths) if widths else np.empty(0, np.int32))
 
 
 def _fitted(row: list[str], width: int) -> list[str]:
     return row[:width] + [""] * (width - len(row))
-
-
-def _blank_rows(columns: list[pa.Array], batch: list[list[str]]) -> np.ndarray:
-    """Rows without a character that can be seen; most are known by their first cell alone."""
-    first = pc.utf8_trim_whitespace(columns[0])
-    blank = np.array(pc.equal(first, "").to_numpy(zero_copy_only=False), dtype=bool)
-    for i in np.flatnonzero(blank):
-        blank[i] = not any(cell.strip() for cell in batch[i])
-    return blank
 
 
 def _parsed_alike(text: _Text, dialect: _Dialect, watch: Watch) -> _Found | None:
@@ -217,8 +200,7 @@ def _parsed_alike(text: _Text, dialect: _Dialect, watch: Watch) -> _Found | None
         found = _parsed(text, dialect, watch)
     except _NotSplitError:
         return None
-    widths = {int(width) for part in found.widths for width in np.unique(part)}
-    return found if len(widths) == 1 and widths != {1} else None
+    return found if len(np.unique(found.widths)) == 1 and found.widths[0] > 1 else None
 
 
 def _not_split(said: str, text: _Text, dialect: _Dialect, watch: Watch) -> Exception:
@@ -279,22 +261,31 @@ def _without_end(data: bytes, encoding: Encoding) -> bytes:
 
 
 def _grid(path: Path, found: _Found, dialect: _Dialect, encoding: Encoding, stated: bool) -> Grid:
-    parts = found.cells
-    columns = [
-        column_of_texts(pa.chunked_array([part[i] for part in parts], pa.string()))
-        for i in range(len(parts[0]) if parts else 0)
-    ]
-    numbers = np.concatenate(found.numbers) if parts else np.empty(0, np.int64)
-    widths = np.concatenate(found.widths) if parts else np.empty(0, np.int32)
-    if stated and len(numbers) and numbers[0] == 1:  # the line that states the delimiter
-        columns = [column.take(slice(1, None)) for column in columns]
-        numbers, widths = numbers[1:], widths[1:]
+    columns = []
+    while found.columns:  # each column of text goes once it is typed
+        columns.append(column_of_texts(found.columns.pop(0)))
+    filled = _filled_rows(columns, len(found.widths))
+    filled[:1] &= not stated  # the line that states the delimiter
+    if not filled.all():
+        columns = [column.take(filled) for column in columns]
     account = Account(
         path.suffix.lower().lstrip("."),
         encoding=encoding.name,
         encoding_reason=encoding.reason,
         delimiter=dialect.delimiter,
         quoting="backslash" if dialect.backslash else "doubled",
-        blank_rows=found.last - len(numbers) - stated,
+        blank_rows=int((~filled).sum()) - stated,
     )
-    return Grid(columns, numbers, found.last, account, widths, list(encoding.notes))
+    numbers = np.flatnonzero(filled) + 1
+    last = len(found.widths)
+    return Grid(columns, numbers, last, account, found.widths[filled], list(encoding.notes))
+
+
+def _filled_rows(columns: list[Column], rows: int) -> np.ndarray:
+    """Rows with a character that can be seen."""
+    filled = np.zeros(rows, dtype=bool)
+    for column in columns:
+        filled |= column.codes >= 0
+        if filled.all():
+            break
+    return filled

@@ -8,6 +8,7 @@ import numpy as np
 
 from assets.sources.account import Account
 from assets.sources.header_evidence import Declared
+from assets.sources.people import People
 from assets.sources.reading import RawTable
 from validations.errors import TrialFileError
 from validations.files_read import DECIMALS, DELIMITERS, TABLE_STATES
@@ -70,7 +71,7 @@ def shared_persons(sources: Mapping[str, np.ndarray]) -> dict[str, int]:
     """
     if len(sources) < 2:
         return {}
-    own = {name: np.unique(numbers[numbers >= 0]) for name, numbers in sources.items()}
+    own = {name: People.different(numbers) for name, numbers in sources.items()}
     out = {}
     for name, mine in own.items():
         others = np.concatenate([found for other, found in own.items() if other != name])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from assets.sources.columns import Column
+from assets.sources.people import People
 from ibgap.base.labels import alike
 from validations.findings import Finding, Severity
 
@@ -136,7 +137,7 @@ def _compared(
 ) -> tuple[str, bool]:
     """What is wrong with the ids of two sources (empty: nothing), and whether they still tell
     persons."""
-    first, second = (np.unique(p.numbers[p.numbers >= 0]) for p in (one, two))
+    first, second = (People.different(persons.numbers) for persons in (one, two))
     fewer = min(len(first), len(second))
     both = np.intersect1d(first, second, assume_unique=True)
     met = len(both)

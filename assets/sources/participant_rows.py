@@ -113,7 +113,8 @@ def _outcome_frame(
             "scale_min": np.full(count, limits[0]),
             "scale_max": np.full(count, limits[1]),
             "scale_type": _constant(scale.type.value, count),
-        }
+        },
+        copy=False,
     )
 
 

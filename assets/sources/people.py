@@ -41,6 +41,15 @@ class People:
         of_level = np.append(pc.coalesce(found, added).to_numpy(), NOTHING).astype(np.int32)
         return np.asarray(of_level[ids.codes])
 
+    @staticmethod
+    def different(numbers: np.ndarray) -> np.ndarray:
+        """The numbers that stand in some rows, sorted, each once and without -1.
+
+        >>> People.different(np.array([2, -1, 0, 2])).tolist()
+        [0, 2]
+        """
+        return np.flatnonzero(np.bincount(numbers[numbers >= 0]))
+
     def ids(self, numbers: np.ndarray) -> list[str]:
         """The ids of some persons."""
         return list(self._ids.take(pa.array(numbers)).to_pylist())

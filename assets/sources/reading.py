@@ -166,7 +166,7 @@ def _bytes(folder: Path, file: str) -> bytes:
         data = read_inside(folder, file)
     except UnusableFileError as problem:
         raise _unusable(folder, file, problem) from None
-    if not data.strip():
+    if not data or data.isspace():
         raise UnreadableError("file_empty", "the file is empty", "export it again from its source")
     return data
 

@@ -131,7 +131,7 @@ class _Reader:
         if len(items):
             self._frames.setdefault("participant_items", []).append(items)
         staged.findings += _moderators_of_persons(manifest, source)
-        return len(np.unique(numbers[numbers >= 0]))
+        return len(People.different(numbers))
 
     def hand_over(self, staged: StagedTrial) -> None:
         """Put what all sources gave into the trial."""

@@ -20,9 +20,7 @@ _ROUNDED = ("blank_rows", "rows_kept", "persons", "shared_persons")
 _COUNT = re.compile(r" \d+(?=;|$)")
 
 
-def protect_files(
-    frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]
-) -> pd.DataFrame:
+def protect_files(frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]) -> pd.DataFrame:
     """The table of files with the profile of each trial applied to its files of participants.
 
     profiles: collection_id -> profile. Also a file of another kind is protected whose bytes are

@@ -1,8 +1,8 @@
 """Journeys of trials in the store: made where something changed, kept, and read back.
 
 What is kept is known by the bytes of the manifest and of the files it names, by the code, the
-settings and the limits of reading that made it, and by a hash of each of its tables: what is damaged or missing is made
-again. A fault of the machine is never remembered.
+settings and the limits of reading that made it, and by a hash of each of its tables: what is
+damaged or missing is made again. A fault of the machine is never remembered.
 """
 
 from __future__ import annotations
@@ -132,9 +132,7 @@ def _known(store: TableStore, folder: Path, made_with: MadeWith) -> dict[str, An
     return summary if whole else None
 
 
-def _keep(
-    store: TableStore, folder: Path, journey: Journey, made_with: MadeWith
-) -> dict[str, Any]:
+def _keep(store: TableStore, folder: Path, journey: Journey, made_with: MadeWith) -> dict[str, Any]:
     """Write a journey; where the machine cannot, its fault instead of the journey."""
     done = fenced(folder.name, lambda: _write(store, folder, journey, made_with))
     if not isinstance(done, Broken):

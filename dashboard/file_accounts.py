@@ -6,6 +6,7 @@ missing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,16 +31,17 @@ def account_lines(file: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -
     'a.csv: 4 rows of 5 columns read (utf-8, comma, header in row 1); 4 columns used, not used: \
 age; 1 row left out by where:'
     """
-    size = _count(file, "rows_read", "row") or _kept_rows(file)
     parts = [
-        f"{file['file']}: {size} of {plural(file['columns_read'], 'column')} read "
+        f"{file['file']}: {_count(file, 'rows_read', 'row') or 'rows'} of {plural(file['columns_read'], 'column')} read "
         f"({', '.join(reading_words(file))})",
         _columns(file),
         _left_out(file),
         _persons(file, files),
     ]
     extent = extent_words(file)
-    return ["; ".join(part for part in parts if part), *([f"  {extent}"] if extent else [])]
+    # A name may hold an end of line, which would begin a line of its own.
+    first = " ".join("; ".join(part for part in parts if part).split())
+    return [first, *([f"  {extent}"] if extent else [])]
 
 
 def reading_words(file: Mapping[str, Any]) -> list[str]:
@@ -111,13 +113,13 @@ def _columns(file: Mapping[str, Any]) -> str:
     )
 
 
-def _kept_rows(file: Mapping[str, Any]) -> str:
-    """Rows that were kept, where the number read is withheld."""
-    return f"{_count(file, 'rows_kept', 'row') or 'rows'} kept" if _is_withheld(file) else "rows"
-
-
 def _left_out(file: Mapping[str, Any]) -> str:
-    left = as_float(file.get("rows_read")) - as_float(file.get("rows_kept"))
+    """How many rows were left out, or how many are left where the number read is withheld."""
+    read = as_float(file.get("rows_read"))
+    if math.isnan(read):
+        kept = _count(file, "rows_kept", "row")
+        return f"{kept} kept" if kept else ""
+    left = read - as_float(file.get("rows_kept"))
     return f"{plural(left, 'row')} left out by where:" if left > 0 else ""
 
 
@@ -144,10 +146,6 @@ def _count(file: Mapping[str, Any], name: str, one: str) -> str:
 
 def _is_hidden(file: Mapping[str, Any]) -> bool:
     return _text(file, "table_state") not in ("", "visible")
-
-
-def _is_withheld(file: Mapping[str, Any]) -> bool:
-    return bool(_text(file, "withheld"))
 
 
 def _text(file: Mapping[str, Any], name: str) -> str:

@@ -67,12 +67,11 @@ class Journey:
 
 
 def trial_journey(
-    folder: Path, key: bytes, settings: AnalysisSettings, limits: Limits | None = None
+    folder: Path, settings: AnalysisSettings, limits: Limits | None = None
 ) -> Journey:
     """Everything computed from one trial folder; what goes wrong is among its findings.
 
-    key: secret of the store for the pseudonyms of participants. settings: the analyst's choices.
-    limits: what one file may hold and cost.
+    settings: the analyst's choices. limits: how much of a file is read, and for how long.
     """
     made = fenced(folder.name, lambda: _journey(folder, settings, limits or Limits()))
     return broken_journey(folder.name, made) if isinstance(made, Broken) else made
@@ -134,8 +133,8 @@ def _screen(
     """Accepted and rejected rows of every kind of record."""
     out: dict[str, Screened] = {}
     findings: list[Finding] = []
-    for kind, records in staged.records.items():
-        frames = [records] if isinstance(records, pd.DataFrame) else list(records)
+    kinds = {kind: [frame] for kind, frame in staged.records.items()}
+    for kind, frames in (kinds | {"participant_rows": staged.persons}).items():
         if kind not in RECORD_SCHEMAS or not any(len(frame) for frame in frames):
             continue
         with doing(f"checking the rows of {kind.replace('_', ' ')}"):

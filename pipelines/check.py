@@ -38,7 +38,7 @@ def check_folder(folder: Path, settings: Settings | None = None) -> FolderCheck:
     """The journey of one trial folder (which exists), as a refresh makes it; only traces of
     unforeseen errors are kept, in the restricted store."""
     settings = settings or Settings()
-    made = trial_journey(folder.resolve(), b"check", settings.analysis, settings.reading)
+    made = trial_journey(folder.resolve(), settings.analysis, settings.reading)
     (journey,) = second_look([made])
     if journey.traces:
         store = TableStore(settings.store_dir)

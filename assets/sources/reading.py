@@ -23,8 +23,9 @@ from assets.sources.headers import (
     without_blank_rows,
 )
 from assets.sources.limits import Limits, Watch
+from assets.sources.parquet_files import read_parquet
 from assets.sources.spreadsheets import read_spreadsheet
-from assets.sources.statistics_files import read_parquet, read_statistics_file
+from assets.sources.statistics_files import read_statistics_file
 from assets.sources.unreadable import UnreadableError
 from ibgap.base.files import UnusableFileError, read_inside
 from ibgap.base.printable import printable

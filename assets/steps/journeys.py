@@ -102,7 +102,7 @@ def make_journeys(
         if known is not None:
             summaries[folder.name] = known | {"reused": True}
         else:
-            made[folder] = trial_journey(folder, store.secret(), settings, made_with.limits)
+            made[folder] = trial_journey(folder, settings, made_with.limits)
         progress(f"reading trials {done}/{len(folders)}")
     if made:
         progress("looking at what was accepted a second time")

@@ -12,11 +12,11 @@ from analysis.effect_sizes.quantiles import moments_from_quantiles
 from assets.tables.arms import (
     ARM_STATISTICS,
     arms_from_counts,
-    arms_from_participants,
     arms_from_summaries,
     lopsided_quantiles,
     row_weeks,
 )
+from assets.tables.participant_arms import arms_from_participants
 from tests.journey.frames import IDENTITY, NAN, assert_row, persons, summaries
 from tests.journey.manifests import manifest, outcome
 

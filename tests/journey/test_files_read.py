@@ -38,9 +38,12 @@ def accounts(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_table_of_text(tmp_path: Path) -> None:
     text = "A table\n" + TABLE.replace("\n", ",x\n").replace("events,x", "events,age") + "\n\n"
+    how = (
+        "    file: table.csv\n    where: {outcome: [visit]}\n"
+        '    format: {delimiter: ";", encoding: cp1252, header_row: 2}\n'
+    )
     recipe = arm_trial().having("table.csv", text.replace(",", ";"))
-    recipe = recipe.but("    file: table.csv\n", "    file: table.csv\n    where: {outcome: [visit]}\n"
-                        '    format: {delimiter: ";", encoding: cp1252, header_row: 2}\n')  # fmt: skip
+    recipe = recipe.but("    file: table.csv\n", how)
     data = str(recipe.files["table.csv"]).encode()
     assert accounts(recipe.write(tmp_path)) == [{
         "collection_id": "arms_trial", "source_id": "table", "source_kind": "arm_summaries",
@@ -59,13 +62,14 @@ def test_the_rows_have_the_columns_of_the_published_table(tmp_path: Path) -> Non
     assert sorted(row) == sorted(made_columns("files_read"))
 
 
-def sheet(state: str = "visible", stated: str = "A1:F5", name: str = "Data") -> bytes:
+def sheet(state: str = "visible", stated: str = "A1:F5") -> bytes:
     """A workbook with two sheets; the second holds the table, with an error in a cell."""
     book = openpyxl.Workbook()
     book.active["A1"] = "About this file"
-    made = book.create_sheet(name)
+    made = book.create_sheet("Data")
     for line in TABLE.splitlines():
-        made.append([float(c) if re.fullmatch(r"[\d.]+", c) else c or None for c in line.split(",")])
+        cells = [float(c) if re.fullmatch(r"[\d.]+", c) else c or None for c in line.split(",")]
+        made.append(cells)
     made["F2"] = "#N/A"
     made.sheet_state = state
     written, out = io.BytesIO(), io.BytesIO()
@@ -74,7 +78,8 @@ def sheet(state: str = "visible", stated: str = "A1:F5", name: str = "Data") -> 
         for part in old.namelist():
             text = old.read(part)
             if part.endswith("sheet2.xml"):
-                text = re.sub(rb'<dimension ref="[^"]*"', f'<dimension ref="{stated}"'.encode(), text)
+                extent = f'<dimension ref="{stated}"'.encode()
+                text = re.sub(rb'<dimension ref="[^"]*"', extent, text)
             new.writestr(part, text)
     return out.getvalue()
 
@@ -125,8 +130,7 @@ def _parquet(path: Path, frame: pd.DataFrame) -> None:
 def test_files_that_name_their_columns(
     tmp_path: Path, kind: str, write: Callable[[Path, pd.DataFrame], None]
 ) -> None:
-    frame = pd.read_csv(io.StringIO(TABLE))
-    frame.loc[len(frame)] = [None] * frame.shape[1]
+    frame = pd.read_csv(io.StringIO(TABLE)).reindex(range(5))  # the last row is blank
     folder = arm_trial().without("table.csv").but("table.csv", f"table.{kind}").write(tmp_path)
     write(folder / f"table.{kind}", frame)
     (row,) = accounts(folder)
@@ -144,7 +148,8 @@ def test_persons_in_several_files(tmp_path: Path) -> None:
     recipe = recipe.having("later.csv", "\n".join([*lines[:8], lines[8].replace("P0", "Q0")]))
     later = ("  - id: later\n    kind: participant_rows\n    file: later.csv\n"
              "    columns: {participant: person, arm: group}\noutcomes:\n")  # fmt: skip
-    recipe = recipe.but("outcomes:\n", later).but("column: visited", "column: visited\n    source: later")
+    recipe = recipe.but("outcomes:\n", later)
+    recipe = recipe.but("column: visited", "column: visited\n    source: later")
     recipe = recipe.but("column: intend", "column: intend\n    source: people")
     found = {row["source_id"]: row for row in accounts(recipe.write(tmp_path))}
     assert (found["people"]["persons"], found["people"]["shared_persons"]) == (12, 7)

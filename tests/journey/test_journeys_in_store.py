@@ -276,7 +276,7 @@ def test_a_journey_is_kept_and_read_back(store: TableStore, tmp_path: Path) -> N
     settings = AnalysisSettings()
     made = make_journeys(store, [folder], settings, said.append)["small_trial"]
     assert said == ["reading trials 1/1", "looking at what was accepted a second time"]
-    journey = trial_journey(folder, store.secret(), settings)
+    journey = trial_journey(folder, settings)
     screened = journey.screened["participant_rows"]
     assert len(screened.accepted) == 46 and journey.manifest is not None
     expected = {

@@ -47,9 +47,9 @@ class Screened:
 class Journey:
     """What one trial folder gives.
 
-    collection_id: name of the folder. manifest: None when it is not usable. files: name, hash,
-    bytes and rows of every file read. screened: by kind of record. tables: by name
-    (`trial_numbers.TABLES`), only those with rows. facts: aggregates of participants by trial.
+    collection_id: name of the folder. manifest: None when it is not usable. files: the account of
+    every file that was read (`assets.sources.files_read`). screened: by kind of record. tables: by
+    name (`trial_numbers.TABLES`), only those with rows. facts: aggregates of participants by trial.
     traces: of unforeseen errors (restricted). by_machine: whether the machine was at fault, so
     that nothing of this may be remembered.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import assets.steps.journeys as module
 import assets.tables.trial_numbers as numbers
 from analysis.synthesis.settings import AnalysisSettings
 from assets.journey import Journey, trial_journey
+from assets.sources.limits import Limits
 from assets.steps.effects import compute_effects, pair_effects, read_stack
 from assets.steps.journeys import Journeys, fingerprint, keep_traces, make_journeys
 from assets.steps.outcomes import assemble_outcomes, write_outcome_table
@@ -27,6 +29,7 @@ from validations.manifest.vocabulary import DisclosureProfile
 from validations.records import RECORD_SCHEMAS
 
 ARMS = {"a": "experimental", "c": "control"}
+LIMITS = Limits()
 
 
 @pytest.fixture
@@ -287,7 +290,7 @@ def test_a_journey_is_kept_and_read_back(store: TableStore, tmp_path: Path) -> N
     settings = AnalysisSettings()
     made = make_journeys(store, [folder], settings, said.append)["small_trial"]
     assert said == ["reading trials 1/1", "looking at what was accepted a second time"]
-    journey = trial_journey(folder, store.secret(), settings)
+    journey = trial_journey(folder, settings)
     screened = journey.screened["participant_rows"]
     assert len(screened.accepted) == 46 and journey.manifest is not None
     expected = {
@@ -333,12 +336,14 @@ def test_what_is_known_depends_on_settings_bytes_and_tables(
 ) -> None:
     folder = arm_trial().write(tmp_path)
 
-    def known(**settings: Any) -> bool:
-        return module._known(store, folder, AnalysisSettings(**settings)) is not None
+    def known(limits: Limits = LIMITS, **settings: Any) -> bool:
+        made_with = module.MadeWith(AnalysisSettings(**settings), limits)
+        return module._known(store, folder, made_with) is not None
 
     assert not known()
     make_journeys(store, [folder], AnalysisSettings())
     assert known() and not known(level=0.9)
+    assert not any(known(replace(LIMITS, **{f.name: 7})) for f in fields(Limits))
     table = (folder / "table.csv").read_text()
     (folder / "table.csv").write_text(table + "\n")
     assert not known()

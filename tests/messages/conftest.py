@@ -57,7 +57,7 @@ def read(tmp_path: Path) -> Callable[[Recipe | Path], Answer]:
 
     def run(trial: Recipe | Path) -> Answer:
         folder = trial if isinstance(trial, Path) else trial.write(tmp_path)
-        findings = trial_journey(folder.resolve(), b"test", AnalysisSettings()).findings
+        findings = trial_journey(folder.resolve(), AnalysisSettings()).findings
         set_aside = any(finding.blocks for finding in findings)
         text = "\n".join(finding.text() for finding in findings)
         return Answer(exits.SET_ASIDE if set_aside else exits.OK, text)

@@ -18,8 +18,8 @@ from validations.numbers import NUMBER_PATTERN
 
 _BATCH = 200_000
 _ERRORS = frozenset(
-    ("#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#GETTING_DATA", "#SPILL!")
-    + ("#CALC!", "#FIELD!", "#BLOCKED!", "#UNKNOWN!", "#CONNECT!", "#BUSY!", "#PYTHON!")
+    "#N/A #DIV/0! #VALUE! #REF! #NAME? #NUM! #NULL! #GETTING_DATA #SPILL! #CALC! #FIELD! #BLOCKED! "
+    "#UNKNOWN! #CONNECT! #BUSY! #PYTHON!".split()
 )
 """What cells show that hold an error; nothing else may reach a message."""
 _TRUE = {"1": "1", "true": "1", "TRUE": "1", "0": "0", "false": "0", "FALSE": "0"}

@@ -21,7 +21,7 @@ from assets.sources.sheet_numbers import Look, look_of
 from assets.sources.unreadable import UnreadableError
 
 _PIECE = 1 << 16
-_LONGEST_TAG = 1 << 24
+_LONGEST_TAG = 1 << 22
 _GRACE, _MOST_PACKED = 200_000_000, 500
 """An archive may be packed this tightly (bytes unpacked per byte) once it is larger than this."""
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0", b"PK"
@@ -82,7 +82,7 @@ class Parts:
             parser.Parse(piece, False)
             fed += len(piece)
             if fed - max(parser.CurrentByteIndex, 0) > _LONGEST_TAG:
-                raise too_large("a tag without end", "16 MB of one tag")
+                raise too_large("a tag without end", "4 MB of one tag")
             self._watch.look()
             yield
         parser.Parse(b"", True)
@@ -194,6 +194,12 @@ def looks_of(book: Workbook) -> list[Look]:
                 known[number] = look_of(codes.get(number) or _built_in(number))
             looks.append(known[number])
     return looks
+
+
+def has_table_filter(parts: Parts, sheet: str) -> bool:
+    """Whether a table on the worksheet in a part hides rows by a filter."""
+    tables = [part for _, kind, part in parts.related(sheet) if kind == "table"]
+    return any(tag == "filterColumn" for part in tables for tag, _ in parts.elements(part))
 
 
 def shared_strings(book: Workbook, watch: Watch) -> list[str]:

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from assets.sources.columns import NOTHING, Column, Kind, joined, number_texts
 from assets.sources.limits import Watch, too_large
+from assets.sources.shared_strings import unescaped
 from assets.sources.sheet_numbers import PLAIN, Cell, Look, iso_date, number_cell
 from assets.sources.sheet_parser import SheetHandlers, misplaced
-from assets.sources.workbook import Parts, unescaped
+from assets.sources.workbook import Parts
 from validations.numbers import NUMBER_PATTERN
 
 _BATCH = 200_000

@@ -7,8 +7,8 @@ from array import array
 from xml.parsers import expat
 
 from assets.sources.limits import Watch, too_large
+from assets.sources.shared_strings import too_long
 from assets.sources.unreadable import UnreadableError
-from assets.sources.workbook import too_long
 
 MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
 _MAIN = (

@@ -18,6 +18,7 @@ from assets.sources.columns import NOTHING, Column, Kind
 from assets.sources.header_evidence import SEARCHED_ROWS
 from assets.sources.headers import Grid, Notes
 from assets.sources.limits import Watch
+from assets.sources.shared_strings import shared_strings
 from assets.sources.sheet_cells import Content, has_cells, read_cells
 from assets.sources.unreadable import UnreadableError, opening
 from assets.sources.workbook import (
@@ -26,7 +27,6 @@ from assets.sources.workbook import (
     has_table_filter,
     looks_of,
     open_workbook,
-    shared_strings,
 )
 from ibgap.base.printable import printable
 from validations.findings import name_rows

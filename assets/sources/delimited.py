@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -52,8 +52,11 @@ class _Dialect:
     backslash: bool = False
 
 
-def read_delimited(path: Path, data: bytes, file_format: FileFormat, watch: Watch) -> Grid:
-    """The rows that are not blank, as columns by position.
+def read_delimited(
+    path: Path, data: bytes, file_format: FileFormat, watch: Watch
+) -> Callable[[], Grid]:
+    """What makes the rows that are not blank, as columns by position, once the bytes are gone:
+    text of a large file and its typed columns need not stand side by side with them.
 
     Raises `UnreadableError` without text of the file: another format, wrongly encoded, binary,
     truncated, or beyond the limits of watch.
@@ -81,7 +84,7 @@ def read_delimited(path: Path, data: bytes, file_format: FileFormat, watch: Watc
     except UnicodeDecodeError:
         refuse_undecodable(text.data, encoding)
         raise
-    return _grid(path, found, dialect, encoding, stated)
+    return lambda: _grid(path, found, dialect, encoding, stated)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,6 @@ from validations.manifest.model import (
 )
 from validations.manifest.vocabulary import DesignType
 
-
 _ID = "participant"
 
 

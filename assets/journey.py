@@ -67,13 +67,18 @@ class Journey:
 
 
 def trial_journey(
-    folder: Path, settings: AnalysisSettings, limits: Limits | None = None
+    folder: Path,
+    settings: AnalysisSettings,
+    limits: Limits | None = None,
+    *,
+    checks: bool = True,
 ) -> Journey:
     """Everything computed from one trial folder; what goes wrong is among its findings.
 
     settings: the analyst's choices. limits: how much of a file is read, and for how long.
+    checks: whether participant rows are checked with pingouin too.
     """
-    made = fenced(folder.name, lambda: _journey(folder, settings, limits or Limits()))
+    made = fenced(folder.name, lambda: _journey(folder, settings, limits or Limits(), checks))
     return broken_journey(folder.name, made) if isinstance(made, Broken) else made
 
 
@@ -91,7 +96,7 @@ def broken_journey(trial: str, broken: Broken, known: Journey | None = None) -> 
     )
 
 
-def _journey(folder: Path, settings: AnalysisSettings, limits: Limits) -> Journey:
+def _journey(folder: Path, settings: AnalysisSettings, limits: Limits, checks: bool) -> Journey:
     staged = stage_trial(folder, limits)
     name = folder.name
     findings = [f if f.trial_id else replace(f, trial_id=name) for f in staged.findings]
@@ -107,7 +112,7 @@ def _journey(folder: Path, settings: AnalysisSettings, limits: Limits) -> Journe
         staged.study_values,
         staged.unlinked,
     )
-    parts, broken = _numbers(manifest, accepted, settings)
+    parts, broken = _numbers(manifest, accepted, settings, checks)
     for one in parts:
         findings += one.findings
     findings += [one.finding for one in broken]
@@ -146,12 +151,12 @@ def _screen(
 
 
 def _numbers(
-    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings
+    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings, checks: bool
 ) -> tuple[list[TrialNumbers], list[Broken]]:
     """The numbers of all trials of a manifest at once, or of each by itself where that fails."""
 
     def work(part: Accepted) -> Callable[[], TrialNumbers]:
-        return lambda: trial_numbers(manifest, part, settings)
+        return lambda: trial_numbers(manifest, part, settings, checks=checks)
 
     trials = accepted.trials
     whole = fenced(trials[0] if len(trials) == 1 else manifest.id, work(accepted))

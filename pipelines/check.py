@@ -9,8 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from assets.journey import Journey, trial_journey
-from assets.steps.journeys import keep_traces
-from assets.steps.second_look import second_look
 from assets.store import TableStore
 from dashboard.file_accounts import account_lines
 from pipelines.settings import Settings
@@ -36,11 +34,16 @@ class FolderCheck:
 
 def check_folder(folder: Path, settings: Settings | None = None) -> FolderCheck:
     """The journey of one trial folder (which exists), as a refresh makes it; only traces of
-    unforeseen errors are kept, in the restricted store."""
+    unforeseen errors are kept, in the restricted store.
+
+    What guards against faults of this program (the second judge of the rows, pingouin's own
+    computations) is left to the refresh: it says nothing about the folder and takes seconds.
+    """
     settings = settings or Settings()
-    made = trial_journey(folder.resolve(), settings.analysis, settings.reading)
-    (journey,) = second_look([made])
+    journey = trial_journey(folder.resolve(), settings.analysis, settings.reading, checks=False)
     if journey.traces:
+        from assets.steps.journeys import keep_traces  # takes the time of all later steps
+
         store = TableStore(settings.store_dir)
         store.prepare()
         keep_traces(store, journey)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from validations.numbers import (
     Reading,
 )
 from validations.schema import Column, TableSchema
-from validations.typed_frames import as_category, joined_frames
+from validations.typed_frames import as_category, joined_frames, numbered
 
 REJECTED_COLUMNS = [
     "trial_id",
@@ -90,33 +89,39 @@ _OF_ONE_OUTCOME = ("value", "baseline")
 """Cells of participant rows that belong to one outcome; others concern the whole row."""
 _KEY_LENGTH = 4
 _UNREADABLE = ("number_readable", "number_plausible", "value_required")
-_NONE = np.empty(0, dtype=np.int64)
 
 
 def leading_failures(failures: Sequence[Failure], schema: TableSchema) -> list[Failure]:
     """The faults a person has to mend: a rule over several cells is dropped where one of them is
     empty or unreadable, the text of a yes/no outcome is one fault, and so are swapped limits."""
+    count = max((int(one.positions[-1]) + 1 for one in failures), default=0)
     at: dict[str, np.ndarray] = {}
     cells: dict[str, np.ndarray] = {}
     for failure in failures:
-        at[failure.rule_id] = np.union1d(at.get(failure.rule_id, _NONE), failure.positions)
+        _marked(at, failure.rule_id, count)[failure.positions] = True
         if failure.rule_id in _UNREADABLE:
-            known = cells.get(failure.column, _NONE)
-            cells[failure.column] = np.union1d(known, failure.positions)
+            _marked(cells, failure.column, count)[failure.positions] = True
     rules = {rule.id: rule for rule in schema.rules}
     out = []
     for failure in failures:
-        gone = [_NONE]
+        gone: list[np.ndarray | None] = []
         if failure.rule_id in _UNREADABLE[:2] and failure.column == "value":
-            gone = [at.get("value_yes_or_no", _NONE)]
+            gone = [at.get("value_yes_or_no")]
         elif failure.rule_id in rules and failure.rule_id != "value_yes_or_no":
-            gone += [cells.get(c, _NONE) for c in rules[failure.rule_id].columns]
+            gone = [cells.get(c) for c in rules[failure.rule_id].columns]
             if failure.rule_id == "value_within_limits":
-                gone.append(at.get("limits_in_order", _NONE))
-        kept = np.setdiff1d(failure.positions, reduce(np.union1d, gone))
+                gone.append(at.get("limits_in_order"))
+        kept = failure.positions
+        for marks in gone:
+            kept = kept if marks is None else kept[~marks[kept]]
         if len(kept):
             out.append(Failure(failure.rule_id, failure.column, kept))
     return out
+
+
+def _marked(marks: dict[str, np.ndarray], name: str, count: int) -> np.ndarray:
+    """The marks of a name, one per row; none is marked before its first use."""
+    return marks.setdefault(name, np.zeros(count, dtype=bool))
 
 
 def _columns_of_file(found_in: str, fields: str) -> str:
@@ -180,9 +185,10 @@ def rejected_together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The rejected rows of all frames of a kind, each fault once and in order."""
     if not parts:
         return pd.DataFrame(columns=[*REJECTED_COLUMNS, "fix", "outcome"])
-    out = joined_frames(parts).drop_duplicates()
-    order = ["trial_id", "file", "row", "rule_id", "column"]
-    return out.sort_values(order, kind="stable").reset_index(drop=True)
+    out = joined_frames(parts)
+    varying = [name for name in out if name == "row" or len(out[name].cat.categories) > 1]
+    order = [n for n in ("trial_id", "file", "row", "rule_id", "column") if n in varying]
+    return numbered(out[~out.duplicated(varying)].sort_values(order, kind="stable"))
 
 
 def summaries(rejected: pd.DataFrame) -> list[Finding]:
@@ -191,7 +197,7 @@ def summaries(rejected: pd.DataFrame) -> list[Finding]:
     keys = ["trial_id", "file", "rule_id", "column", "reason", "fix", "outcome"]
     for key, rows in rejected.groupby(keys, sort=True, observed=True)["row"]:
         trial, file, rule_id, column, reason, fix, _ = (str(part) for part in key)
-        numbers = np.unique(rows.to_numpy())
+        numbers = np.sort(rows.unique())
         findings.append(
             Finding(
                 trial,

@@ -27,13 +27,15 @@ class Variable:
 
     storage: `string`, `float` (single precision), `double`, `int8`, `int16`, `int32`. ranges:
     lowest and highest values that are declared missing. labels: value -> label; a text is the
-    tag of a missing number (`a` of `.a`).
+    tag of a missing number (`a` of `.a`). percent_decimals: of fractions that the file shows as
+    percents, None for other columns.
     """
 
     storage: str
     calendar: Calendar | None = None
     ranges: Sequence[tuple[float | str, float | str]] = ()
     labels: Mapping[float | str, str] = field(default_factory=dict)
+    percent_decimals: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def column_of_parts(parts: Sequence[Part], variable: Variable) -> Column:
         column = _declared_missing(column, _in_numbers(numbers, variable))
         if variable.calendar:
             column = dated(column, variable.calendar, numbers)
+        elif variable.percent_decimals is not None:
+            column = _in_percents(column, numbers, variable.percent_decimals)
         column = _tagged(column, parts)
     return replace(column, labels=_labels(variable))
 
@@ -116,6 +120,12 @@ def _declared_missing(column: Column, missing: np.ndarray) -> Column:
         kinds=np.where(missing, np.uint8(Kind.MISSING), column.kinds),
         shown=shown,
     )
+
+
+def _in_percents(column: Column, numbers: np.ndarray, decimals: int) -> Column:
+    fractions = np.flatnonzero(column.kinds == Kind.NUMBER).tolist()
+    shown = {i: f"{100.0 * numbers[i]:.{decimals}f}%" for i in fractions}
+    return replace(column, shown={**column.shown, **shown}, percents=frozenset(fractions))
 
 
 def _tagged(column: Column, parts: Sequence[Part]) -> Column:

@@ -11,7 +11,8 @@ from assets.sources.columns import Column
 from assets.sources.headers import Notes, Table
 from assets.sources.limits import Watch
 from assets.sources.named_columns import table_of
-from assets.sources.unreadable import opening
+from assets.sources.unreadable import UnreadableError, opening
+from ibgap.base.machine import is_machine_fault
 from validations.findings import name_rows
 
 _ROWS_AT_ONCE = 1 << 20
@@ -35,6 +36,13 @@ def read_parquet(data: bytes, watch: Watch) -> Table:
         columns: list[Column | None] = [None] * len(schema)
         places = [i for i, field in enumerate(schema) if _may_hold_cells(field)]
         whole = _whole(data, file, places, watch)
+        if places and whole.num_rows != said.num_rows:
+            raise UnreadableError(
+                "file_truncated",
+                f"the file says it has {said.num_rows:,} rows, and {whole.num_rows:,} are in it; "
+                "it is damaged",
+                "write it again",
+            )
         for i in places:
             columns[i] = column_of_arrow(whole.column(places.index(i)))
             watch.look()
@@ -62,45 +70,39 @@ def _may_hold_cells(field: pa.Field) -> bool:
 
 def _whole(data: bytes, file: pq.ParquetFile, places: list[int], watch: Watch) -> pa.Table:
     """Columns at some places; equal texts are kept once, however many rows repeat them."""
-    schema, said = file.schema_arrow, file.metadata
+    schema = file.schema_arrow
     names = [schema.names[i] for i in places]
-    texts = {name for i, name in zip(places, names, strict=True) if _is_text(schema.field(i).type)}
-    plain = texts & _without_dictionary(said)
+    texts = [name for i, name in zip(places, names, strict=True) if _is_text(schema.field(i).type)]
     chosen = None if len(names) == len(schema) else names
-    again = pq.ParquetFile(
-        pa.BufferReader(data), metadata=said, read_dictionary=sorted(texts - plain)
-    )
-    at_once = _FEWER_AT_ONCE if plain else _ROWS_AT_ONCE
-    batches, rows, held = [], 0, 0
-    for batch in again.iter_batches(at_once, columns=chosen):
-        rows, held = rows + batch.num_rows, held + batch.nbytes
-        watch.look(rows=rows, columns=batch.num_columns, megabytes=held / 1e6)
-        batches.append(batch)
-    if not batches:
+    try:
+        whole = _batches(data, texts, chosen, _ROWS_AT_ONCE, watch)
+    except (pa.ArrowException, OSError) as error:
+        if not texts or is_machine_fault(error):
+            raise
+        # Texts stored as what differs from the one before are not read as a dictionary.
+        whole = _batches(data, [], chosen, _FEWER_AT_ONCE, watch)
+    if whole is None:
         return pa.table([pa.array([], schema.field(i).type) for i in places], names=names)
-    whole = pa.Table.from_batches(batches)
     if whole.column_names == names:
         return whole
     # A name may be the beginning of the path of a nested column, which is read with it.
     return whole.select([whole.column_names.index(name) for name in names])
 
 
+def _batches(
+    data: bytes, texts: list[str], chosen: list[str] | None, at_once: int, watch: Watch
+) -> pa.Table | None:
+    file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
+    batches, rows, held = [], 0, 0
+    for batch in file.iter_batches(at_once, columns=chosen):
+        rows, held = rows + batch.num_rows, held + batch.nbytes
+        watch.look(rows=rows, columns=batch.num_columns, megabytes=held / 1e6)
+        batches.append(batch)
+    return pa.Table.from_batches(batches) if batches else None
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _without_dictionary(said: pq.FileMetaData) -> set[str]:
-    """Columns of which texts are stored as what differs from the text before."""
-    chunks = (
-        said.row_group(group).column(i)
-        for group in range(said.num_row_groups)
-        for i in range(said.num_columns)
-    )
-    return {
-        chunk.path_in_schema
-        for chunk in chunks
-        if any(encoding.startswith("DELTA") for encoding in chunk.encodings)
-    }
 
 
 def _notes(left_out: list[int]) -> Notes:

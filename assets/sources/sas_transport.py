@@ -34,7 +34,7 @@ def datasets(data: bytes) -> list[Dataset]:
     starts = list(_members(data))
     ends = [*(start for start, _ in starts[1:]), len(data)]
     return [
-        Dataset(name, _columns_of(data, start, end), _rows_of(data, start, end))
+        Dataset(name, _columns_of(data, start, end), _begins(data, start, end))
         for (start, name), end in zip(starts, ends, strict=True)
     ]
 
@@ -59,15 +59,16 @@ def only_dataset(data: bytes) -> Dataset:
     )
 
 
-def whole_rows(data: bytes, dataset: Dataset, width: int) -> int:
-    """Most rows that the bytes hold; rows of blanks at the end may be padding.
+def rows_of(data: bytes, dataset: Dataset, width: int) -> int:
+    """Rows of a dataset that ends the file; blank ones at its end are padding, not rows.
 
     width: bytes of a row. Raises `UnreadableError` (`file_truncated`) when the last row is cut.
     """
-    if not width:
+    filled = len(data.rstrip(b" ")) - dataset.begins
+    if filled <= 0 or not width:
         return 0
-    rows, rest = divmod(len(data) - dataset.begins, width)
-    if rest and data[-rest:].strip(b" "):
+    rows = -(-filled // width)
+    if dataset.begins + rows * width > len(data):
         raise _damaged("the last row of the file is cut off")
     return rows
 
@@ -101,7 +102,7 @@ def _columns_of(data: bytes, start: int, end: int) -> int:
     return int(stated)
 
 
-def _rows_of(data: bytes, start: int, end: int) -> int:
+def _begins(data: bytes, start: int, end: int) -> int:
     found = next(_records(data, _HEADER + b"OBS", start, end), None)
     if found is None:
         raise _damaged("the SAS transport file ends before its rows begin")

@@ -19,7 +19,7 @@ from assets.sources.columns import Column
 from assets.sources.headers import Table
 from assets.sources.limits import Watch
 from assets.sources.named_columns import table_of
-from assets.sources.sas_transport import only_dataset, whole_rows
+from assets.sources.sas_transport import only_dataset, rows_of
 from assets.sources.stored_dates import calendar_of
 from assets.sources.unreadable import UnreadableError, opening
 from ibgap.base.machine import is_machine_fault
@@ -37,6 +37,8 @@ _MOST_PASSES = 16
 """Each pass goes through the file from its first row."""
 _BEST_COMPRESSION = 1032
 """Bytes that one byte of a deflated stream can stand for."""
+_LOSSY = {"windows-1258", "cp1258", "big5-hkscs", "euc-jisx0213", "shift-jisx0213", "tcvn"}
+"""Encodings whose decoder holds a character back: the library takes it into the next cell."""
 _FIX = "export it again from its source"
 
 
@@ -69,10 +71,14 @@ class _File:
         if "unsupported character set" in said:
             raise _unknown(self.encoding) from None
         if isinstance(error, UnicodeDecodeError) or "Unable to convert string" in said:
-            what = f"are not {printable(self.encoding)}" if self.encoding else "cannot be decoded"
+            if self.encoding or self.container == "xpt":
+                name = printable(self.encoding[:40]) or "UTF-8, and it does not state its encoding"
+                found = f"texts in the file are not {name}"
+            else:
+                found = "texts in the file are not in the encoding that it states"
             raise UnreadableError(
                 "encoding_wrong",
-                f"texts in the file {what}: it has another encoding than it states, or is damaged",
+                found,
                 "set format.encoding (for example cp1252), or export it again as UTF-8",
             ) from None
 
@@ -93,9 +99,11 @@ def read_statistics_file(path: Path, data: bytes, file_format: FileFormat, watch
             empty = Account("xpt", stated_columns=0, table=dataset.name)
             return table_of([], 0, empty, [], watch)
         said, twice = _said(file)
-        most = stated = said.number_rows
+        most = stated = _stated_rows(file, said)
+        if (said.file_encoding or "").lower().replace("_", "-") in _LOSSY:
+            raise _unknown("")
         if dataset:
-            most = whole_rows(data, dataset, sum(said.variable_storage_width.values()))
+            most = rows_of(data, dataset, sum(said.variable_storage_width.values()))
         _refuse_extent(most, len(said.column_names), file, watch)
         columns, count = _columns(file, said, most, watch)
         if stated is not None and count != stated:
@@ -130,6 +138,15 @@ def _said(file: _File) -> tuple[Any, dict[str, str]]:
     renamed = (re.search("column '(.*)' is duplicated, renamed to '(.*)'", str(w.message), re.S)
                for w in told)  # fmt: skip
     return said, {found[2]: found[1] for found in renamed if found}
+
+
+def _stated_rows(file: _File, said: Any) -> int | None:
+    """Rows that the file says it has; of a large number in SPSS's head the library tells none."""
+    if said.number_rows is not None or file.container not in ("sav", "zsav"):
+        return said.number_rows  # type: ignore[no-any-return]
+    order = "<" if struct.unpack_from("<i", file.data, 64)[0] in (2, 3) else ">"
+    stated: int = struct.unpack_from(f"{order}i", file.data, 80)[0]
+    return stated if stated >= 0 else None
 
 
 def _refuse_extent(rows: int | None, columns: int, file: _File, watch: Watch) -> None:
@@ -212,7 +229,14 @@ def _variable(container: str, name: str, said: Any) -> Variable:
         calendar_of(container, shown_as),
         ranges,
         {value: str(label) for value, label in labels.items()},
+        _percent_decimals(container, shown_as),
     )
+
+
+def _percent_decimals(container: str, shown_as: str) -> int | None:
+    """Decimals of SAS's percents, which it stores as fractions (SPSS stores them as percents)."""
+    found = re.fullmatch(r"PERCENTN?\d*(?:\.(\d*))?", shown_as.upper())
+    return int(found[1] or 0) if found and container in ("sas7bdat", "xpt") else None
 
 
 def _encoding_of(file: _File, stated: str | None) -> tuple[str, str]:
@@ -233,7 +257,10 @@ def _as_iconv(encoding: str) -> str:
         name = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         raise _unknown(encoding) from None
-    return {"utf-8-sig": "utf-8", "mac-roman": "macintosh"}.get(name, name).replace("_", "-")
+    name = {"utf-8-sig": "utf-8", "mac-roman": "macintosh"}.get(name, name).replace("_", "-")
+    if name in _LOSSY:
+        raise _unknown(encoding)
+    return name
 
 
 def _unknown(encoding: str) -> UnreadableError:
@@ -241,7 +268,7 @@ def _unknown(encoding: str) -> UnreadableError:
         return UnreadableError(
             "encoding_unknown",
             "the file states an encoding that cannot be read",
-            "set format.encoding (for example utf-8, latin-1 or cp1252)",
+            "export it again as UTF-8, or set format.encoding if it is utf-8, latin-1 or cp1252",
         )
     return UnreadableError(
         "encoding_unknown",

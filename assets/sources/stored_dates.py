@@ -33,7 +33,7 @@ _SAS_DATE = re.compile(
 )
 _SAS_DATE_OF_MOMENT = re.compile(r"(DTDATE|DTMONYY|DTWKDATX|(IS|E|B)8601DN)")
 _SAS_MOMENT = re.compile(r"(DATETIME|DATEAMPM|MDYAMPM|(IS|E|B)8601(DT|DX|DZ|LX)|NLDATM\w*)")
-_SAS_TIME = re.compile(r"(TIME|HHMM|TOD|TIMEAMPM|MMSS|(IS|E|B)8601(TM|TX|TZ)|NLTIM\w*)")
+_SAS_TIME = re.compile(r"(TIME|HHMM|TIMEAMPM|MMSS|(IS|E|B)8601(TM|TX|TZ)|NLTIM\w*)")
 _STATA_FORMAT = re.compile(r"%-?(?:t([cCdwmqh])|d)(.*)")
 _STATA_CLOCK = re.compile(r"([Hh][Hh]|MM|mm|SS|ss|\.s{1,3}|[aA]\.?[mM]\.?|[:_.,/+ -])+")
 _PERIODS_A_YEAR = {"m": 12, "q": 4, "h": 2, "w": 52}
@@ -81,6 +81,8 @@ def calendar_of(container: str, shown_as: str) -> Calendar | None:
         return replace(seconds, what="date")
     if _SAS_MOMENT.fullmatch(name):
         return seconds
+    if name == "TOD":
+        return replace(seconds, what="clock")
     return replace(seconds, what="time") if _SAS_TIME.fullmatch(name) else None
 
 
@@ -189,7 +191,7 @@ def _within(moments: np.ndarray, calendar: Calendar) -> np.ndarray:
 
 def _whole(counts: np.ndarray) -> np.ndarray:
     """As integers; what is far beyond all years stays far beyond them."""
-    return np.asarray(np.clip(counts, -1e11, 1e11), dtype=np.int64)
+    return np.asarray(np.clip(counts, -1e12, 1e12), dtype=np.int64)
 
 
 def _micros(counts: np.ndarray, calendar: Calendar) -> np.ndarray:

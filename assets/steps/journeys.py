@@ -159,6 +159,7 @@ def _write(
         "files": journey.files,
         "rows": sum(len(s.accepted) + len(s.rejected) for s in journey.screened.values()),
         "checks": {kind: s.checks for kind, s in journey.screened.items()},
+        "participants": _participants(journey),
         "facts": {trial: one.to_dict() for trial, one in journey.facts.items()},
         "findings": len(journey.findings),
         "tables": {name: store.digest(f"{room}/{name}") for name in tables},
@@ -191,6 +192,19 @@ def _tables(journey: Journey) -> dict[str, pd.DataFrame]:
     out["study_values"] = journey.study_values
     out["findings"] = findings_frame(journey.findings)
     return out
+
+
+_COUNTED = ["trial_id", "collection_id", "study_label"]
+
+
+def _participants(journey: Journey) -> list[dict[str, Any]]:
+    """Of every trial with accepted participant rows: its id, folder, label and number of rows."""
+    if "participant_rows" not in journey.screened:
+        return []
+    rows = journey.screened["participant_rows"].accepted
+    counts = rows["trial_id"].value_counts(sort=False)
+    labels = rows.drop_duplicates("trial_id")[_COUNTED].astype(str)
+    return [one | {"rows": int(counts.loc[one["trial_id"]])} for one in labels.to_dict("records")]
 
 
 def keep_traces(store: TableStore, journey: Journey) -> None:
@@ -258,6 +272,12 @@ class Journeys:
             for summary in self.summaries.values()
             for trial, one in summary["facts"].items()
         }
+
+    @property
+    def participants(self) -> pd.DataFrame:
+        """Trials with accepted participant rows: id, folder, label and number of `rows`."""
+        found = [one for s in self.summaries.values() for one in s["participants"]]
+        return pd.DataFrame(found, columns=[*_COUNTED, "rows"])
 
     @property
     def participant_files(self) -> dict[str, frozenset[str]]:

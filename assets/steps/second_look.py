@@ -111,10 +111,12 @@ def _disagreements(batch: list[_Piece], kind: str) -> dict[str, tuple[_Place, in
     )
     out: dict[str, tuple[_Place, int]] = {}
     for place in sorted({*first, *second}):
-        differ = np.setxor1d(first.get(place, _NONE), second.get(place, _NONE))
-        numbers, counts = np.unique(np.searchsorted(ends, differ, "right"), return_counts=True)
-        for number, count in zip(numbers, counts, strict=True):
-            out.setdefault(batch[number].trial, (place, int(count)))
+        named = first.get(place, _NONE), second.get(place, _NONE)
+        differ = np.setxor1d(*named, assume_unique=True)
+        of_piece = np.bincount(np.searchsorted(ends, differ, "right"), minlength=len(batch))
+        for piece, count in zip(batch, of_piece, strict=True):
+            if count:
+                out.setdefault(piece.trial, (place, int(count)))
     return out
 
 

@@ -96,11 +96,11 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, trials: set[str])
     """Let the numbers of these trials fail; returns what was tried."""
     whole, tried = module.trial_numbers, []
 
-    def fail(manifest: Any, accepted: Any, settings: Any) -> Any:
+    def fail(manifest: Any, accepted: Any, settings: Any, **more: Any) -> Any:
         tried.append(accepted.trials)
         if trials & set(accepted.trials):
             raise error
-        return whole(manifest, accepted, settings)
+        return whole(manifest, accepted, settings, **more)
 
     monkeypatch.setattr(module, "trial_numbers", fail)
     return tried
@@ -136,10 +136,10 @@ def test_a_fault_that_only_all_studies_together_show(
 ) -> None:
     whole = module.trial_numbers
 
-    def fail(manifest: Any, accepted: Any, settings: Any) -> Any:
+    def fail(manifest: Any, accepted: Any, settings: Any, **more: Any) -> Any:
         if len(accepted.trials) > 1:
             raise ZeroDivisionError
-        return whole(manifest, accepted, settings)
+        return whole(manifest, accepted, settings, **more)
 
     monkeypatch.setattr(module, "trial_numbers", fail)
     made = travelled(REVIEW, tmp_path)

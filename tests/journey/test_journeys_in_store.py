@@ -50,7 +50,7 @@ def put(
     store.write_json(
         f"journeys/{trial}/summary",
         {"manifest": own, "tables": dict.fromkeys(tables or {}, ""), "checks": {}, "facts": {},
-         "files": []} | summary,
+         "participants": [], "files": []} | summary,
     )  # fmt: skip
 
 
@@ -122,6 +122,20 @@ def test_records_are_put_together_with_counts(store: TableStore) -> None:
     assert store.read_json("screened/arm_summaries_report") == report
     assert store.read("screened/arm_summaries")["trial_id"].tolist() == ["t", "u"]
     assert len(store.read("screened/arm_summaries_rejected")) == 5
+
+
+def test_accepted_participants_are_counted_and_not_copied(store: TableStore) -> None:
+    about = {"trial_id": "t", "collection_id": "t", "study_label": "T"}
+    put(store, "t", {"rejected_participant_rows": accepted("t")},
+        participants=[about | {"rows": 5}], checks={"participant_rows": []})  # fmt: skip
+    put(store, "u", participants=[about | {"trial_id": "u/x", "rows": 2}])
+    report = screen_records(store, ["t", "u"], "participant_rows")
+    assert (report["accepted"], report["rejected"]) == (7, 1)
+    assert store.read("screened/participant_rows").to_dict("records") == [
+        about | {"rows": 5}, about | {"trial_id": "u/x", "rows": 2}
+    ]  # fmt: skip
+    assert screen_records(store, [], "participant_rows")["accepted"] == 0
+    assert list(store.read("screened/participant_rows")) == [*about, "rows"]
 
 
 def test_profiles_of_trials_with_participants(store: TableStore) -> None:
@@ -284,6 +298,8 @@ def test_a_journey_is_kept_and_read_back(store: TableStore, tmp_path: Path) -> N
         "by_machine": False, "manifest": journey.manifest.model_dump(mode="json"),
         "files": journey.files, "rows": 46 + len(screened.rejected),
         "checks": {"participant_rows": screened.checks},
+        "participants": [{"trial_id": "small_trial", "collection_id": "small_trial",
+                          "study_label": screened.accepted["study_label"].iloc[0], "rows": 46}],
         "facts": {"small_trial": journey.facts["small_trial"].to_dict()},
         "findings": len(journey.findings), "reused": False,
     }  # fmt: skip

@@ -1,13 +1,12 @@
 """The working store: one Parquet or JSON file per table, written in one step.
 
-Restricted: it may hold participant rows (under pseudonyms). Nothing outside a run reads it.
+Restricted: it may hold participant rows (with numbers for persons). Nothing outside a run reads it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,6 @@ class TableStore:
         self.root.chmod(0o700)
         for leftover in self.root.rglob(".writing-*"):
             leftover.unlink(missing_ok=True)
-
-    def secret(self) -> bytes:
-        """Key of the pseudonyms, made once per store."""
-        path = self.root / "pseudonym.key"
-        if not path.exists():
-            self._replace(path, lambda new: new.write_bytes(secrets.token_bytes(32)))
-            path.chmod(0o600)
-        return path.read_bytes()
 
     def write(self, name: str, frame: pd.DataFrame) -> Path:
         """Write a table; readers see the old one or the new one, never a part. Categories stay

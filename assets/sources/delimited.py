@@ -276,7 +276,7 @@ def _grid(path: Path, found: _Found, dialect: _Dialect, encoding: Encoding, stat
         quoting="backslash" if dialect.backslash else "doubled",
         blank_rows=int((~filled).sum()) - stated,
     )
-    numbers = np.flatnonzero(filled) + 1
+    numbers = (np.flatnonzero(filled) + 1).astype(np.int32)
     last = len(found.widths)
     return Grid(columns, numbers, last, account, found.widths[filled], list(encoding.notes))
 

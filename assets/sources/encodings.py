@@ -55,8 +55,9 @@ def encoding_of(data: bytes, file_format: FileFormat) -> Encoding:
     declared = _codec(file_format.encoding)
     for mark, name in _MARKS:
         if data.startswith(mark):
-            notes = _mark_against(declared, name) if "encoding" in file_format.model_fields_set \
-                else ()  # fmt: skip
+            asked = "encoding" in file_format.model_fields_set
+            plain = name == "utf-8" and data[len(mark) :].isascii()
+            notes = _mark_against(declared, name) if asked and not plain else ()
             return Encoding(name, "byte order mark", notes)
     reason = "declared" if "encoding" in file_format.model_fields_set else "default"
     return Encoding(declared, reason, _doubts(data, declared))

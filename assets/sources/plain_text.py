@@ -68,9 +68,7 @@ def plain_columns(
 
 def _is_plain(data: bytes, encoding: Encoding, delimiter: str) -> bool:
     sign = delimiter.encode()
-    if encoding.name != "utf-8" and not (
-        encoding.name.startswith(_LIKE_ASCII) and data.isascii()
-    ):
+    if encoding.name != "utf-8" and not (encoding.name.startswith(_LIKE_ASCII) and data.isascii()):
         return False
     if len(sign) != 1 or delimiter in '"\r\n' or b"\x00" in data:
         return False

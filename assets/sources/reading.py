@@ -69,6 +69,11 @@ class RawTable:
         columns = {name: column.take(rows) for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows[rows])
 
+    def only(self, names: Iterable[str]) -> RawTable:
+        """The file without its other columns."""
+        wanted = set(names)
+        return replace(self, columns={n: c for n, c in self.columns.items() if n in wanted})
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """Texts of all cells, for what looks at small files as a whole."""

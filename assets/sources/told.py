@@ -201,7 +201,7 @@ def _contradicting_labels(
     if not isinstance(source, ParticipantSource):
         return
     for outcome in outcomes_of(manifest, source):
-        labels = raw.columns[outcome.column].labels
+        labels = raw.columns[outcome.column].labels if outcome.column in raw.columns else {}
         if outcome.scale.type is not ScaleType.BINARY or not labels:
             continue
         yes, no = set(outcome.scale.acted_values), set(outcome.scale.not_acted_values)

@@ -31,9 +31,10 @@ def account_lines(file: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -
     'a.csv: 4 rows of 5 columns read (utf-8, comma, header in row 1); 4 columns used, not used: \
 age; 1 row left out by where:'
     """
+    rows = _count(file, "rows_read", "row") or "rows"
+    columns = plural(file["columns_read"], "column")
     parts = [
-        f"{file['file']}: {_count(file, 'rows_read', 'row') or 'rows'} of {plural(file['columns_read'], 'column')} read "
-        f"({', '.join(reading_words(file))})",
+        f"{file['file']}: {rows} of {columns} read ({', '.join(reading_words(file))})",
         _columns(file),
         _left_out(file),
         _persons(file, files),

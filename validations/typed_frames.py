@@ -59,7 +59,10 @@ def _joined(frames: Sequence[pd.DataFrame], name: str) -> pd.Series | pd.Categor
             ]
         )
     if len(known) == len(parts) and all(isinstance(p.dtype, pd.CategoricalDtype) for p in known):
-        return union_categoricals([part.array for part in known], sort_categories=True)
+        whole: pd.Categorical = union_categoricals(
+            [part.array for part in known], sort_categories=True
+        )
+        return whole
     if all(part.dtype == np.float64 for part in known):
         return np.concatenate(
             [
@@ -71,4 +74,5 @@ def _joined(frames: Sequence[pd.DataFrame], name: str) -> pd.Series | pd.Categor
         pd.Series([None] * len(frame)) if part is None else part
         for frame, part in zip(frames, parts, strict=True)
     ]
-    return pd.concat(made, ignore_index=True)
+    joined: pd.Series = pd.concat(made, ignore_index=True)
+    return joined

@@ -17,7 +17,7 @@ from assets.sources.account import Account
 from assets.sources.columns import Column, column_of_texts
 from assets.sources.encodings import Encoding, encoding_of, refuse_undecodable
 from assets.sources.headers import DELIMITERS, Grid, wrong_delimiter
-from assets.sources.limits import Watch
+from assets.sources.limits import Watch, too_large
 from assets.sources.plain_text import plain_columns
 from assets.sources.unreadable import UnreadableError
 from validations.manifest.model import FileFormat
@@ -68,7 +68,6 @@ def read_delimited(
                 f"the file is {what}, not text",
                 "give it its own extension or export it as CSV",
             )
-    watch.look(megabytes=len(data) / 1e6)
     encoding = encoding_of(data, file_format)
     text = _Text(_without_end(data, encoding), encoding)
     try:
@@ -212,11 +211,12 @@ def _not_split(said: str, text: _Text, dialect: _Dialect, watch: Watch) -> Excep
         return wrong_delimiter(
             "the header and the columns below it do not split", dialect.delimiter, better
         )
+    if "field limit" in said:
+        most = f"{watch.limits.cell_length:,}"
+        return too_large(f"a cell of more than {most} characters", most)
     what = (
         "it ends inside a quoted cell; it looks truncated"
         if "unexpected end" in said
-        else f"a cell is longer than {watch.limits.cell_length:,} characters"
-        if "field limit" in said
         else "its quotes do not match"
     )
     return _NotSplitError(

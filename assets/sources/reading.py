@@ -102,7 +102,9 @@ def read_table(
     try:
         data = _bytes(folder, file)
         sha256, size = hashlib.sha256(data).hexdigest(), len(data)
-        rest = _read(folder / file, data, file_format, declared, Watch(limits or Limits()))
+        watch = Watch(limits or Limits())
+        watch.look(megabytes=size / 1e6)
+        rest = _read(folder / file, data, file_format, declared, watch)
         del data
         found = without_blank_rows(rest())
         if not len(found.rows):

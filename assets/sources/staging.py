@@ -13,7 +13,7 @@ from assets.fence import doing
 from assets.sources.declared_texts import UNMET, matched
 from assets.sources.extraction import extract, values_of_studies
 from assets.sources.fields import filled_down, label_field, labels_of
-from assets.sources.files_read import file_read, shared_persons
+from assets.sources.files_read import compare_extent, file_read, shared_persons
 from assets.sources.labels import Persons, compare_persons, labels_alike
 from assets.sources.limits import Limits
 from assets.sources.participant_rows import participant_frames, require_outcomes
@@ -114,6 +114,7 @@ class _Reader:
         staged.findings += _note_excluded(manifest.id, source, whole - len(raw.rows))
         file = file_read(manifest, source, raw, declared, whole)
         staged.files.append(file)
+        staged.findings += compare_extent(file)
         if isinstance(source, ParticipantSource):
             require_outcomes(manifest, source, raw)
             numbers = self.people.numbers(labels_of(raw.columns[source.columns.participant]))

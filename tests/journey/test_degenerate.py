@@ -21,7 +21,7 @@ KEY = b"k" * 32
 
 def journey_of(folder: Folder) -> Journey:
     with tempfile.TemporaryDirectory() as room:
-        return trial_journey(folder.write(Path(room)), KEY, SETTINGS)
+        return trial_journey(folder.write(Path(room)), SETTINGS)
 
 
 @settings(

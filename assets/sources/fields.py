@@ -42,31 +42,38 @@ def number_field(raw: RawTable, source: Source, name: str, *, percent: bool = Fa
 
     percent: whether the numbers of the field are percents.
     """
-    decimal, recode = source.format.decimal, source.recode.get(name, {})
-    column = raw.columns[name]
-    met = matched(column, list(recode), decimal)
+    decimal = source.format.decimal
+    column = translated(raw.columns[name], source.recode.get(name, {}), decimal)
     texts = percent_texts_of(column, decimal) if percent else number_texts_of(column, decimal)
     gone = _missing(column, source)
-    if (met != UNMET).any():
-        meant = np.array([*recode.values(), ""], dtype=object)[met]
-        texts = pa.array(np.where(met != UNMET, meant, texts.to_numpy(False)), pa.string())
-        gone |= np.isin(meant, source.missing_codes)
     if gone.any():
         texts = pc.if_else(pa.array(gone), "", texts)
     return column.as_other_text(texts)
 
 
-def without_missing_numbers(column: Column, source: Source) -> Column:
+def without_missing_numbers(column: Column, source: Source, answers: list[str]) -> Column:
     """A column of answers without what means missing: declared codes, however their number is
-    written, and what software writes where a number is missing."""
-    gone = _missing(column, source)
+    written, and what software writes where a number is missing, unless it is one of the answers."""
+    gone = _missing(column, source, answers)
     return column.with_codes(_codes(column, gone)) if gone.any() else column
 
 
-def _missing(column: Column, source: Source) -> np.ndarray:
+def _missing(column: Column, source: Source, answers: list[str] | None = None) -> np.ndarray:
     """Which of the different cells of a column of numbers mean missing."""
     declared = missing_numbers(column, source.missing_codes, source.format.decimal)
-    return (declared != UNMET) | stands_for_missing(column.texts)
+    return (declared != UNMET) | undeclared_missing(column, source, answers)
+
+
+def undeclared_missing(
+    column: Column, source: Source, answers: list[str] | None = None
+) -> np.ndarray:
+    """Which of the different cells are what software writes where a number is missing, and
+    neither a missing code nor an answer that the manifest declares."""
+    gone = stands_for_missing(column.texts)
+    if not gone.any():
+        return gone
+    declared = [*source.missing_codes, *(answers or [])]
+    return gone & (matched(column, declared, source.format.decimal) == UNMET)
 
 
 def _codes(column: Column, gone: np.ndarray) -> np.ndarray:

@@ -124,12 +124,17 @@ def _truths(raw: RawTable, source: ParticipantSource, outcome: Outcome) -> Value
     decimal = source.format.decimal
     column = labels_of(raw.columns[outcome.column])
     column = translated(column, source.recode.get(outcome.column, {}), decimal)
-    column = without_missing_numbers(column, source)
+    column = without_missing_numbers(column, source, answers_of(outcome))
     truths = truths_of(column, outcome, decimal)
     readings = np.where(np.isnan(truths), Reading.WORD, Reading.NUMBER).astype(np.uint8)
     empty = np.array([text == "" for text in column.levels()], dtype=bool)
     readings[empty] = Reading.EMPTY
     return _by_row(column, truths, readings)
+
+
+def answers_of(outcome: Outcome) -> list[str]:
+    """The texts that mean yes and no."""
+    return [*outcome.scale.acted_values, *outcome.scale.not_acted_values]
 
 
 def truths_of(column: Column, outcome: Outcome, decimal: str) -> np.ndarray:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from assets.sources.columns import Column
-from assets.sources.declared_texts import UNMET, matched
+from assets.sources.declared_texts import UNMET, matched, translated
 from assets.sources.extraction import NUMERIC_FIELDS
-from assets.sources.fields import labels_of, missing_numbers
-from assets.sources.number_texts import MISSING_TEXTS, stands_for_missing
-from assets.sources.participant_rows import outcomes_of
+from assets.sources.fields import labels_of, missing_numbers, undeclared_missing
+from assets.sources.number_texts import MISSING_TEXTS
+from assets.sources.participant_rows import answers_of, outcomes_of
 from assets.sources.reading import RawTable
 from ibgap.base.labels import clean_label, folded
 from validations.findings import Finding, Severity
@@ -38,7 +38,7 @@ def texts_told(manifest: TrialManifest, source: Source, raw: RawTable) -> list[F
         *_unmet_filters(source, raw),
         *_unmet_recodes(source, raw),
         *_unmet_missing_codes(source, raw, used),
-        *_missing_texts(raw, used),
+        *_missing_texts(manifest, source, raw, used),
         *_percents(raw, used),
         *_contradicting_labels(manifest, source, raw),
     ]
@@ -156,12 +156,21 @@ def _unmet_missing_codes(
         )
 
 
-def _missing_texts(raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[_Told]:
+def _missing_texts(
+    manifest: TrialManifest, source: Source, raw: RawTable, used: Sequence[tuple[str, str]]
+) -> Iterator[_Told]:
+    answers: dict[str, list[str]] = {}
+    if isinstance(source, ParticipantSource):
+        for outcome in outcomes_of(manifest, source):
+            if outcome.scale.type is ScaleType.BINARY:
+                answers.setdefault(outcome.column, []).extend(answers_of(outcome))
     count, names = 0, []
     for field, name in used:
         if is_number_field(field) and name not in names:
-            column = raw.columns[name]
-            gone = np.append(stands_for_missing(column.texts), False)[column.codes]
+            recode = source.recode.get(name, {})
+            column = translated(raw.columns[name], recode, source.format.decimal)
+            found = undeclared_missing(column, source, answers.get(name))
+            gone = np.append(found, False)[column.codes]
             if gone.any():
                 count, names = count + int(gone.sum()), [*names, name]
     if count:

@@ -16,7 +16,7 @@ from validations.findings import Finding, Severity
 
 
 def travelled(recipe: Recipe, root: Path) -> Journey:
-    return trial_journey(recipe.write(root), b"key", AnalysisSettings())
+    return trial_journey(recipe.write(root), AnalysisSettings())
 
 
 def rules(made: Journey) -> list[str]:
@@ -51,7 +51,7 @@ def test_what_screening_rejects_goes_no_further(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
-    made = trial_journey(tmp_path / "t", b"key", AnalysisSettings())
+    made = trial_journey(tmp_path / "t", AnalysisSettings())
     assert made.manifest is None and made.tables == {} and len(made.findings) == 1
     assert made.findings[0].trial_id == "t"
 

@@ -41,7 +41,7 @@ def coded(zeros: str, separator: str = ",", decimal: str = ".") -> Recipe:
 
 
 def staged_values(recipe: Recipe, root: Path) -> pd.DataFrame:
-    rows = stage_trial(recipe.write(root), b"key").records["participant_rows"]
+    rows = stage_trial(recipe.write(root)).records["participant_rows"]
     rows["value"] = pd.to_numeric(rows["value"]).astype(float)
     return rows[["participant", "arm", "outcome", "value"]].reset_index(drop=True)
 

@@ -173,7 +173,7 @@ def test_codes_and_labels_of_spss(refreshed: Home, tmp_path: Path) -> None:
     from assets.sources.staging import stage_trial
 
     frame = spss_file(tmp_path / "again.sav")
-    rows = stage_trial(refreshed.trials / "clinic_2020", b"k").records["participant_rows"]
+    rows = stage_trial(refreshed.trials / "clinic_2020").records["participant_rows"]
     intention = rows[rows["outcome"] == "intent_t1"]
     known = frame[frame["INTENT_T1"].between(1, 7)]
     assert list(intention["value"]) == [str(int(v)) for v in known["INTENT_T1"]]

@@ -142,7 +142,7 @@ def test_what_is_no_number_does_not_become_one(text: str, decimal: str) -> None:
     if not len(column.texts):
         return
     (after,) = number_texts_of(column, decimal).to_pylist()
-    values, readings = read_numbers([after])
+    _, readings = read_numbers([after])
     bare = column.texts[0].as_py()
     if readings[0] not in (Reading.NUMBER, Reading.BEYOND):
         return

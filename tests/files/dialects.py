@@ -67,13 +67,15 @@ class Written:
     data: bytes
     given: str = ""
 
+    def manifest(self) -> str:
+        given = f"format: {self.given}" if self.given else ""
+        return _MANIFEST.replace("FILE", self.name).replace("FORMAT", given) + PROVENANCE
+
     def write(self, room: Path) -> Path:
         """The trial folder with this file."""
         folder = room / "one_trial"
         folder.mkdir(parents=True)
-        given = f"format: {self.given}" if self.given else ""
-        text = _MANIFEST.replace("FILE", self.name).replace("FORMAT", given) + PROVENANCE
-        (folder / "trial.yaml").write_text(text, encoding="utf-8")
+        (folder / "trial.yaml").write_text(self.manifest(), encoding="utf-8")
         (folder / self.name).write_bytes(self.data)
         return folder
 

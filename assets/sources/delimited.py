@@ -124,7 +124,7 @@ class _NotSplitError(Exception):
 
 
 def _rows(text: _Text, delimiter: str, watch: Watch) -> tuple[_Found, _Dialect]:
-    """Every row, and how its cells were told apart."""
+    """Every row, and how its cells were told apart; empty lines behind the last are no rows."""
     dialect = _Dialect(delimiter)
     plain = plain_columns(text.data, text.encoding, delimiter, watch)
     if plain is not None:
@@ -189,7 +189,9 @@ def _batches(rows: Iterator[list[str]], watch: Watch) -> _Found:
             batch = [row if len(row) == width else _fitted(row, width) for row in batch]
         parts.append([pa.array(cells, pa.string()) for cells in zip(*batch, strict=True)])
     columns = [pa.chunked_array([part[i] for part in parts], pa.string()) for i in range(width)]
-    return _Found(columns, np.concatenate(widths) if widths else np.empty(0, np.int32))
+    found = np.concatenate(widths) if widths else np.empty(0, np.int32)
+    rows_up_to = int(np.flatnonzero(found)[-1]) + 1 if found.any() else 0
+    return _Found([column.slice(0, rows_up_to) for column in columns], found[:rows_up_to])
 
 
 def _fitted(row: list[str], width: int) -> list[str]:

@@ -9,8 +9,14 @@ import numpy as np
 import pandas as pd
 
 from assets.sources.columns import Column
-from assets.sources.declared_texts import UNMET, matched, translated
-from assets.sources.fields import label_field, labels_of, number_field, without_missing_numbers
+from assets.sources.declared_texts import UNMET, translated
+from assets.sources.fields import (
+    label_field,
+    labels_of,
+    matched_numbers,
+    number_field,
+    without_missing_numbers,
+)
 from assets.sources.reading import RawTable, require_columns
 from validations.manifest.model import Outcome, ParticipantSource, TrialManifest
 from validations.manifest.vocabulary import ScaleType
@@ -154,7 +160,7 @@ def truths_of(column: Column, outcome: Outcome, decimal: str) -> np.ndarray:
             for text in declared
             if (name in scale.model_fields_set) is given
         ]
-        found = matched(column, [text for text, _ in texts], decimal)
+        found = matched_numbers(column, [text for text, _ in texts], decimal)
         meant = np.array([*(truth for _, truth in texts), np.nan])
         truths = np.where(np.isnan(truths) & (found != UNMET), meant[found], truths)
     return truths

@@ -10,7 +10,7 @@ import numpy as np
 from assets.sources.columns import Column
 from assets.sources.declared_texts import UNMET, matched, translated
 from assets.sources.extraction import NUMERIC_FIELDS
-from assets.sources.fields import labels_of, missing_numbers, undeclared_missing
+from assets.sources.fields import labels_of, matched_numbers, undeclared_missing
 from assets.sources.number_texts import MISSING_TEXTS, percent_texts_of
 from assets.sources.participant_rows import answers_of, outcomes_of
 from assets.sources.reading import RawTable
@@ -140,7 +140,7 @@ def _unmet_missing_codes(
     for field, name in used:
         column = raw.columns[name]
         if is_number_field(field):
-            met.append(missing_numbers(column, codes, decimal))
+            met.append(matched_numbers(column, codes, decimal))
         else:
             met.append(matched(labels_of(column), codes, decimal))
         recoded = [clean_label(text) for text in source.recode.get(name, {}).values()]

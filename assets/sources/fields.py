@@ -13,7 +13,7 @@ from assets.sources.number_texts import number_texts_of, percent_texts_of, stand
 from assets.sources.reading import RawTable
 from ibgap.base.labels import clean_label
 from validations.manifest.model import Source
-from validations.numbers import read_numbers
+from validations.numbers import Reading, read_numbers
 
 _PLAIN_LABEL = r"^[!-~]+( [!-~]+)*$"
 
@@ -44,6 +44,7 @@ def number_field(raw: RawTable, source: Source, name: str, *, percent: bool = Fa
     """
     decimal = source.format.decimal
     recode = source.recode.get(name, {})
+    recode = dict(zip(recode, _declared_texts(list(recode.values()), decimal), strict=True))
     column = translated(raw.columns[name], recode, decimal, Kind.NUMBER)
     texts = percent_texts_of(column, decimal) if percent else number_texts_of(column, decimal)
     gone = _missing(column, source)
@@ -94,13 +95,23 @@ def matched_numbers(column: Column, declared: list[str], decimal: str) -> np.nda
 
 
 def _declared_numbers(declared: list[str], decimal: str) -> np.ndarray:
-    """Numbers of a manifest, written as in the file or with a decimal point; nan for words."""
-    texts = pa.array(declared, pa.string())
-    kinds = np.zeros(len(declared), dtype=np.uint8)
-    column = Column(np.arange(len(declared), dtype=np.int32), texts, kinds)
-    own, _ = read_numbers(number_texts_of(column, decimal))
-    plain, _ = read_numbers(number_texts_of(column))
-    return np.where(np.isnan(own), plain, own)
+    """Numbers of a manifest; nan for words."""
+    return read_numbers(_declared_texts(declared, decimal))[0]
+
+
+def _declared_texts(declared: list[str], decimal: str) -> list[str]:
+    """Numbers of a manifest, written as in the file or with a decimal point, with a point; words
+    as they are."""
+    column = Column(
+        np.arange(len(declared), dtype=np.int32),
+        pa.array(declared, pa.string()),
+        np.zeros(len(declared), dtype=np.uint8),
+    )
+    texts = number_texts_of(column, decimal).to_pylist()
+    return [
+        text if reading == Reading.NUMBER else as_found
+        for text, reading, as_found in zip(texts, read_numbers(texts)[1], declared, strict=True)
+    ]
 
 
 def _label_column(raw: RawTable, source: Source, name: str) -> Column:

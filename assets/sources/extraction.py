@@ -50,7 +50,20 @@ NUMERIC_FIELDS = frozenset(
 )
 
 
+_OF_ARMS = ("arm", "intervention", "comparator")
+_OF_OUTCOMES = ("outcome", "intention", "behavior", "variable_1", "variable_2")
+"""Fields whose cells are identifiers of the manifest."""
+
+
+def _ids(manifest: TrialManifest, field: str) -> list[str]:
+    """The identifiers that a field may hold."""
+    if field in _OF_ARMS:
+        return [arm.id for arm in manifest.arms]
+    return [outcome.id for outcome in manifest.outcomes] if field in _OF_OUTCOMES else []
+
+
 def _fields(
+    manifest: TrialManifest,
     raw: RawTable,
     source: Source,
     mapping: dict[str, list[str]],
@@ -61,7 +74,7 @@ def _fields(
     rows = range(len(raw.rows))
     return pd.DataFrame(
         {
-            name: field_texts(raw, source, name, mapping[name])
+            name: _texts(raw, source, name, mapping[name], _ids(manifest, name))
             if name in mapping
             else [values.get(name, "")] * len(rows)
             for name in all_fields
@@ -71,10 +84,12 @@ def _fields(
     )
 
 
-def field_texts(raw: RawTable, source: Source, field: str, columns: list[str]) -> list[str]:
+def _texts(
+    raw: RawTable, source: Source, field: str, columns: list[str], ids: list[str]
+) -> list[str]:
     """Text of a field in each row: a label, or a number with a decimal point."""
     if field not in NUMERIC_FIELDS:
-        return label_field(raw, source, columns).rows()
+        return label_field(raw, source, columns, ids).rows()
     return number_field(raw, source, columns[0], percent=field == "percent").rows()
 
 
@@ -109,7 +124,7 @@ def extract(manifest: TrialManifest, source: Source, raw: RawTable) -> dict[str,
     fields = [name for name in type(blocks[0]).model_fields if name != "values"]
     frames = []
     for number, block in enumerate(blocks):
-        frame = _fields(raw, source, block.mapping(), block.values, fields)
+        frame = _fields(manifest, raw, source, block.mapping(), block.values, fields)
         if isinstance(source, (EffectSource, ArmSource)) and len(blocks) > 1:
             # A wide row may leave one of its blocks empty; that is not a fault.
             numbers = [

@@ -3,6 +3,8 @@ or as numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,9 +28,15 @@ def labels_of(column: Column) -> Column:
     return column.retexted([clean_label(text) for text in column.levels()])
 
 
-def label_field(raw: RawTable, source: Source, columns: list[str]) -> Column:
-    """What one or several joined columns name in each row."""
-    parts = [_label_column(raw, source, name) for name in columns]
+def label_field(
+    raw: RawTable, source: Source, columns: list[str], ids: Iterable[str] = ()
+) -> Column:
+    """What one or several joined columns name in each row.
+
+    ids: identifiers of the manifest that the cells should be; a code whose value label is one of
+    them is read as that.
+    """
+    parts = [_label_column(raw, source, name, ids) for name in columns]
     if len(parts) == 1:
         return parts[0]
     joined = [
@@ -114,10 +122,12 @@ def _declared_texts(declared: list[str], decimal: str) -> list[str]:
     ]
 
 
-def _label_column(raw: RawTable, source: Source, name: str) -> Column:
+def _label_column(raw: RawTable, source: Source, name: str, ids: Iterable[str]) -> Column:
     decimal = source.format.decimal
     column = labels_of(raw.columns[name])
     column = translated(column, source.recode.get(name, {}), decimal)
+    if column.labels:
+        column = translated(column, {one: one for one in ids}, decimal)
     return without(column, source.missing_codes, decimal)
 
 

@@ -88,7 +88,7 @@ def _outcome_frame(
     kept = value.readings != Reading.EMPTY
     rows = slice(None) if kept.all() else kept  # a slice shares the cells of the file
     count = int(kept.sum())
-    arm_column = outcome.arm_column or columns.arm
+    arm_column, arms = outcome.arm_column or columns.arm, [arm.id for arm in manifest.arms]
     found_in = columns.mapping() | {"arm": [arm_column], "value": [outcome.column]}
     found_in |= {"baseline": [outcome.baseline_column]}
     place = json.dumps({k: " + ".join(v) for k, v in found_in.items()}, sort_keys=True)
@@ -102,7 +102,7 @@ def _outcome_frame(
         "block": np.zeros(count, np.int8),
         "found_in": _constant(place, count),
         "participant": persons[rows],
-        "arm": _category(label_field(raw, source, [arm_column]), rows),
+        "arm": _category(label_field(raw, source, [arm_column], arms), rows),
         "cluster": _category(label_field(raw, source, [columns.cluster]), rows)
         if columns.cluster
         else _constant(None, count),

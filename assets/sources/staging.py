@@ -133,7 +133,8 @@ class _Reader:
         """Add the records of a list of participants. numbers: of the person in each row."""
         manifest = self.manifest
         moves = manifest.design.type is DesignType.CROSSOVER
-        arms = None if moves else label_field(raw, source, [source.columns.arm])
+        ids = [arm.id for arm in manifest.arms]
+        arms = None if moves else label_field(raw, source, [source.columns.arm], ids)
         self.persons[source.id] = Persons(numbers, arms)
         frames, items = participant_frames(manifest, source, raw, numbers)
         staged.persons += frames

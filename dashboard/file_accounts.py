@@ -31,9 +31,10 @@ def account_lines(file: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -
     'a.csv: 4 rows of 5 columns read (utf-8, comma, header in row 1); 4 columns used, not used: \
 age; 1 row left out by where:'
     """
+    rows = _count(file, "rows_read", "row") or "rows"
+    columns = plural(file["columns_read"], "column")
     parts = [
-        f"{file['file']}: {_count(file, 'rows_read', 'row') or 'rows'} of {plural(file['columns_read'], 'column')} read "
-        f"({', '.join(reading_words(file))})",
+        f"{file['file']}: {rows} of {columns} read ({', '.join(reading_words(file))})",
         _columns(file),
         _left_out(file),
         _persons(file, files),
@@ -85,7 +86,7 @@ def unusual(file: Mapping[str, Any], doubted: bool = False) -> list[str]:
 
     doubted: whether a finding doubts its encoding.
 
-    >>> unusual({"table_state": "hidden", "columns_read": 2, "columns_used": 2})
+    >>> unusual({"table_state": "hidden"})
     ['the sheet is hidden']
     """
     found = []
@@ -98,12 +99,21 @@ def unusual(file: Mapping[str, Any], doubted: bool = False) -> list[str]:
         found.append(f"{file.get('encoding')}, {_STATED[reason]}")
     if extent_words(file):
         found.append(extent_words(file))
-    unused = counted(file.get("columns_read")) - counted(file.get("columns_used"))
-    if unused > 0:
-        names = _text(file, "columns_unused")
-        shown = f"{names[:_MOST_NAMED]}..." if len(names) > _MOST_NAMED else names
-        found.append(f"{plural(unused, 'column')} not used" + (f": {shown}" if shown else ""))
     return found
+
+
+def unused_columns(file: Mapping[str, Any]) -> str:
+    """Columns that the manifest does not name: how many, and those whose names may be shown.
+
+    >>> unused_columns({"columns_read": 3, "columns_used": 2, "columns_unused": "age"})
+    '1: age'
+    """
+    unused = counted(file.get("columns_read")) - counted(file.get("columns_used"))
+    if unused <= 0:
+        return "none"
+    names = _text(file, "columns_unused")
+    shown = f"{names[:_MOST_NAMED]}..." if len(names) > _MOST_NAMED else names
+    return f"{unused:,}" + (f": {shown}" if shown else "")
 
 
 def _columns(file: Mapping[str, Any]) -> str:

@@ -27,16 +27,21 @@ def cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> p
     frame = records.copy(deep=False)
     frame[EFFECTIVE_SIZES] = effective
     for column in schema.columns:
-        if column.name not in frame:
+        if column.name not in frame or _is_constant(frame[column.name], column):
             continue
         if column.is_number:
             _cast_numbers(frame, column)
         elif not isinstance(frame[column.name].dtype, pd.CategoricalDtype):
             frame[column.name] = _texts(frame[column.name])
     for name in ("scale_min", "scale_max"):
-        if name in frame and frame[name].dtype != np.float64:
+        if name in frame and frame[name].dtype == object:
             frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
     return frame
+
+
+def _is_constant(values: pd.Series, column: Column) -> bool:
+    """Whether a column of numbers is one number in all rows, held as a category."""
+    return column.is_number and isinstance(values.dtype, pd.CategoricalDtype)
 
 
 def _texts(found: pd.Series) -> pd.Series:

@@ -51,8 +51,8 @@ MEANINGS: dict[str, tuple[Kind, str, str]] = {
         "integer", "columns", "columns that the file says it has; missing where it says nothing",
     ),
     "extent_as_stated": (
-        "boolean", "", "whether the rows that stand in the file are those that it says it has; "
-        "missing where it says nothing",
+        "boolean", "", "whether the file holds the rows that it says it has (a sheet: no more than "
+        "those); missing where it says nothing",
     ),
     "header_row": (
         "integer", "", "row with the names of the columns, from 1; missing where the file itself "
@@ -64,8 +64,8 @@ MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "columns_read": ("integer", "columns", "columns with a name"),
     "columns_used": ("integer", "columns", "columns that the manifest names"),
     "columns_unused": (
-        "text", "", "the other columns, as far as their names are plausible as names; the first "
-        "20",
+        "text", "", "the other columns, as far as their names are plausible as names: the first "
+        "20, and how many more there are",
     ),
     "encoding": ("text", "", "encoding that the texts were read in"),
     "encoding_reason": ("text", "", f"how the encoding is known: {_words('encoding_reason')}"),

@@ -506,12 +506,20 @@ def _sd_possible(frame: pd.DataFrame) -> pd.Series:
 
 
 def _within_scale(frame: pd.DataFrame) -> pd.Series:
-    good = pd.Series(True, index=frame.index)
+    value = frame["value"].to_numpy(dtype=float)
+    good = np.ones(len(frame), dtype=bool)
     if "scale_min" in frame:
-        good &= ~(frame["value"] < frame["scale_min"])
+        good &= ~(value < _limit(frame["scale_min"]))
     if "scale_max" in frame:
-        good &= ~(frame["value"] > frame["scale_max"])
-    return good
+        good &= ~(value > _limit(frame["scale_max"]))
+    return pd.Series(good, index=frame.index)
+
+
+def _limit(limits: pd.Series) -> np.ndarray | float:
+    """Limits by row; one number where they are one category, as those of one outcome are."""
+    if not isinstance(limits.dtype, pd.CategoricalDtype):
+        return limits.to_numpy(dtype=float)
+    return float(limits.cat.categories[0])
 
 
 def _yes_or_no(frame: pd.DataFrame) -> pd.Series:

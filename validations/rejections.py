@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -169,7 +170,8 @@ def _of_failure(frame: pd.DataFrame, schema: TableSchema, failure: Failure) -> p
 
 
 def _constant(text: str, count: int) -> pd.Series:
-    return pd.Series(pd.Categorical.from_codes(np.zeros(count, np.int8), [text]))
+    codes: Any = np.zeros(count, np.int8)
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index([text])))
 
 
 def _in_file(frame: pd.DataFrame, failure: Failure) -> pd.Series:

@@ -59,9 +59,20 @@ def _joined(frames: Sequence[pd.DataFrame], name: str) -> pd.Series | pd.Categor
             ]
         )
     if len(known) == len(parts) and all(isinstance(p.dtype, pd.CategoricalDtype) for p in known):
-        return union_categoricals([part.array for part in known], sort_categories=True)
+        whole: pd.Categorical = union_categoricals(
+            [part.array for part in known], sort_categories=True
+        )
+        return whole
+    if all(part.dtype == np.float64 for part in known):
+        return np.concatenate(
+            [
+                np.full(len(frame), np.nan) if part is None else part.to_numpy()
+                for frame, part in zip(frames, parts, strict=True)
+            ]
+        )
     made = [
         pd.Series([None] * len(frame)) if part is None else part
         for frame, part in zip(frames, parts, strict=True)
     ]
-    return pd.concat(made, ignore_index=True)
+    joined: pd.Series = pd.concat(made, ignore_index=True)
+    return joined

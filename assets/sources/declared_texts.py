@@ -48,8 +48,11 @@ def matched(column: Column, declared: Sequence[str], decimal: str = ".") -> np.n
     return np.where(found == UNMET, _whole(column.texts, keys, decimal), found)
 
 
-def translated(column: Column, mapping: Mapping[str, str], decimal: str = ".") -> Column:
-    """The column with cells whose text is declared as what that is declared to mean."""
+def translated(
+    column: Column, mapping: Mapping[str, str], decimal: str = ".", meant_as: Kind = Kind.TEXT
+) -> Column:
+    """The column with cells whose text is declared as what that is declared to mean; meant_as:
+    what that is (a number of a manifest has a decimal point, whatever the file has)."""
     if not mapping:
         return column
     found = matched(column, list(mapping), decimal)
@@ -58,7 +61,7 @@ def translated(column: Column, mapping: Mapping[str, str], decimal: str = ".") -
     meant = pa.array([*mapping.values()], pa.string())
     met = pa.array(found != UNMET)
     new = pc.if_else(met, meant.take(pa.array(np.where(found == UNMET, 0, found))), column.texts)
-    return _plain(column, found != UNMET).retexted(new)
+    return _plain(column, found != UNMET, meant_as).retexted(new)
 
 
 def without(column: Column, missing: Sequence[str], decimal: str = ".") -> Column:
@@ -71,12 +74,12 @@ def without(column: Column, missing: Sequence[str], decimal: str = ".") -> Colum
     return column.with_codes(codes)
 
 
-def _plain(column: Column, which: np.ndarray) -> Column:
-    """The column, with some of its different cells as plain text that shows nothing else."""
+def _plain(column: Column, which: np.ndarray, kind: Kind) -> Column:
+    """The column, with some of its different cells of one kind and showing nothing else."""
     return Column(
         column.codes,
         column.texts,
-        np.where(which, int(Kind.TEXT), column.kinds).astype(np.uint8),
+        np.where(which, int(kind), column.kinds).astype(np.uint8),
         {i: text for i, text in column.shown.items() if not which[i]},
         frozenset(i for i in column.percents if not which[i]),
         column.labels,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from assets.sources.account import Account
 from assets.sources.columns import Column, column_of_texts
 from assets.sources.encodings import Encoding, encoding_of, likely_wide, refuse_undecodable
 from assets.sources.headers import DELIMITERS, Grid, wrong_delimiter
-from assets.sources.limits import Watch
+from assets.sources.limits import Watch, too_large
 from assets.sources.plain_text import plain_columns
 from assets.sources.unreadable import UnreadableError
 from validations.manifest.model import FileFormat
@@ -52,8 +52,11 @@ class _Dialect:
     backslash: bool = False
 
 
-def read_delimited(path: Path, data: bytes, file_format: FileFormat, watch: Watch) -> Grid:
-    """The rows that are not blank, as columns by position.
+def read_delimited(
+    path: Path, data: bytes, file_format: FileFormat, watch: Watch
+) -> Callable[[], Grid]:
+    """What makes the rows that are not blank, as columns by position, once the bytes are gone:
+    text of a large file and its typed columns need not stand side by side with them.
 
     Raises `UnreadableError` without text of the file: another format, wrongly encoded, binary,
     truncated, or beyond the limits of watch.
@@ -65,7 +68,6 @@ def read_delimited(path: Path, data: bytes, file_format: FileFormat, watch: Watc
                 f"the file is {what}, not text",
                 "give it its own extension or export it as CSV",
             )
-    watch.look(megabytes=len(data) / 1e6)
     encoding = encoding_of(data, file_format)
     text = _Text(_without_end(data, encoding), encoding)
     try:
@@ -84,7 +86,7 @@ def read_delimited(path: Path, data: bytes, file_format: FileFormat, watch: Watc
     except UnicodeDecodeError:
         refuse_undecodable(text.data, encoding)
         raise
-    return _grid(path, found, dialect, encoding, stated)
+    return lambda: _grid(path, found, dialect, encoding, stated)
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class _NotSplitError(Exception):
 
 
 def _rows(text: _Text, delimiter: str, watch: Watch) -> tuple[_Found, _Dialect]:
-    """Every row, and how its cells were told apart."""
+    """Every row, and how its cells were told apart; empty lines behind the last are no rows."""
     dialect = _Dialect(delimiter)
     plain = plain_columns(text.data, text.encoding, delimiter, watch)
     if plain is not None:
@@ -190,7 +192,9 @@ def _batches(rows: Iterator[list[str]], watch: Watch) -> _Found:
             batch = [row if len(row) == width else _fitted(row, width) for row in batch]
         parts.append([pa.array(cells, pa.string()) for cells in zip(*batch, strict=True)])
     columns = [pa.chunked_array([part[i] for part in parts], pa.string()) for i in range(width)]
-    return _Found(columns, np.concatenate(widths) if widths else np.empty(0, np.int32))
+    found = np.concatenate(widths) if widths else np.empty(0, np.int32)
+    rows_up_to = int(np.flatnonzero(found)[-1]) + 1 if found.any() else 0
+    return _Found([column.slice(0, rows_up_to) for column in columns], found[:rows_up_to])
 
 
 def _fitted(row: list[str], width: int) -> list[str]:
@@ -212,11 +216,12 @@ def _not_split(said: str, text: _Text, dialect: _Dialect, watch: Watch) -> Excep
         return wrong_delimiter(
             "the header and the columns below it do not split", dialect.delimiter, better
         )
+    if "field limit" in said:
+        most = f"{watch.limits.cell_length:,}"
+        return too_large(f"a cell of more than {most} characters", most)
     what = (
         "it ends inside a quoted cell; it looks truncated"
         if "unexpected end" in said
-        else f"a cell is longer than {watch.limits.cell_length:,} characters"
-        if "field limit" in said
         else "its quotes do not match"
     )
     return _NotSplitError(
@@ -279,7 +284,7 @@ def _grid(path: Path, found: _Found, dialect: _Dialect, encoding: Encoding, stat
         quoting="backslash" if dialect.backslash else "doubled",
         blank_rows=int((~filled).sum()) - stated,
     )
-    numbers = np.flatnonzero(filled) + 1
+    numbers = (np.flatnonzero(filled) + 1).astype(np.int32)
     last = len(found.widths)
     return Grid(columns, numbers, last, account, found.widths[filled], list(encoding.notes))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assets.sources.unreadable import UnreadableError
@@ -123,6 +124,30 @@ def _doubts(data: bytes, declared: str) -> tuple[tuple[str, str, str], ...]:
             f"the file is read as {declared}, as declared; its bytes look like {better}, and "
             "letters with accents would then be misread",
             f"compare such letters; set format.encoding: {better} if they are wrong",
+        ),
+    )
+
+
+def doubts_of_texts(texts: Iterable[str], encoding: str) -> tuple[tuple[str, str, str], ...]:
+    r"""What speaks against the encoding in which texts were read, of a file that states none.
+
+    >>> len(doubts_of_texts(["M\u00c3\u00bcller", "a"], "windows-1252"))
+    1
+    >>> len(doubts_of_texts(["M\u00fcller"], "windows-1252"))
+    0
+    """
+    accented = [text for text in texts if not text.isascii()]
+    try:
+        if not accented or not all(text.encode(encoding).decode("utf-8") for text in accented):
+            return ()
+    except UnicodeError:
+        return ()
+    return (
+        (
+            "encoding_doubtful",
+            f"the file does not state its encoding and is read as {encoding}; its texts look like "
+            "utf-8, and letters with accents are then misread",
+            f"set format.encoding: utf-8 if such letters are wrong, else {encoding}",
         ),
     )
 

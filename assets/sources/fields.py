@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.sources.columns import NOTHING, Column, column_of_texts
+from assets.sources.columns import NOTHING, Column, Kind, column_of_texts
 from assets.sources.declared_texts import UNMET, matched, translated, without
 from assets.sources.number_texts import number_texts_of, percent_texts_of, stands_for_missing
 from assets.sources.reading import RawTable
 from ibgap.base.labels import clean_label
 from validations.manifest.model import Source
-from validations.numbers import read_numbers
+from validations.numbers import Reading, read_numbers
 
 _PLAIN_LABEL = r"^[!-~]+( [!-~]+)*$"
 
@@ -43,7 +43,9 @@ def number_field(raw: RawTable, source: Source, name: str, *, percent: bool = Fa
     percent: whether the numbers of the field are percents.
     """
     decimal = source.format.decimal
-    column = translated(raw.columns[name], source.recode.get(name, {}), decimal)
+    recode = source.recode.get(name, {})
+    recode = dict(zip(recode, _declared_texts(list(recode.values()), decimal), strict=True))
+    column = translated(raw.columns[name], recode, decimal, Kind.NUMBER)
     texts = percent_texts_of(column, decimal) if percent else number_texts_of(column, decimal)
     gone = _missing(column, source)
     if gone.any():
@@ -60,7 +62,7 @@ def without_missing_numbers(column: Column, source: Source, answers: list[str]) 
 
 def _missing(column: Column, source: Source, answers: list[str] | None = None) -> np.ndarray:
     """Which of the different cells of a column of numbers mean missing."""
-    declared = missing_numbers(column, source.missing_codes, source.format.decimal)
+    declared = matched_numbers(column, source.missing_codes, source.format.decimal)
     return (declared != UNMET) | undeclared_missing(column, source, answers)
 
 
@@ -81,15 +83,35 @@ def _codes(column: Column, gone: np.ndarray) -> np.ndarray:
     return np.where(np.append(gone, True)[column.codes], NOTHING, column.codes).astype(np.int32)
 
 
-def missing_numbers(column: Column, missing: list[str], decimal: str) -> np.ndarray:
-    """Position of the missing code that each different cell of a column of numbers is."""
-    found = matched(column, missing, decimal)
-    if not missing or not len(column.texts):
+def matched_numbers(column: Column, declared: list[str], decimal: str) -> np.ndarray:
+    """As `matched`, in a column of numbers: a declared number is met however it is written."""
+    found = matched(column, declared, decimal)
+    if not declared or not len(column.texts):
         return found
     values, _ = read_numbers(number_texts_of(column, decimal))
-    for i, code in enumerate(read_numbers(number_texts_of(column_of_texts(missing), decimal))[0]):
-        found = np.where((found == UNMET) & (values == code), i, found)
+    for i, number in enumerate(_declared_numbers(declared, decimal)):
+        found = np.where((found == UNMET) & (values == number), i, found)
     return found
+
+
+def _declared_numbers(declared: list[str], decimal: str) -> np.ndarray:
+    """Numbers of a manifest; nan for words."""
+    return read_numbers(_declared_texts(declared, decimal))[0]
+
+
+def _declared_texts(declared: list[str], decimal: str) -> list[str]:
+    """Numbers of a manifest, written as in the file or with a decimal point, with a point; words
+    as they are."""
+    column = Column(
+        np.arange(len(declared), dtype=np.int32),
+        pa.array(declared, pa.string()),
+        np.zeros(len(declared), dtype=np.uint8),
+    )
+    texts = number_texts_of(column, decimal).to_pylist()
+    return [
+        text if reading == Reading.NUMBER else as_found
+        for text, reading, as_found in zip(texts, read_numbers(texts)[1], declared, strict=True)
+    ]
 
 
 def _label_column(raw: RawTable, source: Source, name: str) -> Column:

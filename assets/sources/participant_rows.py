@@ -9,8 +9,14 @@ import numpy as np
 import pandas as pd
 
 from assets.sources.columns import Column
-from assets.sources.declared_texts import UNMET, matched, translated
-from assets.sources.fields import label_field, labels_of, number_field, without_missing_numbers
+from assets.sources.declared_texts import UNMET, translated
+from assets.sources.fields import (
+    label_field,
+    labels_of,
+    matched_numbers,
+    number_field,
+    without_missing_numbers,
+)
 from assets.sources.reading import RawTable, require_columns
 from validations.manifest.model import Outcome, ParticipantSource, TrialManifest
 from validations.manifest.vocabulary import ScaleType
@@ -46,7 +52,8 @@ def participant_frames(
 
     persons: number of the person in each row (-1: no id). A frame has the columns of
     `participant_rows` with `read:value` and `read:baseline` (`Reading`), constants and labels as
-    categories; a person in whose row nothing stands for the outcome has no record of it.
+    categories, and without the columns that the outcome has nothing of (a baseline, limits of
+    its scale); a person in whose row nothing stands for the outcome has no record of it.
     """
     frames, items = [], []
     for outcome in outcomes_of(manifest, source):
@@ -79,43 +86,38 @@ def _outcome_frame(
         number_field(raw, source, outcome.column)
     )  # fmt: skip
     kept = value.readings != Reading.EMPTY
+    rows = slice(None) if kept.all() else kept  # a slice shares the cells of the file
     count = int(kept.sum())
     arm_column = outcome.arm_column or columns.arm
-    baseline = None
-    if outcome.baseline_column:
-        baseline = _numbers(number_field(raw, source, outcome.baseline_column))
     found_in = columns.mapping() | {"arm": [arm_column], "value": [outcome.column]}
     found_in |= {"baseline": [outcome.baseline_column]}
     place = json.dumps({k: " + ".join(v) for k, v in found_in.items()}, sort_keys=True)
-    limits = [np.nan if one is None else float(one) for one in (scale.min, scale.max)]
-    return pd.DataFrame(
-        {
-            "trial_id": _constant(manifest.id, count),
-            "collection_id": _constant(manifest.id, count),
-            "study_label": _constant(manifest.label, count),
-            "source_id": _constant(source.id, count),
-            "file": _constant(source.file, count),
-            "row": raw.rows[kept].astype(np.int32),
-            "block": np.zeros(count, np.int8),
-            "found_in": _constant(place, count),
-            "participant": persons[kept],
-            "arm": _category(label_field(raw, source, [arm_column]), kept),
-            "cluster": _category(label_field(raw, source, [columns.cluster]), kept)
-            if columns.cluster
-            else _constant(None, count),
-            "outcome": _constant(outcome.id, count),
-            "value": value.numbers[kept],
-            "read:value": value.readings[kept],
-            "baseline": np.full(count, np.nan) if baseline is None else baseline.numbers[kept],
-            "read:baseline": np.zeros(count, np.uint8)
-            if baseline is None
-            else baseline.readings[kept],
-            "scale_min": np.full(count, limits[0]),
-            "scale_max": np.full(count, limits[1]),
-            "scale_type": _constant(scale.type.value, count),
-        },
-        copy=False,
-    )
+    made: dict[str, object] = {
+        "trial_id": _constant(manifest.id, count),
+        "collection_id": _constant(manifest.id, count),
+        "study_label": _constant(manifest.label, count),
+        "source_id": _constant(source.id, count),
+        "file": _constant(source.file, count),
+        "row": raw.rows[rows],
+        "block": np.zeros(count, np.int8),
+        "found_in": _constant(place, count),
+        "participant": persons[rows],
+        "arm": _category(label_field(raw, source, [arm_column]), rows),
+        "cluster": _category(label_field(raw, source, [columns.cluster]), rows)
+        if columns.cluster
+        else _constant(None, count),
+        "outcome": _constant(outcome.id, count),
+        "value": value.numbers[rows],
+        "read:value": value.readings[rows],
+        "scale_type": _constant(scale.type.value, count),
+    }
+    if outcome.baseline_column:
+        baseline = _numbers(number_field(raw, source, outcome.baseline_column))
+        made |= {"baseline": baseline.numbers[rows], "read:baseline": baseline.readings[rows]}
+    for name, limit in (("scale_min", scale.min), ("scale_max", scale.max)):
+        if limit is not None:
+            made[name] = _constant(float(limit), count)
+    return pd.DataFrame(made, copy=False)
 
 
 def _numbers(column: Column) -> Values:
@@ -158,7 +160,7 @@ def truths_of(column: Column, outcome: Outcome, decimal: str) -> np.ndarray:
             for text in declared
             if (name in scale.model_fields_set) is given
         ]
-        found = matched(column, [text for text, _ in texts], decimal)
+        found = matched_numbers(column, [text for text, _ in texts], decimal)
         meant = np.array([*(truth for _, truth in texts), np.nan])
         truths = np.where(np.isnan(truths) & (found != UNMET), meant[found], truths)
     return truths
@@ -178,6 +180,6 @@ def _constant(value: object, count: int) -> pd.Categorical:
     return pd.Categorical.from_codes(np.zeros(count, np.int8), categories=[value])
 
 
-def _category(column: Column, rows: np.ndarray) -> pd.Categorical:
+def _category(column: Column, rows: np.ndarray | slice) -> pd.Categorical:
     plain = column.as_text()
     return pd.Categorical.from_codes(plain.codes[rows], categories=plain.levels())

@@ -16,6 +16,8 @@ from assets.sources.columns import NOTHING, Column
 class People:
     """The persons of one trial in order of appearance, over all its sources.
 
+    several: whether more than one source is asked for numbers; else no id need be remembered.
+
     >>> from assets.sources.columns import column_of_texts
     >>> people = People()
     >>> people.numbers(column_of_texts(["P7", "P2", ""])).tolist()
@@ -24,7 +26,8 @@ class People:
     [1, 2]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, several: bool = True) -> None:
+        self._several = several
         self._ids: pa.StringArray = pa.array([], pa.string())
 
     def numbers(self, ids: Column) -> np.ndarray:
@@ -32,7 +35,7 @@ class People:
         known = len(self._ids)
         ids = ids.as_text()
         if not known:
-            self._ids = ids.texts
+            self._ids = ids.texts if self._several else self._ids
             return ids.codes
         found = pc.index_in(ids.texts, self._ids)
         new = ids.texts.filter(pc.is_null(found))

@@ -14,6 +14,7 @@ from assets.sources.encodings import Encoding
 from assets.sources.limits import Watch
 
 _BLOCK = 1 << 24
+_MARK = "\ufeff".encode()
 _LIKE_ASCII = ("ascii", "iso8859", "cp125", "gb", "big5", "shift_jis", "euc", "mac")
 """Encodings in which a text of ASCII bytes is that ASCII text."""
 
@@ -23,8 +24,8 @@ def plain_columns(
 ) -> list[pa.ChunkedArray] | None:
     r"""The cells of every line by column, or None where the text is not plain.
 
-    Plain is UTF-8 text in which all lines have as many cells, several, no line is blank, and
-    every quote stands at the begin or the end of a cell.
+    Plain is UTF-8 text in which all lines have as many cells, several, and every quote stands at
+    the begin or the end of a cell. A blank line is one of empty cells.
 
     >>> plain_columns(b"a,b\n1,2\n", Encoding("utf-8", "default"), ",", Watch())[1].to_pylist()
     ['b', '2']
@@ -36,7 +37,9 @@ def plain_columns(
         end -= 1
     if not end or not _is_plain(data, encoding, delimiter):
         return None
-    start = len("\ufeff".encode()) if data.startswith("\ufeff".encode()) else 0
+    start = 0
+    while data.startswith(_MARK, start):
+        start += len(_MARK)
     columns = data[start : _end_of_line(data)].count(delimiter.encode()) + 1
     if columns < 2:
         return None
@@ -61,6 +64,8 @@ def plain_columns(
     except pa.ArrowInvalid:
         return None
     watch.look(rows=table.num_rows, columns=columns)
+    if end - start > _BLOCK and _splits_line_ends(data, start, end, table.num_rows):
+        return None
     cells = list(table.columns)
     longest = max((pc.max(pc.binary_length(c)).as_py() or 0 for c in cells), default=0)
     return cells if longest <= watch.limits.cell_length else None
@@ -81,6 +86,12 @@ def _is_plain(data: bytes, encoding: Encoding, delimiter: str) -> bool:
     closing = data.count(b'"' + sign) + data.count(b'"\n') + data.count(b'"\r\n')
     closing += data.endswith(b'"')
     return quotes % 2 == 0 and opening == closing and opening + closing == quotes
+
+
+def _splits_line_ends(data: bytes, start: int, end: int, rows: int) -> bool:
+    """Whether a cell may hold an end of line of two characters: where a block of Arrow's ends
+    between them, the second is lost."""
+    return b"\r\n" in data and data.count(b"\n", start, end) + 1 != rows
 
 
 def _end_of_line(data: bytes) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,11 @@ class RawTable:
         columns = {name: column.take(rows) for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows[rows])
 
+    def only(self, names: Iterable[str]) -> RawTable:
+        """The file without its other columns."""
+        wanted = set(names)
+        return replace(self, columns={n: c for n, c in self.columns.items() if n in wanted})
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """Texts of all cells, for what looks at small files as a whole."""
@@ -96,8 +101,12 @@ def read_table(
     declared = declared or Declared()
     try:
         data = _bytes(folder, file)
+        sha256, size = hashlib.sha256(data).hexdigest(), len(data)
         watch = Watch(limits or Limits())
-        found = without_blank_rows(_read(folder / file, data, file_format, declared, watch))
+        watch.look(megabytes=size / 1e6)
+        rest = _read(folder / file, data, file_format, declared, watch)
+        del data
+        found = without_blank_rows(rest())
         if not len(found.rows):
             raise UnreadableError(
                 "file_without_rows",
@@ -114,8 +123,8 @@ def read_table(
         file,
         dict(found.columns),
         found.rows,
-        hashlib.sha256(data).hexdigest(),
-        len(data),
+        sha256,
+        size,
         found.account,
         notes,
         nameable([name for name, _ in found.columns], _head(found)),
@@ -189,23 +198,25 @@ def _unusable(folder: Path, file: str, problem: UnusableFileError) -> Unreadable
 
 def _read(
     path: Path, data: bytes, file_format: FileFormat, declared: Declared, watch: Watch
-) -> Table:
+) -> Callable[[], Table]:
+    """What is left to do to make the table of a file, without its bytes."""
     kind = path.suffix.lower()
     if kind in _TEXT:
-        return with_header(read_delimited(path, data, file_format, watch), file_format, declared)
+        grid_of_text = read_delimited(path, data, file_format, watch)
+        return lambda: with_header(grid_of_text(), file_format, declared)
     if kind == _SPREADSHEET:
         grid = read_spreadsheet(data, file_format, declared.participants, watch)
-        return with_header(grid, file_format, declared)
+        return lambda: with_header(grid, file_format, declared)
     if kind not in _KNOWN:
         raise UnreadableError(
             "file_kind_unknown",
             f"files ending in {printable(path.suffix) or 'nothing'} are not known",
             f"use one of {', '.join(_KNOWN)}",
         )
-    found = (
+    table = (
         read_parquet(data, watch)
         if kind == _PARQUET
         else read_statistics_file(path, data, file_format, watch)
     )
-    judge_names([name for name, _ in found.columns], _head(found), declared)
-    return found
+    judge_names([name for name, _ in table.columns], _head(table), declared)
+    return lambda: table

@@ -11,16 +11,17 @@ import pyarrow.compute as pc
 
 from assets.sources.columns import NOTHING, Column, Kind, joined, number_texts
 from assets.sources.limits import Watch, too_large
+from assets.sources.shared_strings import unescaped
 from assets.sources.sheet_numbers import PLAIN, Cell, Look, iso_date, number_cell
 from assets.sources.sheet_parser import SheetHandlers, misplaced
-from assets.sources.workbook import Parts, unescaped
+from assets.sources.workbook import Parts
 from validations.numbers import NUMBER_PATTERN
 
 _BATCH = 200_000
-_ERRORS = frozenset(
-    "#N/A #DIV/0! #VALUE! #REF! #NAME? #NUM! #NULL! #GETTING_DATA #SPILL! #CALC! #FIELD! #BLOCKED! "
-    "#UNKNOWN! #CONNECT! #BUSY! #PYTHON!".split()
-)
+_ERRORS = frozenset({
+    "#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#GETTING_DATA", "#SPILL!",
+    "#CALC!", "#FIELD!", "#BLOCKED!", "#UNKNOWN!", "#CONNECT!", "#BUSY!", "#PYTHON!",
+})  # fmt: skip
 """What cells show that hold an error; nothing else may reach a message."""
 _TRUE = {"1": "1", "true": "1", "TRUE": "1", "0": "0", "false": "0", "FALSE": "0"}
 
@@ -122,7 +123,7 @@ def _numbers(stored: pa.StringArray, look: Look, from_1904: bool) -> Column:
     is_number = pc.match_substring_regex(stored, NUMBER_PATTERN)
     numbers = pc.cast(pc.if_else(is_number, stored, None), pa.float64())
     kept = pc.or_(
-        pc.match_substring_regex(stored, "^-?(0|[1-9][0-9]*)$"), pc.is_inf(numbers).fill_null(True)
+        pc.match_substring_regex(stored, "^(0|-?[1-9][0-9]*)$"), pc.is_inf(numbers).fill_null(True)
     )
     texts = pc.if_else(kept, stored, number_texts(numbers))
     texts = pc.if_else(pc.match_substring_regex(stored, "^[Nn][Aa][Nn]$"), "", texts)

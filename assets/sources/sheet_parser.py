@@ -7,8 +7,8 @@ from array import array
 from xml.parsers import expat
 
 from assets.sources.limits import Watch, too_large
+from assets.sources.shared_strings import too_long
 from assets.sources.unreadable import UnreadableError
-from assets.sources.workbook import too_long
 
 MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
 _MAIN = (
@@ -97,7 +97,7 @@ class SheetHandlers:
                 self._move(place)
             else:
                 self.column = column
-        if value:
+        if value and not value.isspace():
             group = (self.column, given.get("t", "n"), given.get("s", "0"))
             noted = self.noted.get(group)
             if noted is None:
@@ -105,7 +105,7 @@ class SheetHandlers:
             noted[0].append(self.row)
             noted[1].append(value)
             self.cells += 1
-        elif self.has_formula and not (value == "" and given.get("t") == "str"):
+        elif self.has_formula and not (value is not None and given.get("t") == "str"):
             self.uncomputed.append((self.row, self.column))
         self.has_formula, self.given = False, None
 
@@ -121,6 +121,7 @@ class SheetHandlers:
         if tag == "f":
             self.has_formula = True
         elif tag == "is":
+            self.value = None
             self.parser.EndElementHandler = self.end
         elif tag == "t":
             self.reading = not self.is_spoken

@@ -18,9 +18,16 @@ from assets.sources.columns import NOTHING, Column, Kind
 from assets.sources.header_evidence import SEARCHED_ROWS
 from assets.sources.headers import Grid, Notes
 from assets.sources.limits import Watch
+from assets.sources.shared_strings import shared_strings
 from assets.sources.sheet_cells import Content, has_cells, read_cells
 from assets.sources.unreadable import UnreadableError, opening
-from assets.sources.workbook import Sheet, Workbook, looks_of, open_workbook, shared_strings
+from assets.sources.workbook import (
+    Sheet,
+    Workbook,
+    has_table_filter,
+    looks_of,
+    open_workbook,
+)
 from ibgap.base.printable import printable
 from validations.findings import name_rows
 from validations.manifest.model import FileFormat
@@ -67,7 +74,10 @@ def _sheet(
     for sheet in sheets:
         content = read_cells(book.parts, sheet.part, strings, looks, book.from_1904, watch)
         if content.columns:
-            return sheet, content
+            filtered = content.filtered or (
+                len(content.hidden) > 0 and has_table_filter(book.parts, sheet.part)
+            )
+            return sheet, replace(content, filtered=filtered)
     raise UnreadableError(
         "file_empty",
         "the sheet is empty" if len(sheets) == 1 else "the visible sheets are empty",

@@ -13,13 +13,13 @@ from assets.fence import doing
 from assets.sources.declared_texts import UNMET, matched
 from assets.sources.extraction import extract, values_of_studies
 from assets.sources.fields import filled_down, label_field, labels_of
-from assets.sources.files_read import file_read, shared_persons
+from assets.sources.files_read import compare_extent, file_read, shared_persons
 from assets.sources.labels import Persons, compare_persons, labels_alike
 from assets.sources.limits import Limits
 from assets.sources.participant_rows import participant_frames, require_outcomes
 from assets.sources.people import People
 from assets.sources.reading import RawTable, declared_columns, read_table, require_columns
-from assets.sources.told import texts_told
+from assets.sources.told import texts_told, used_columns
 from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
 from validations.manifest import load_manifest
@@ -30,6 +30,8 @@ from validations.manifest.model import (
     TrialManifest,
 )
 from validations.manifest.vocabulary import DesignType
+
+_ID = "participant"
 
 
 @dataclass
@@ -87,7 +89,8 @@ class _Reader:
 
     def __init__(self, folder: Path, manifest: TrialManifest, limits: Limits) -> None:
         self.folder, self.manifest, self.limits = folder, manifest, limits
-        self.people = People()
+        lists = [one for one in manifest.sources if isinstance(one, ParticipantSource)]
+        self.people = People(several=len(lists) > 1)
         self.persons: dict[str, Persons] = {}
         self._frames: dict[str, list[pd.DataFrame]] = {}
         self._study_values: list[pd.DataFrame] = []
@@ -111,27 +114,32 @@ class _Reader:
         staged.findings += _note_excluded(manifest.id, source, whole - len(raw.rows))
         file = file_read(manifest, source, raw, declared, whole)
         staged.files.append(file)
+        staged.findings += compare_extent(file)
         if isinstance(source, ParticipantSource):
-            file["persons"] = self._participants(source, raw, staged)
+            require_outcomes(manifest, source, raw)
+            numbers = self.people.numbers(labels_of(raw.columns[source.columns.participant]))
+            file["persons"] = len(People.different(numbers))
+            used = [name for field, name in used_columns(manifest, source) if field != _ID]
+            raw = raw.only(used)  # large files: what is not used goes before records are made
+            self._participants(source, raw, numbers, staged)
             return
         for kind, frame in extract(manifest, source, raw).items():
             self._frames.setdefault(kind, []).append(frame)
         self._study_values.append(values_of_studies(manifest, source, raw))
 
-    def _participants(self, source: ParticipantSource, raw: RawTable, staged: StagedTrial) -> int:
-        """The records of a list of participants; returns how many persons there are."""
-        manifest, columns = self.manifest, source.columns
-        require_outcomes(manifest, source, raw)
-        numbers = self.people.numbers(labels_of(raw.columns[columns.participant]))
+    def _participants(
+        self, source: ParticipantSource, raw: RawTable, numbers: np.ndarray, staged: StagedTrial
+    ) -> None:
+        """Add the records of a list of participants. numbers: of the person in each row."""
+        manifest = self.manifest
         moves = manifest.design.type is DesignType.CROSSOVER
-        arms = None if moves else label_field(raw, source, [columns.arm])
+        arms = None if moves else label_field(raw, source, [source.columns.arm])
         self.persons[source.id] = Persons(numbers, arms)
         frames, items = participant_frames(manifest, source, raw, numbers)
         staged.persons += frames
         if len(items):
             self._frames.setdefault("participant_items", []).append(items)
         staged.findings += _moderators_of_persons(manifest, source)
-        return len(People.different(numbers))
 
     def hand_over(self, staged: StagedTrial) -> None:
         """Put what all sources gave into the trial."""

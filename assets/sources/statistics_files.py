@@ -7,7 +7,7 @@ import io
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,9 @@ from typing import Any
 
 from assets.sources.account import Account
 from assets.sources.coded_columns import Part, Variable, column_of_parts, part_of
-from assets.sources.columns import Column
-from assets.sources.headers import Table
+from assets.sources.columns import Column, Kind
+from assets.sources.encodings import doubts_of_texts
+from assets.sources.headers import Notes, Table
 from assets.sources.limits import Watch
 from assets.sources.named_columns import table_of
 from assets.sources.sas_transport import only_dataset, rows_of
@@ -118,7 +119,16 @@ def read_statistics_file(path: Path, data: bytes, file_format: FileFormat, watch
         encoding_reason=reason,
     )
     named = [(twice.get(name, name).strip(), column) for name, column in columns.items()]
-    return table_of(named, count, account, [], watch)
+    return table_of(named, count, account, _doubts(columns, account), watch)
+
+
+def _doubts(columns: Mapping[str, Column], account: Account) -> Notes:
+    """What speaks against the encoding of a file that does not state it."""
+    if account.encoding != "windows-1252" or account.encoding_reason != "default":
+        return []
+    parts = [column.labels.values() for column in columns.values()]
+    parts += [column.levels() for column in columns.values() if (column.kinds == Kind.TEXT).any()]
+    return list(doubts_of_texts((text for part in parts for text in part), "windows-1252"))
 
 
 def _reader(container: str) -> Callable[..., Any]:

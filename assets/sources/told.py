@@ -10,8 +10,8 @@ import numpy as np
 from assets.sources.columns import Column
 from assets.sources.declared_texts import UNMET, matched, translated
 from assets.sources.extraction import NUMERIC_FIELDS
-from assets.sources.fields import labels_of, missing_numbers, undeclared_missing
-from assets.sources.number_texts import MISSING_TEXTS
+from assets.sources.fields import labels_of, matched_numbers, undeclared_missing
+from assets.sources.number_texts import MISSING_TEXTS, percent_texts_of
 from assets.sources.participant_rows import answers_of, outcomes_of
 from assets.sources.reading import RawTable
 from ibgap.base.labels import clean_label, folded
@@ -24,6 +24,7 @@ from validations.manifest.model import (
     TrialManifest,
 )
 from validations.manifest.vocabulary import ScaleType
+from validations.numbers import read_numbers
 
 _MOST_NAMED = 8
 
@@ -40,6 +41,7 @@ def texts_told(manifest: TrialManifest, source: Source, raw: RawTable) -> list[F
         *_unmet_missing_codes(source, raw, used),
         *_missing_texts(manifest, source, raw, used),
         *_percents(raw, used),
+        *_shares(source, raw, used),
         *_contradicting_labels(manifest, source, raw),
     ]
     return [
@@ -138,7 +140,7 @@ def _unmet_missing_codes(
     for field, name in used:
         column = raw.columns[name]
         if is_number_field(field):
-            met.append(missing_numbers(column, codes, decimal))
+            met.append(matched_numbers(column, codes, decimal))
         else:
             met.append(matched(labels_of(column), codes, decimal))
         recoded = [clean_label(text) for text in source.recode.get(name, {}).values()]
@@ -201,6 +203,27 @@ def _percents(raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[_Told]
             name,
             int(shown.sum()),
         )
+
+
+def _shares(source: Source, raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[_Told]:
+    """Percents of which none is above 1: shares, more often than very rare events."""
+    for field, name in used:
+        if field != "percent":
+            continue
+        column = raw.columns[name]
+        values, _ = read_numbers(percent_texts_of(column, source.format.decimal))
+        rows = np.append(values, np.nan)[column.codes]
+        rows = rows[np.isfinite(rows) & (rows != 0.0)]
+        if len(rows) > 1 and (rows <= 1.0).all() and (rows % 1 != 0.0).any():
+            yield (
+                "percents_may_be_shares",
+                Severity.WARNING,
+                f"no number of the column {name!r} is above 1; it is read as percents, where 0.45 "
+                "is 45 of 10,000 persons",
+                "give 45 for 45 percent; nothing needs to be done where the events are that rare",
+                name,
+                len(rows),
+            )
 
 
 def _contradicting_labels(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import posixpath
-import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,11 +20,10 @@ from assets.sources.sheet_numbers import Look, look_of
 from assets.sources.unreadable import UnreadableError
 
 _PIECE = 1 << 16
-_LONGEST_TAG = 1 << 24
+_LONGEST_TAG = 1 << 22
 _GRACE, _MOST_PACKED = 200_000_000, 500
 """An archive may be packed this tightly (bytes unpacked per byte) once it is larger than this."""
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0", b"PK"
-_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _HOW = "open it in a spreadsheet program and save it as xlsx or CSV"
 _BUILT_IN_DATES = frozenset({*range(27, 37), *range(50, 59)})
 """Formats of East Asian dates, which no file spells out."""
@@ -82,7 +80,7 @@ class Parts:
             parser.Parse(piece, False)
             fed += len(piece)
             if fed - max(parser.CurrentByteIndex, 0) > _LONGEST_TAG:
-                raise too_large("a tag without end", "16 MB of one tag")
+                raise too_large("a tag without end", "4 MB of one tag")
             self._watch.look()
             yield
         parser.Parse(b"", True)
@@ -196,64 +194,10 @@ def looks_of(book: Workbook) -> list[Look]:
     return looks
 
 
-def shared_strings(book: Workbook, watch: Watch) -> list[str]:
-    """The texts that cells refer to by number, without formats and pronunciations."""
-    strings: list[str] = []
-    if not book.strings:
-        return strings
-    texts = _Texts(strings, watch.limits.cell_length)
-    for _ in book.parts.parse(book.strings, texts.attach):
-        if len(strings) > watch.limits.cells:
-            raise too_large("more texts than cells", f"{watch.limits.cells:,}")
-    return strings
-
-
-class _Texts:
-    """Handlers for the shared texts of a workbook."""
-
-    def __init__(self, strings: list[str], longest: int) -> None:
-        self.strings, self.longest = strings, longest
-        self.value, self.reading, self.is_spoken = "", False, False
-
-    def attach(self, parser: expat.XMLParserType) -> None:
-        parser.StartElementHandler, parser.EndElementHandler = self.start, self.end
-        parser.CharacterDataHandler = self.text
-
-    def start(self, name: str, _: dict[str, str]) -> None:
-        tag = local(name)
-        self.reading = tag == "t" and not self.is_spoken
-        self.is_spoken = self.is_spoken or tag == "rPh"
-
-    def text(self, data: str) -> None:
-        if self.reading:
-            self.value = self.value + data if self.value else data
-            if len(self.value) > self.longest:
-                raise too_long(self.longest)
-
-    def end(self, name: str) -> None:
-        self.reading, tag = False, local(name)
-        if tag == "rPh":
-            self.is_spoken = False
-        elif tag == "si":
-            self.strings.append(unescaped(self.value))
-            self.value = ""
-
-
-def too_long(longest: int) -> UnreadableError:
-    """What to say of a cell that holds more text than is read."""
-    return too_large("a cell of more characters", f"{longest:,} characters of a cell")
-
-
-def unescaped(text: str) -> str:
-    """Text with the characters that XML cannot hold, which spreadsheets write as `_x000D_`.
-
-    >>> unescaped("a_x0041__x005F_x0041_")
-    'aA_x0041_'
-    """
-    if "_x" not in text:
-        return text
-    found = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
-    return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+def has_table_filter(parts: Parts, sheet: str) -> bool:
+    """Whether a table on the worksheet in a part hides rows by a filter."""
+    tables = [part for _, kind, part in parts.related(sheet) if kind == "table"]
+    return any(tag == "filterColumn" for part in tables for tag, _ in parts.elements(part))
 
 
 def local(name: str) -> str:

@@ -26,7 +26,7 @@ from analysis.synthesis.settings import AnalysisSettings
 from assets.fence import TRACES, Broken, fenced, trace_file
 from assets.journey import Journey, broken_journey, trial_journey
 from assets.sources.limits import Limits
-from assets.steps.second_look import second_look
+from assets.steps.second_look import MOST_ROWS, judged_rows, second_look
 from assets.steps.stacking import stacked
 from assets.store import TableStore
 from assets.tables.participants import ParticipantFacts
@@ -97,17 +97,27 @@ def make_journeys(
     made_with = MadeWith(settings, limits or Limits())
     summaries: dict[str, dict[str, Any]] = {}
     made: dict[Path, Journey] = {}
+
+    def judge_and_keep() -> None:
+        progress("judging the rows a second time")
+        for folder, journey in zip(made, second_look(list(made.values())), strict=True):
+            summaries[folder.name] = _keep(store, folder, journey, made_with) | {"reused": False}
+        made.clear()
+
+    waiting = 0
     for done, folder in enumerate(folders, start=1):
         known = _known(store, folder, made_with)
         if known is not None:
             summaries[folder.name] = known | {"reused": True}
         else:
             made[folder] = trial_journey(folder, settings, made_with.limits)
+            waiting += judged_rows(made[folder])
         progress(f"reading trials {done}/{len(folders)}")
+        if waiting >= MOST_ROWS:
+            judge_and_keep()
+            waiting = 0
     if made:
-        progress("looking at what was accepted a second time")
-    for folder, journey in zip(made, second_look(list(made.values())), strict=True):
-        summaries[folder.name] = _keep(store, folder, journey, made_with) | {"reused": False}
+        judge_and_keep()
     return summaries
 
 

@@ -41,6 +41,11 @@ class _Piece:
     judged: Judged
 
 
+def judged_rows(journey: Journey) -> int:
+    """Rows of a journey that wait for the second look."""
+    return sum(len(one.frame) for kind in journey.screened.values() for one in kind.judged)
+
+
 def second_look(journeys: list[Journey]) -> list[Journey]:
     """The journeys without the frames that were looked at, those of trials on which the judges
     disagree without their numbers."""

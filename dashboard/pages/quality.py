@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.figures.text import whole
 from dashboard.blocks import Block, Cell, Details, Paragraph, Section, Table, columns
 from dashboard.context import Page
-from dashboard.file_accounts import reading_words, unusual
+from dashboard.file_accounts import reading_words, unused_columns, unusual
 from dashboard.release import NoReleaseError
 from dashboard.releases import GoneError
 from dashboard.report_trials import findings_section
@@ -121,11 +121,10 @@ def _files(view: ReleaseView) -> list[Block]:
     marked = sum(bool(found) for _, found in told)
     said = (
         f"{plural(len(rows), 'file')} read; {marked or 'none'} with something to look at: a hidden "
-        "sheet, an encoding that is doubtful or not UTF-8, an extent other than stated, or columns "
-        "that the manifest does not name."
+        "sheet, an encoding that is doubtful or not UTF-8, or an extent other than stated."
     )
-    head = columns("File | To look at | Rows | Kept | Columns | Used | Read as",
-                   wide=("To look at", "Read as"))  # fmt: skip
+    head = columns("File | To look at | Rows | Kept | Columns | Not used | Read as",
+                   wide=("To look at", "Not used", "Read as"))  # fmt: skip
     shown = tuple(
         (
             Cell(r["file"], view.trial_label(r["collection_id"])),
@@ -133,7 +132,7 @@ def _files(view: ReleaseView) -> list[Block]:
             whole(r["rows_read"]),
             whole(r["rows_kept"]),
             whole(r["columns_read"]),
-            whole(r["columns_used"]),
+            unused_columns(r),
             Cell(", ".join(reading_words(r)), r["withheld"]),
         )
         for r, found in sorted(told, key=lambda one: not one[1])

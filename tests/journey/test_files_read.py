@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import fields
@@ -238,3 +239,34 @@ def test_each_limit_is_held(tmp_path: Path, name: str) -> None:
     (found,) = staged.findings
     assert found.rule_id == ("file_too_slow" if name == "seconds" else "file_too_large")
     assert "[reading]" in found.fix and staged.files == [] and staged.records == {}
+
+
+def as_csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False).encode()
+
+
+def as_parquet(frame: pd.DataFrame) -> bytes:
+    return frame.to_parquet(index=False)
+
+
+def as_sav(frame: pd.DataFrame) -> bytes:
+    with tempfile.TemporaryDirectory() as room:
+        pyreadstat.write_sav(frame, f"{room}/a.sav")
+        return Path(room, "a.sav").read_bytes()
+
+
+_KINDS = {"csv": as_csv, "parquet": as_parquet, "sav": as_sav}
+_HELD = [(kind, name) for kind in _KINDS for name in TIGHT]
+
+
+@pytest.mark.parametrize(("kind", "name"), _HELD)
+def test_each_limit_is_held_in_every_kind_of_file(tmp_path: Path, kind: str, name: str) -> None:
+    frame = pd.concat([pd.read_csv(io.StringIO(TABLE))] * 40, ignore_index=True)
+    recipe = arm_trial().without("table.csv").but("table.csv", f"table.{kind}")
+    folder = recipe.having(f"table.{kind}", _KINDS[kind](frame)).write(tmp_path)
+    assert [row["rows_read"] for row in stage_trial(folder, Limits()).files] == [160]
+    staged = stage_trial(folder, Limits(**{name: TIGHT[name]}))
+    (found,) = staged.findings
+    slow = "file_too_slow" if name == "seconds" else "file_too_large"
+    assert found.rule_id == slow
+    assert staged.files == [] and staged.records == {}

@@ -289,7 +289,7 @@ def test_a_journey_is_kept_and_read_back(store: TableStore, tmp_path: Path) -> N
     said: list[str] = []
     settings = AnalysisSettings()
     made = make_journeys(store, [folder], settings, said.append)["small_trial"]
-    assert said == ["reading trials 1/1", "looking at what was accepted a second time"]
+    assert said == ["reading trials 1/1", "judging the rows a second time"]
     journey = trial_journey(folder, settings)
     screened = journey.screened["participant_rows"]
     assert len(screened.accepted) == 46 and journey.manifest is not None

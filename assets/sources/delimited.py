@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from assets.sources.account import Account
 from assets.sources.columns import Column, column_of_texts
-from assets.sources.encodings import Encoding, encoding_of, refuse_undecodable
+from assets.sources.encodings import Encoding, encoding_of, likely_wide, refuse_undecodable
 from assets.sources.headers import DELIMITERS, Grid, wrong_delimiter
 from assets.sources.limits import Watch, too_large
 from assets.sources.plain_text import plain_columns
@@ -72,10 +72,13 @@ def read_delimited(
     text = _Text(_without_end(data, encoding), encoding)
     try:
         if text.has_nul():
+            wide = likely_wide(data) if encoding.unit == 1 else ""
             raise UnreadableError(
                 "file_not_text",
                 "the file holds binary data (NUL characters), not text",
-                "give it its own extension or export it as CSV",
+                f"if it is text, set format.encoding: {wide}; else export it as CSV"
+                if wide
+                else "give it its own extension or export it as CSV",
             )
         first = next(iter(text.lines()), "")
         delimiter, stated = _delimiter(path, file_format, first.rstrip("\r\n"))

@@ -164,13 +164,26 @@ def _is_utf_8(data: bytes) -> bool:
     return True
 
 
-def _likely(data: bytes) -> list[str]:
-    """Encodings that the bytes may have, as suggestions."""
+def likely_wide(data: bytes) -> str:
+    """Which UTF-16 bytes without a mark may be, since most of their characters are Western; empty
+    for none.
+
+    >>> likely_wide("person,group".encode("utf-16-le")), likely_wide(b"person,group")
+    ('utf-16-le', '')
+    """
     start = data[:_LOOKED_AT]
     half = max(len(start) // 2, 1)
     for offset, name in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if start[offset::2].count(0) > 0.5 * half:
-            return [name]
+        if start[offset::2].count(0) > 0.5 * half > start[1 - offset :: 2].count(0):
+            return name
+    return ""
+
+
+def _likely(data: bytes) -> list[str]:
+    """Encodings that the bytes may have, as suggestions."""
+    start = data[:_LOOKED_AT]
+    if wide := likely_wide(data):
+        return [wide]
     out = []
     try:
         data.decode("cp1252")

@@ -295,16 +295,16 @@ def test_participants(staged: Any) -> None:
     assert [len(frame) for frame in found.persons] == [2, 3]  # one per outcome
     frame = rows_of(found)
     assert list(frame.columns) == [*IDENTITY, "participant", "arm", "cluster", "outcome", "value",
-                                   "read:value", "baseline", "read:baseline", "scale_min",
-                                   "scale_max", "scale_type"]  # fmt: skip
+                                   "read:value", "scale_type", "scale_min",
+                                   "scale_max"]  # fmt: skip
     plain = frame.astype(object).where(frame.notna(), None)
     first, second, third, fourth, fifth = plain.to_dict("records")
     assert first == {
         "trial_id": "t", "collection_id": "t", "study_label": "T 2020", "source_id": "s",
         "file": "p.csv", "row": 2, "block": 0, "participant": 0, "arm": "a",
         "cluster": None, "outcome": "i", "value": 5.0, "read:value": Reading.NUMBER,
-        "baseline": None, "read:baseline": Reading.EMPTY, "scale_min": 1.0,
-        "scale_max": 7.0, "scale_type": "ordinal", "found_in": first["found_in"],
+        "scale_min": 1.0, "scale_max": 7.0, "scale_type": "ordinal",
+        "found_in": first["found_in"],
     }  # fmt: skip
     assert json.loads(first["found_in"]) == {"participant": "id", "arm": "arm", "value": "want",
                                              "baseline": ""}  # fmt: skip

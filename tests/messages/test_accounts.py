@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from dashboard.file_accounts import account_lines, extent_words, reading_words, unusual
+from dashboard.file_accounts import (
+    account_lines,
+    extent_words,
+    reading_words,
+    unused_columns,
+    unusual,
+)
 from pipelines import exits
 from tests.builders import arm_trial, effects_trial, participant_trial
 
@@ -85,7 +91,7 @@ def test_how_files_are_read() -> None:
 def test_what_is_unusual() -> None:
     usual = PEOPLE | {"columns_used": 5, "columns_unused": ""}
     assert unusual(usual) == [] and extent_words(usual) == ""
-    assert unusual(PEOPLE) == ["1 column not used: age"]
+    assert unusual(PEOPLE) == []  # a column that nobody named is nothing to look into
     assert unusual(SHEET) == ["the sheet is hidden", "the sheet states 21 rows and holds 41"]
     assert unusual(SHEET | {"table_state": "veryHidden", "extent_as_stated": True}) == [
         "the sheet is hidden"
@@ -98,8 +104,13 @@ def test_what_is_unusual() -> None:
     assert unusual(usual | {"encoding_reason": "declared"}) == []
     stated = usual | {"container": "sav", "stated_rows": 50, "extent_as_stated": False}
     assert unusual(stated) == ["the file states 50 rows; 42 rows were read"]
-    long = usual | {"columns_read": 90, "columns_unused": "x" * 70}
-    assert unusual(long) == [f"85 columns not used: {'x' * 60}..."]
+
+
+def test_columns_that_nobody_named() -> None:
+    assert unused_columns(PEOPLE) == "1: age"
+    assert unused_columns(PEOPLE | {"columns_used": 5, "columns_unused": ""}) == "none"
+    long = PEOPLE | {"columns_read": 90, "columns_used": 5, "columns_unused": "x" * 70}
+    assert unused_columns(long) == f"85: {'x' * 60}..."
 
 
 def test_a_check_says_how_each_file_was_read(command: Command, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ age; 1 row left out by where:'
         _columns(file),
         _left_out(file),
         _persons(file, files),
+        _reasons(file),
     ]
     extent = extent_words(file)
     # A name may hold an end of line, which would begin a line of its own.
@@ -146,6 +147,12 @@ def _persons(file: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> str
         return persons
     where = others[0] if len(others) == 1 else "another source"
     return f"{persons}, {counted(shared) or 'none'} also in {where}"
+
+
+def _reasons(file: Mapping[str, Any]) -> str:
+    """What stands in cells that are missing for a reason, with counts where they are known."""
+    reasons = _text(file, "missing_reasons")
+    return f"missing for a reason: {reasons.replace('; ', ', ')}" if reasons else ""
 
 
 def _count(file: Mapping[str, Any], name: str, one: str) -> str:

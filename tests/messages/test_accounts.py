@@ -154,3 +154,9 @@ def test_the_trace_of_an_effect_names_its_file(
     again = command("explain", "arms_trial:letter_vs_control:intention@0w:SMD")
     again.says("From table.csv, rows")
     again.does_not_say("columns read")
+
+
+def test_reasons_of_missing_cells_are_told_with_their_counts() -> None:
+    told = account_lines(PEOPLE | {"missing_reasons": ".a 3; .z 1"}, [PEOPLE])[0]
+    assert told.endswith("; missing for a reason: .a 3, .z 1")
+    assert "reason" not in account_lines(PEOPLE, [PEOPLE])[0]

@@ -92,7 +92,8 @@ def _whole(data: bytes, file: pq.ParquetFile, places: list[int], watch: Watch) -
 def _batches(
     data: bytes, texts: list[str], chosen: list[str] | None, at_once: int, watch: Watch
 ) -> pa.Table | None:
-    file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
+    source = pa.BufferReader(data)
+    file = pq.ParquetFile(source, read_dictionary=texts, page_checksum_verification=True)
     batches, rows, held = [], 0, 0
     for batch in file.iter_batches(at_once, columns=chosen):
         rows, held = rows + batch.num_rows, held + batch.nbytes

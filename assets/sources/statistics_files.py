@@ -20,6 +20,7 @@ from assets.sources.encodings import doubts_of_texts
 from assets.sources.headers import Notes, Table
 from assets.sources.limits import Watch
 from assets.sources.named_columns import table_of
+from assets.sources.old_stata import fills_its_file
 from assets.sources.sas_transport import only_dataset, rows_of
 from assets.sources.stored_dates import calendar_of
 from assets.sources.unreadable import UnreadableError, opening
@@ -40,6 +41,7 @@ _BEST_COMPRESSION = 1032
 """Bytes that one byte of a deflated stream can stand for."""
 _LOSSY = {"windows-1258", "cp1258", "big5-hkscs", "euc-jisx0213", "shift-jisx0213", "tcvn"}
 """Encodings whose decoder holds a character back: the library takes it into the next cell."""
+_COUNT_OF_SPSS = slice(80, 84)
 _FIX = "export it again from its source"
 
 
@@ -93,14 +95,17 @@ def read_statistics_file(path: Path, data: bytes, file_format: FileFormat, watch
     `datasets_several`, `encoding_wrong`, `encoding_unknown`.
     """
     declared = file_format.encoding if "encoding" in file_format.model_fields_set else ""
-    file = _File(path.suffix.lower()[1:], data, declared)
+    container = path.suffix.lower()[1:]
+    file = _File(container, _uncounted(container, data), declared)
     with opening("the file", _FIX):
         dataset = only_dataset(data) if file.container == "xpt" else None
         if dataset and not dataset.columns:
             empty = Account("xpt", stated_columns=0, table=dataset.name)
             return table_of([], 0, empty, [], watch)
+        if container == "dta" and not fills_its_file(data):
+            raise _truncated("its rows and labels do not end where the file does")
         said, twice = _said(file)
-        most = stated = _stated_rows(file, said)
+        most = stated = _stated_rows(container, data, said)
         if (said.file_encoding or "").lower().replace("_", "-") in _LOSSY:
             raise _unknown("")
         if dataset:
@@ -150,12 +155,20 @@ def _said(file: _File) -> tuple[Any, dict[str, str]]:
     return said, {found[2]: found[1] for found in renamed if found}
 
 
-def _stated_rows(file: _File, said: Any) -> int | None:
-    """Rows that the file says it has; of a large number in SPSS's head the library tells none."""
-    if said.number_rows is not None or file.container not in ("sav", "zsav"):
+def _uncounted(container: str, data: bytes) -> bytes:
+    """The bytes of a file without the number of rows that SPSS states in its head, so that the
+    library reads all there are and not as many as are stated."""
+    if container not in ("sav", "zsav") or len(data) < _COUNT_OF_SPSS.stop:
+        return data
+    return data[: _COUNT_OF_SPSS.start] + b"\xff" * 4 + data[_COUNT_OF_SPSS.stop :]
+
+
+def _stated_rows(container: str, data: bytes, said: Any) -> int | None:
+    """Rows that the file says it has."""
+    if container not in ("sav", "zsav"):
         return said.number_rows  # type: ignore[no-any-return]
-    order = "<" if struct.unpack_from("<i", file.data, 64)[0] in (2, 3) else ">"
-    stated: int = struct.unpack_from(f"{order}i", file.data, 80)[0]
+    order = "<" if struct.unpack_from("<i", data, 64)[0] in (2, 3) else ">"
+    stated: int = struct.unpack(f"{order}i", data[_COUNT_OF_SPSS])[0]
     return stated if stated >= 0 else None
 
 
@@ -217,11 +230,10 @@ def _passes(file: _File, most: int | None, columns: int) -> Iterator[dict[str, l
     """The rows in turn, so many at once that memory and passes stay few."""
     at_once = max(_CELLS_AT_ONCE // max(columns, 1), -(-(most or 0) // _MOST_PASSES), 1)
     if most is not None and most <= at_once:
-        if most:
-            yield file.read()[0]
+        yield file.read()[0]
         return
     done = 0
-    while most is None or done < most:
+    while True:
         rows = file.read(row_limit=at_once, row_offset=done)[0]
         found = _height(rows)
         yield rows

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from analysis.synthesis.settings import AnalysisSettings
 from assets.journey import Journey, trial_journey
-from tests.files.mutations import DAMAGES, KEEPS, Case, Mutant
+from tests.files.mutations import DAMAGES, KEEPS, REORDERS, Case, Mutant
 from validations.findings import Severity
 
 MOST_SECONDS, MOST_BYTES = 20.0, 1 << 30
@@ -52,15 +52,15 @@ def _memory(what: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def effects(journey: Journey) -> Counter[tuple[str, ...]]:
-    """What each effect is of, with all digits of its numbers; ids may count rows."""
+def effects(journey: Journey, digits: int = 17) -> Counter[tuple[str, ...]]:
+    """What each effect is of, with its numbers to so many digits (17: all); ids may count rows."""
     table = journey.tables.get("effects")
     if table is None:
         return Counter()
     return Counter(
         (
             *(str(row[name]) for name in ("trial_id", "comparison_id", "outcome_id", "measure")),
-            *(float(row[name]).hex() for name in ("yi", "vi", "n1", "n2")),
+            *(f"{float(row[name]):.{digits - 1}e}" for name in ("yi", "vi", "n1", "n2")),
         )
         for row in table.to_dict("records")
     )
@@ -72,13 +72,13 @@ def told(journey: Journey) -> Counter[str]:
 
 
 @cache
-def _unchanged(case: Case) -> Journey:
+def unchanged(case: Case) -> Journey:
     return run(case).journey
 
 
 def wrong(mutant: Mutant) -> tuple[list[str], Run]:
     """What is wrong with what became of a mutant, in words; empty where all holds."""
-    before, found = _unchanged(mutant.whole), run(mutant.case)
+    before, found = unchanged(mutant.whole), run(mutant.case)
     journey = found.journey
     out = [f"{f.rule_id}: {f.message}" for f in journey.findings if f.rule_id in NEVER]
     out += [trace[-1200:] for trace in journey.traces.values()]
@@ -86,8 +86,9 @@ def wrong(mutant: Mutant) -> tuple[list[str], Run]:
         out.append(f"{found.seconds:.0f} CPU seconds")
     if found.grew > MOST_BYTES:
         out.append(f"{found.grew / 2**20:,.0f} MiB")
-    same = effects(journey) == effects(before)
-    if mutant.does == KEEPS and not same:
+    digits = 12 if mutant.does == REORDERS else 17
+    same = effects(journey, digits) == effects(before, digits)
+    if mutant.does in (KEEPS, REORDERS) and not same:
         out.append(f"effects differ; told: {dict(told(journey) - told(before))}")
     if mutant.does == DAMAGES and not same and not told(journey) - told(before):
         out.append("effects differ and nothing is told")

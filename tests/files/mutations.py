@@ -1,7 +1,8 @@
 """Files of trials, changed in every way that files are changed on their way: by seed.
 
-A mutation says what it does to a file: `keeps` its meaning (the effects stay what they are),
-`damages` it (what changes must be told), or `may_change` it into other data.
+A mutation says what it does to a file: `keeps` its meaning (the effects stay what they are to the
+last digit), `reorders` it (sums of rows in another order are rounded otherwise), `damages` it (what
+changes must be told), or `may_change` it into other data.
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ import yaml
 
 from tests.files.dialects import ALL, with_parts
 
-KEEPS, DAMAGES, MAY_CHANGE = "keeps", "damages", "may_change"
+KEEPS, REORDERS, DAMAGES, MAY_CHANGE = "keeps", "reorders", "damages", "may_change"
 TEXT = (".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A trial with one data file. manifest: as text. given: its `format:`. rows_of_persons:
-    whether each row is a person. name: of the folder."""
+    """A trial with one data file: the name of its folder, its manifest as text, the file."""
 
     name: str
     manifest: str
@@ -96,8 +96,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Mutation:
-    """name. does: `keeps`, `damages` or `may_change`. kinds: endings of files it is for. change:
-    returns None where it cannot be done to a file; it may say that it does something else."""
+    """does: `keeps`, `reorders`, `damages` or `may_change`. kinds: endings of files it is for.
+
+    change: returns None where it cannot be done to a file; it may say what else it does.
+    """
 
     name: str
     does: str
@@ -150,13 +152,17 @@ def cases(root: Path) -> tuple[Case, ...]:
     return tuple(found)
 
 
-def mutant(seed: int, root: Path) -> Mutant:
-    """The mutant of a seed: any mutation of any case that it is for."""
+def mutant(seed: int, root: Path, name: str = "", largest: int = 10**9) -> Mutant:
+    """The mutant of a seed: a mutation (any, or the one of this name) of any case it is for.
+
+    largest: bytes of the largest file that is taken.
+    """
     random = Random(seed)
+    known = [one for one in MUTATIONS if name in ("", one.name)]
     while True:
-        mutation = random.choice(MUTATIONS)
+        mutation = random.choice(known)
         fitting = [case for case in cases(root) if case.kind in mutation.kinds]
-        whole = random.choice(fitting)
+        whole = random.choice([case for case in fitting if len(case.data) <= largest])
         changed = mutation.change(random, whole)
         if changed is None:
             continue
@@ -218,7 +224,7 @@ def _columns_in_another_order(random: Random, case: Case) -> Case:
     return case.with_rows([row[i] for i in order] for row in rows)
 
 
-@_for(KEEPS, *TEXT)
+@_for(REORDERS, *TEXT)
 def _rows_in_another_order(random: Random, case: Case) -> Case | None:
     if "fill_down" in case.manifest:
         return None
@@ -463,13 +469,13 @@ def _cut_at_its_end(random: Random, case: Case) -> Case | None:
     return case.having(case.data[: -random.randint(1, min(200, len(case.data) - 1))])
 
 
-@_for(DAMAGES, ".sav")
+@_for(DAMAGES, ".sav", ".zsav")
 def _rows_lied_of_by_spss(random: Random, case: Case) -> Case:
     stated = random.choice([0, 1, 59, 61, 70, 10_000, 2**31 - 1])
     return case.having(case.data[:80] + struct.pack("<i", stated) + case.data[84:])
 
 
-@_for(KEEPS, ".sav")
+@_for(KEEPS, ".sav", ".zsav")
 def _rows_unknown_to_spss(_: Random, case: Case) -> Case:
     return case.having(case.data[:80] + struct.pack("<i", -1) + case.data[84:])
 

@@ -111,7 +111,7 @@ class _Reader:
         staged.findings += texts_told(manifest, source, raw)
         whole = len(raw.rows)
         raw = _keep_declared_rows(raw, source)
-        staged.findings += _note_excluded(manifest.id, source, whole - len(raw.rows))
+        staged.findings += _note_excluded(manifest.id, source, whole - len(raw.rows), whole)
         file = file_read(manifest, source, raw, declared, whole)
         staged.files.append(file)
         staged.findings += compare_extent(file)
@@ -228,17 +228,18 @@ def _keep_declared_rows(raw: RawTable, source: Source) -> RawTable:
     return raw.keep(keep)
 
 
-def _note_excluded(trial: str, source: Source, excluded: int) -> list[Finding]:
+def _note_excluded(trial: str, source: Source, excluded: int, whole: int) -> list[Finding]:
+    """What `where:` leaves out of so many rows; a warning when it is all of them."""
     if not excluded:
         return []
-    return [
-        Finding(
-            trial,
-            "rows_filtered",
-            Severity.INFO,
-            f"{excluded} rows are left out by `where:` ({', '.join(source.where)})",
-            "",
-            source.file,
-            count=excluded,
+    columns = ", ".join(source.where)
+    severity, message, fix = (
+        (Severity.INFO, f"{excluded} rows are left out by `where:` ({columns})", "")
+        if excluded < whole
+        else (
+            Severity.WARNING,
+            f"all {whole} rows are left out by `where:`; none meets its conditions ({columns})",
+            "correct the texts under `where:`; nothing needs to be done where that is meant",
         )
-    ]
+    )
+    return [Finding(trial, "rows_filtered", severity, message, fix, source.file, count=excluded)]

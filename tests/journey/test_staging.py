@@ -589,3 +589,12 @@ def test_labels_of_codes_in_statistics_files(staged: Any, tmp_path: Path) -> Non
     }))  # fmt: skip
     (rows,) = stage_trial(tmp_path / "t").persons
     assert rows["arm"].tolist() == ["a", "c"] and rows["value"].tolist() == [1.0, 0.0]
+
+
+def test_a_filter_that_keeps_no_row_is_a_warning(staged: Any) -> None:
+    """Each text is met, and no row has them both."""
+    source = arms(where={"arm": ["a"], "n": ["22"]})
+    found = staged([source], {"a.csv": TABLE})
+    (told,) = found.findings
+    assert (told.rule_id, told.severity.value, told.count) == ("rows_filtered", "warning", 2)
+    assert "all 2 rows" in told.message and "arm, n" in told.message and told.fix

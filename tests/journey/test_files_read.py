@@ -39,6 +39,7 @@ def accounts(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_table_of_text(tmp_path: Path) -> None:
     text = "A table\n" + TABLE.replace("\n", ",x\n").replace("events,x", "events,age") + "\n\n"
+    text = text.replace("\nletter,intention", "\n\n\nletter,intention")  # blank within, and behind
     how = (
         "    file: table.csv\n    where: {outcome: [visit]}\n"
         '    format: {delimiter: ";", encoding: cp1252, header_row: 2}\n'

@@ -97,7 +97,7 @@ class SheetHandlers:
                 self._move(place)
             else:
                 self.column = column
-        if value:
+        if value and not value.isspace():
             group = (self.column, given.get("t", "n"), given.get("s", "0"))
             noted = self.noted.get(group)
             if noted is None:
@@ -121,6 +121,7 @@ class SheetHandlers:
         if tag == "f":
             self.has_formula = True
         elif tag == "is":
+            self.value = None  # the text stands above what is stored beside it
             self.parser.EndElementHandler = self.end
         elif tag == "t":
             self.reading = not self.is_spoken

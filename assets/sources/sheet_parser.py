@@ -121,7 +121,7 @@ class SheetHandlers:
         if tag == "f":
             self.has_formula = True
         elif tag == "is":
-            self.value = None  # the text stands above what is stored beside it
+            self.value = None
             self.parser.EndElementHandler = self.end
         elif tag == "t":
             self.reading = not self.is_spoken

@@ -204,7 +204,8 @@ def number_texts(numbers: pa.Array) -> pa.StringArray:
     ['0.45', '20', '', '0']
     """
     if pa.types.is_decimal(numbers.type):
-        texts = pc.replace_substring_regex(pc.cast(numbers, pa.string()), r"\.0+$", "")
+        plain = [None if one is None else f"{one:f}" for one in numbers.to_pylist()]
+        texts = pc.replace_substring_regex(pa.array(plain, pa.string()), r"\.0+$", "")
     elif pa.types.is_floating(numbers.type):
         whole = pc.and_(
             pc.equal(numbers, pc.trunc(numbers)), pc.less(pc.abs(numbers), 1e15)

@@ -67,8 +67,9 @@ def read_cells(
             taken.take(sheet)
     sheet.note()
     taken.take(sheet)
+    columns = {at: taken.column(at) for at in sorted(taken.rows)}
     return Content(
-        {at: taken.column(at) for at in sorted(taken.rows)},
+        {at: cells for at, cells in columns.items() if len(cells[0])},
         np.array(sheet.uncomputed, np.int64).reshape(-1, 2),
         np.array(sheet.hidden, np.int64),
         sheet.filtered,

@@ -202,6 +202,7 @@ def _reasons(columns: Sequence[Column], below: np.ndarray) -> tuple[tuple[str, i
         codes = column.codes[below]
         for level in np.flatnonzero(column.kinds == Kind.MISSING).tolist():
             counts[column.shown[level]] += int((codes == level).sum())
+    counts = +counts  # an error in the header is none of a cell
     return tuple(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
 

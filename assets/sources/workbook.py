@@ -155,8 +155,8 @@ def open_workbook(data: bytes, watch: Watch) -> Workbook:
     by_id = {key: (kind, part) for key, kind, part in related}
     sheets, others, from_1904 = [], [], False
     for tag, given in parts.elements(place):
-        if tag == "workbookPr":
-            from_1904 = given.get("date1904", "") in ("1", "true", "on")
+        if tag == "workbookPr":  # an extension of the same name says nothing of dates
+            from_1904 = from_1904 or given.get("date1904", "") in ("1", "true", "on")
         elif tag == "sheet":
             key = next((given[a] for a in given if a.endswith("/relationships}id")), "")
             kind, part = by_id.get(key, ("", ""))

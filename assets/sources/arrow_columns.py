@@ -99,10 +99,13 @@ def _of_half_floats(cells: pa.ChunkedArray) -> Column:
 
 
 def _of_bytes(cells: pa.ChunkedArray) -> Column | None:
+    """Bytes that are text; None for others, which hold signs that no text has."""
     codes, levels = encoded(cells.cast(pa.large_binary()))
     try:
         texts = levels.cast(pa.large_string())
     except pa.ArrowInvalid:
+        return None
+    if pc.any(pc.match_substring_regex(texts, r"[\x00-\x08\x0e-\x1f\x7f]")).as_py():
         return None
     return _spread(column_of_texts(texts), codes)
 

@@ -48,7 +48,8 @@ class Encoding:
 
 
 def encoding_of(data: bytes, file_format: FileFormat) -> Encoding:
-    """The encoding of a file. Raises `UnreadableError` when the declared one does not exist.
+    """The encoding of a file. Raises `UnreadableError` when the declared one does not exist, or
+    does not say in which order the bytes stand.
 
     >>> encoding_of("\\ufeffa".encode("utf-16-le"), FileFormat()).name
     'utf-16-le'
@@ -60,8 +61,23 @@ def encoding_of(data: bytes, file_format: FileFormat) -> Encoding:
             plain = name == "utf-8" and data[len(mark) :].isascii()
             notes = _mark_against(declared, name) if asked and not plain else ()
             return Encoding(name, "byte order mark", notes)
+    if declared in ("utf-16", "utf-32"):
+        _refuse_without_mark(data, declared)
     reason = "declared" if "encoding" in file_format.model_fields_set else "default"
     return Encoding(declared, reason, _doubts(data, declared))
+
+
+def _refuse_without_mark(data: bytes, declared: str) -> None:
+    """These names mean that the first bytes tell the order of the others, which they do not."""
+    likely = likely_wide(data) if declared == "utf-16" else ""
+    raise UnreadableError(
+        "encoding_wrong",
+        f"format.encoding says {declared}, and the file has no byte order mark, which would tell "
+        "the order of its bytes",
+        f"set format.encoding: {likely}, which the bytes look like"
+        if likely
+        else f"set format.encoding: {declared}-le or {declared}-be",
+    )
 
 
 def refuse_undecodable(data: bytes, encoding: Encoding) -> None:

@@ -18,12 +18,14 @@ from assets.sources.header_evidence import (
     COMPARED_ROWS,
     SEARCHED_ROWS,
     Declared,
+    as_declared,
     evidence,
     holds_names,
     likelier_row,
     nameable,
 )
 from assets.sources.unreadable import UnreadableError
+from ibgap.base.labels import folded
 from ibgap.base.printable import printable
 from validations.findings import Finding, Severity, name_rows
 from validations.manifest.model import FileFormat
@@ -85,6 +87,7 @@ def with_header(grid: Grid, file_format: FileFormat, declared: Declared) -> Tabl
     body = top[at + 1 :] or _texts(grid, at + 1, at + 1 + COMPARED_ROWS)
     if grid.widths is not None:
         names = names[: int(grid.widths[at])]
+    names = as_declared(names, declared)
     if not declared.columns or not set(declared.columns) <= set(names):
         _refuse_other_header(grid, top, at, declared)
         if grid.account.delimiter:
@@ -226,7 +229,8 @@ def missing_columns(
         for column in columns:
             if column in have:
                 continue
-            near = difflib.get_close_matches(column, named, n=1)
+            near = [name for name in named if folded(name) == folded(column)]
+            near = near or difflib.get_close_matches(column, named, n=1)
             fix = f"did you mean {near[0]!r}? " if near else ""
             findings.append(
                 Finding(

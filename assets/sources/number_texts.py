@@ -23,7 +23,8 @@ _SIGNS = _MINUS | {0xFF0B: "+", 0xFF0E: ".", 0xFF0C: ",", 0x066B: ".", 0xFF05: "
 _GROUPS = "\u00a0\u202f\u2009\u2007\u066c"
 """Blanks and marks that stand between thousands and nowhere else in a number."""
 _BLANK_GROUPS = rf"^([+-]?\d{{1,3}})(?:[{_GROUPS}]\d{{3}})+([.,]\d+)?%?$"
-_POINT_GROUPS = r"^[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?%?$"
+_POINT_GROUPS = r"^[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]+)?\s*%?$"
+"""Points between thousands: 1.234, and never 0.125."""
 
 
 def number_texts_of(column: Column, decimal: str = ".") -> pa.StringArray:
@@ -34,9 +35,9 @@ def number_texts_of(column: Column, decimal: str = ".") -> pa.StringArray:
     becomes `·`, so that the cell is no number.
 
     >>> from assets.sources.columns import column_of_texts
-    >>> column = column_of_texts(["\\uff11\\uff12", "\\u22125,5", "1.234,5", "1.5", "x"])
+    >>> column = column_of_texts(["\\uff11\\uff12", "\\u22125,5", "1.234,5", "0.125"])
     >>> number_texts_of(column, ",").to_pylist()
-    ['12', '-5.5', '1234.5', '1·5', 'x']
+    ['12', '-5.5', '1234.5', '0·125']
     """
     texts = _in_ascii(column.texts)
     typed = column.kinds != Kind.TEXT
@@ -95,13 +96,13 @@ def _in_ascii(texts: pa.StringArray) -> pa.StringArray:
 def _number_in_ascii(text: str) -> str:
     """The text in ASCII digits and signs; as found when it holds anything else.
 
-    >>> [_number_in_ascii(one) for one in ("\\u0661\\u066b\\u0665", "1\\u202f234", "1\\u20132")]
-    ['1.5', '1234', '1–2']
+    >>> [_number_in_ascii(one) for one in ("\\u0661\\u066b\\u0665", "1\\u202f234", "45\\xa0%", "1\\u20132")]
+    ['1.5', '1234', '45%', '1–2']
     """
     import re
 
     digits = "".join(str(unicodedata.decimal(c, c)) for c in text.strip())
-    signs = digits.translate(_SIGNS)
+    signs = re.sub(rf"[\s{_GROUPS}]+%$", "%", digits.translate(_SIGNS))
     if re.match(_BLANK_GROUPS, signs):
         signs = re.sub(f"[{_GROUPS}]", "", signs)
     if signs.isascii() and re.fullmatch(r"[+-]?[0-9.,]+(?:[eE][+-]?[0-9]+)?\s*%?", signs):

@@ -14,7 +14,7 @@ import pandas as pd
 from assets.sources.account import Account
 from assets.sources.columns import Column
 from assets.sources.delimited import read_delimited
-from assets.sources.header_evidence import COMPARED_ROWS, Declared, nameable
+from assets.sources.header_evidence import COMPARED_ROWS, Declared, as_declared, nameable
 from assets.sources.headers import (
     Table,
     judge_names,
@@ -218,5 +218,7 @@ def _read(
         if kind == _PARQUET
         else read_statistics_file(path, data, file_format, watch)
     )
-    judge_names([name for name, _ in table.columns], _head(table), declared)
-    return lambda: table
+    names = as_declared([name for name, _ in table.columns], declared)
+    judge_names(names, _head(table), declared)
+    columns = [(name, column) for name, (_, column) in zip(names, table.columns, strict=True)]
+    return lambda: replace(table, columns=columns)

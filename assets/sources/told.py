@@ -24,7 +24,7 @@ from validations.manifest.model import (
     TrialManifest,
 )
 from validations.manifest.vocabulary import ScaleType
-from validations.numbers import read_numbers
+from validations.numbers import Reading, read_numbers
 
 _MOST_NAMED = 8
 
@@ -37,12 +37,14 @@ def texts_told(manifest: TrialManifest, source: Source, raw: RawTable) -> list[F
     used = [(field, name) for field, name in used_columns(manifest, source) if name in raw.columns]
     parts = [
         *_unmet_filters(source, raw),
+        *_nearly_kept(source, raw),
         *_unmet_recodes(source, raw),
         *_unmet_missing_codes(source, raw, used),
         *_missing_texts(manifest, source, raw, used),
         *_percents(raw, used),
         *_shares(source, raw, used),
         *_contradicting_labels(manifest, source, raw),
+        *_other_numbers_as_labels(source, raw, used),
     ]
     return [
         Finding(manifest.id, rule, severity, message, fix, source.file, column=name, count=count)
@@ -75,8 +77,8 @@ def used_columns(manifest: TrialManifest, source: Source) -> list[tuple[str, str
 
 def is_number_field(field: str) -> bool:
     """Whether the cells of a field are read as numbers (or as yes and no, where codes may mean
-    missing as in numbers)."""
-    return field in NUMERIC_FIELDS or field == "truth"
+    missing as in numbers). Ids of participants are numbered later and are labels here."""
+    return (field in NUMERIC_FIELDS and field != "participant") or field == "truth"
 
 
 def _unmet(texts: Iterable[str], met: np.ndarray) -> list[str]:
@@ -114,6 +116,31 @@ def _unmet_filters(source: Source, raw: RawTable) -> Iterator[_Told]:
             )
 
 
+def _nearly_kept(source: Source, raw: RawTable) -> Iterator[_Told]:
+    """Rows left out whose cell a person may take for one of the declared texts."""
+    decimal = source.format.decimal
+    for name, texts in source.where.items():
+        column = labels_of(raw.columns[name])
+        met = matched(column, texts, decimal)
+        if (met == UNMET).all():  # told as unmet
+            continue
+        numbers = read_numbers(texts)[1] == Reading.NUMBER
+        words = {folded(text) for text, number in zip(texts, numbers, strict=True) if not number}
+        alike = np.array([folded(text) in words - {""} for text in column.levels()], dtype=bool)
+        alike |= matched_numbers(column, texts, decimal) != UNMET
+        count = int(np.append(alike & (met == UNMET), False)[column.codes].sum())
+        if count:
+            yield (
+                "filter_nearly_met",
+                Severity.WARNING,
+                f"{count} rows are left out whose cell of the column {name!r} differs from a text "
+                "under `where:` in case, accents, punctuation or the writing of a number alone",
+                "list these texts under `where:`, too, if the rows belong to the trial",
+                name,
+                count,
+            )
+
+
 def _unmet_recodes(source: Source, raw: RawTable) -> Iterator[_Told]:
     for name, mapping in source.recode.items():
         column = labels_of(raw.columns[name])
@@ -138,6 +165,8 @@ def _unmet_missing_codes(
         return
     met = [np.full(1, UNMET)]
     for field, name in used:
+        if field == "participant":  # an id 99 is an id, whatever 99 means elsewhere
+            continue
         column = raw.columns[name]
         if is_number_field(field):
             met.append(matched_numbers(column, codes, decimal))
@@ -257,6 +286,38 @@ def _contradicting_labels(
                 "yes and no",
                 outcome.column,
                 len(wrong),
+            )
+
+
+def _other_numbers_as_labels(
+    source: Source, raw: RawTable, used: Sequence[tuple[str, str]]
+) -> Iterator[_Told]:
+    """Codes of numbers that the file labels with other numbers, as software does that writes
+    categories (0: "1.5", 1: "2.0")."""
+    names = [name for field, name in used if is_number_field(field) and field != "truth"]
+    for name in dict.fromkeys(names):
+        column = raw.columns[name]
+        if not column.labels:
+            continue
+        recoded = matched(column, list(source.recode.get(name, {})), source.format.decimal)
+        apart = (recoded != UNMET) | (
+            matched_numbers(column, source.missing_codes, source.format.decimal) != UNMET
+        )
+        labels = [clean_label(column.labels.get(text, "")) for text in column.levels()]
+        meant, _ = read_numbers(labels)
+        codes, _ = read_numbers(column.texts)
+        wrong = np.isfinite(meant) & (meant != codes) & ~apart
+        count = int(np.append(wrong, False)[column.codes].sum())
+        if count:
+            yield (
+                "value_labels_contradict",
+                Severity.ERROR,
+                f"{count} cells of the column {name!r} hold codes that the file labels with other "
+                "numbers; the codes are read, not the numbers shown",
+                f"write the numbers themselves, or say under `recode: {{{name}: ...}}` what the "
+                "codes mean",
+                name,
+                count,
             )
 
 

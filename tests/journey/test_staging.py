@@ -598,3 +598,40 @@ def test_a_filter_that_keeps_no_row_is_a_warning(staged: Any) -> None:
     (told,) = found.findings
     assert (told.rule_id, told.severity.value, told.count) == ("rows_filtered", "warning", 2)
     assert "all 2 rows" in told.message and "arm, n" in told.message and told.fix
+
+
+@pytest.fixture
+def of_spss(tmp_path: Path) -> Any:
+    """Stage persons of an SPSS file whose codes have value labels."""
+    import pyreadstat
+
+    def make(outcomes: list[dict[str, Any]], **more: Any) -> StagedTrial:
+        folder = tmp_path / "t"
+        folder.mkdir()
+        frame = pd.DataFrame({"id": ["p", "q", "r"], "arm": ["a", "c", "a"],
+                              "wave": [1.0, 2.0, 1.0], "went": [0.0, 1.0, 1.0]})  # fmt: skip
+        labels = {"wave": {1.0: "Follow-up", 2.0: "Baseline"}, "went": {0.0: "yes", 1.0: "no"}}
+        pyreadstat.write_sav(frame, str(folder / "p.sav"), variable_value_labels=labels)
+        about = {
+            "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+            "sources": [people(file="p.sav", **more)], "outcomes": outcomes,
+            "provenance": {"citation": "c", "source": "s", "license": "l"},
+        }  # fmt: skip
+        (folder / "trial.yaml").write_text(yaml.safe_dump(about, sort_keys=False))
+        return stage_trial(folder)
+
+    return make
+
+
+def test_rows_are_kept_by_their_value_labels(of_spss: Any) -> None:
+    scale = {"type": "binary", "acted_values": ["yes"], "not_acted_values": ["no"]}
+    found = of_spss([BEHAVIOR | {"column": "went", "scale": scale}], where={"wave": ["Follow-up"]})
+    assert rules(found) == ["rows_filtered"] and found.findings[0].count == 1
+    assert found.persons[0]["value"].tolist() == [1.0, 0.0]
+
+
+def test_value_labels_that_contradict_the_manifest_are_an_error(of_spss: Any) -> None:
+    found = of_spss([BEHAVIOR | {"column": "went"}])  # 1 means yes unless declared otherwise
+    (error,) = [one for one in found.findings if one.severity.value == "error"]
+    assert (error.rule_id, error.column, error.count) == ("value_labels_contradict", "went", 2)
+    assert "'0'" in error.message and "acted_values" in error.fix

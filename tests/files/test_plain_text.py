@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 
 from assets.sources import delimited, plain_text
 from assets.sources.encodings import Encoding
-from assets.sources.headers import Grid
 from assets.sources.limits import Watch
-from assets.sources.unreadable import UnreadableError
+from assets.sources.reading import RawTable, read_table
+from validations.errors import TrialFileError
 from validations.manifest.model import FileFormat
 
 _SIGNS = ',;|\t"\\\n\r \x0b\x0c\x1c\x1d\x1e\x85\u2028\ufeff\xa0\x1a'
@@ -99,32 +100,40 @@ def test_cells_are_those_of_the_csv_module(case: tuple[str, str], marked: bool) 
     assert [list(row) for row in zip(*(c.to_pylist() for c in found), strict=True)] == rows
 
 
-def _grid(data: bytes, delimiter: str, fast: bool) -> Grid | str:
+def _table(data: bytes, delimiter: str, fast: bool) -> RawTable | str:
     whole = plain_text.plain_columns
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(delimited, "plain_columns", whole if fast else lambda *_: None)
-        given_format = FileFormat(delimiter=delimiter)
+        (Path(folder) / "a.csv").write_bytes(data)
         try:
-            return delimited.read_delimited(Path("a.csv"), data, given_format, Watch())
-        except UnreadableError as error:
-            return error.rule
+            return read_table("t", Path(folder), "a.csv", FileFormat(delimiter=delimiter))
+        except TrialFileError as error:
+            return "\n".join(finding.text() for finding in error.findings)
 
 
 @settings(max_examples=600)
-@given(st.one_of(tame(), wild()), st.sampled_from(["", "sep=;\n", "\ufeff"]))
-@example(('"a","b"\n"1","2"', ","), "\ufeff")
-def test_grids_are_the_same_by_either_way(case: tuple[str, str], first: str) -> None:
+@given(
+    st.one_of(tame(), wild()), st.integers(1, 4), st.sampled_from(["", "sep=;\n", "\ufeff"]),
+    st.sampled_from(["\n", "\r\n"]),
+)  # fmt: skip
+@example(('"1","2"\n"3","4"', ","), 2, "\ufeff", "\n")
+@example(("1,2\n\n3,4\n,\n\n", ","), 2, "", "\n")
+def test_tables_are_the_same_by_either_way(
+    case: tuple[str, str], width: int, first: str, end: str
+) -> None:
     text, delimiter = case
-    data = (first + text).encode()
-    fast, slow = _grid(data, delimiter, True), _grid(data, delimiter, False)
+    head = delimiter.join(f"name_{i}" for i in range(width)) + end
+    data = (first + head + text).encode()
+    fast, slow = _table(data, delimiter, True), _table(data, delimiter, False)
+    event(f"read: {not isinstance(fast, str)}")
     if isinstance(fast, str) or isinstance(slow, str):
         assert fast == slow
         return
-    assert fast.numbers.tolist() == slow.numbers.tolist()
-    assert (fast.last, fast.account, fast.notes) == (slow.last, slow.account, slow.notes)
-    assert fast.widths is not None and slow.widths is not None
-    assert fast.widths.tolist() == slow.widths.tolist()
-    assert [one.rows() for one in fast.columns] == [one.rows() for one in slow.columns]
+    assert fast.rows.tolist() == slow.rows.tolist()
+    assert (fast.account, fast.findings) == (slow.account, slow.findings)
+    assert list(fast.columns) == list(slow.columns)
+    for name, column in fast.columns.items():
+        assert column.rows() == slow.columns[name].rows()
 
 
 def test_plain_files_are_split_by_arrow() -> None:

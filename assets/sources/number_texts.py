@@ -96,7 +96,8 @@ def _in_ascii(texts: pa.StringArray) -> pa.StringArray:
 def _number_in_ascii(text: str) -> str:
     """The text in ASCII digits and signs; as found when it holds anything else.
 
-    >>> [_number_in_ascii(one) for one in ("\\u0661\\u066b\\u0665", "1\\u202f234", "45\\xa0%", "1\\u20132")]
+    >>> texts = ("\u0661\u066b\u0665", "1\u202f234", "45\xa0%", "1\u20132")
+    >>> [_number_in_ascii(one) for one in texts]
     ['1.5', '1234', '45%', '1–2']
     """
     import re

@@ -82,7 +82,7 @@ def _outcome_frame(
 ) -> pd.DataFrame:
     columns, scale = source.columns, outcome.scale
     is_binary = scale.type is ScaleType.BINARY
-    value = _truths(raw, source, outcome) if is_binary else _numbers(
+    value = truths_by_row(raw, source, outcome) if is_binary else _numbers(
         number_field(raw, source, outcome.column)
     )  # fmt: skip
     kept = value.readings != Reading.EMPTY
@@ -125,7 +125,7 @@ def _numbers(column: Column) -> Values:
     return _by_row(column, values, readings)
 
 
-def _truths(raw: RawTable, source: ParticipantSource, outcome: Outcome) -> Values:
+def truths_by_row(raw: RawTable, source: ParticipantSource, outcome: Outcome) -> Values:
     """1 and 0 for the texts that mean yes and no; any other is a word."""
     decimal = source.format.decimal
     column = labels_of(raw.columns[outcome.column])

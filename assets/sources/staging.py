@@ -11,6 +11,7 @@ import pandas as pd
 
 from assets.fence import doing
 from assets.sources.declared_texts import UNMET, matched
+from assets.sources.doubtful_values import RULES, answers_of_one_kind, without_outcomes
 from assets.sources.extraction import extract, values_of_studies
 from assets.sources.fields import filled_down, label_field, labels_of
 from assets.sources.files_read import compare_extent, file_read, shared_persons
@@ -94,7 +95,6 @@ class _Reader:
         self.persons: dict[str, Persons] = {}
         self._frames: dict[str, list[pd.DataFrame]] = {}
         self._study_values: list[pd.DataFrame] = []
-        self._persons: list[pd.DataFrame] = []
 
     def read(self, source: Source, staged: StagedTrial) -> None:
         """Add what one source gives."""
@@ -108,35 +108,49 @@ class _Reader:
         named |= {"recode": list(source.recode), "where": list(source.where)}
         require_columns(raw, named)
         raw = _filled_down(raw, source)
-        staged.findings += texts_told(manifest, source, raw)
+        told = texts_told(manifest, source, raw)
         whole = len(raw.rows)
         raw = _keep_declared_rows(raw, source)
+        if isinstance(source, ParticipantSource):
+            require_outcomes(manifest, source, raw)
+            told += answers_of_one_kind(manifest, source, raw)
+        staged.findings += told
+        doubtful = [finding.column for finding in told if finding.rule_id in RULES]
         staged.findings += _note_excluded(manifest.id, source, whole - len(raw.rows), whole)
         file = file_read(manifest, source, raw, declared, whole)
         staged.files.append(file)
         staged.findings += compare_extent(file)
         if isinstance(source, ParticipantSource):
-            require_outcomes(manifest, source, raw)
             numbers = self.people.numbers(labels_of(raw.columns[source.columns.participant]))
             file["persons"] = len(People.different(numbers))
             used = [name for field, name in used_columns(manifest, source) if field != _ID]
             raw = raw.only(used)  # large files: what is not used goes before records are made
-            self._participants(source, raw, numbers, staged)
+            self._participants(source, raw, numbers, staged, doubtful)
+            return
+        if doubtful:
             return
         for kind, frame in extract(manifest, source, raw).items():
             self._frames.setdefault(kind, []).append(frame)
         self._study_values.append(values_of_studies(manifest, source, raw))
 
     def _participants(
-        self, source: ParticipantSource, raw: RawTable, numbers: np.ndarray, staged: StagedTrial
+        self,
+        source: ParticipantSource,
+        raw: RawTable,
+        numbers: np.ndarray,
+        staged: StagedTrial,
+        doubtful: list[str],
     ) -> None:
-        """Add the records of a list of participants. numbers: of the person in each row."""
+        """Add the records of a list of participants. numbers: of the person in each row.
+        doubtful: columns whose outcomes are not used."""
         manifest = self.manifest
         moves = manifest.design.type is DesignType.CROSSOVER
         ids = [arm.id for arm in manifest.arms]
         arms = None if moves else label_field(raw, source, [source.columns.arm], ids)
         self.persons[source.id] = Persons(numbers, arms)
-        frames, items = participant_frames(manifest, source, raw, numbers)
+        frames, items = participant_frames(
+            without_outcomes(manifest, doubtful), source, raw, numbers
+        )
         staged.persons += frames
         if len(items):
             self._frames.setdefault("participant_items", []).append(items)

@@ -1,5 +1,5 @@
 """What the cells of one source tell about its manifest: texts that it declares and no cell is,
-numbers that could be meant otherwise, value labels that contradict it."""
+numbers that could be meant otherwise."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ import numpy as np
 
 from assets.sources.columns import Column
 from assets.sources.declared_texts import UNMET, matched, translated
+from assets.sources.doubtful_values import (
+    Told,
+    contradicting_labels,
+    listed,
+    other_numbers_as_labels,
+)
 from assets.sources.extraction import NUMERIC_FIELDS
 from assets.sources.fields import labels_of, matched_numbers, undeclared_missing
 from assets.sources.number_texts import MISSING_TEXTS, percent_texts_of
@@ -27,6 +33,7 @@ from validations.manifest.vocabulary import ScaleType
 from validations.numbers import Reading, read_numbers
 
 _MOST_NAMED = 8
+_IDS = frozenset({"participant"})
 
 
 def texts_told(manifest: TrialManifest, source: Source, raw: RawTable) -> list[Finding]:
@@ -43,17 +50,13 @@ def texts_told(manifest: TrialManifest, source: Source, raw: RawTable) -> list[F
         *_missing_texts(manifest, source, raw, used),
         *_percents(raw, used),
         *_shares(source, raw, used),
-        *_contradicting_labels(manifest, source, raw),
-        *_other_numbers_as_labels(source, raw, used),
+        *contradicting_labels(manifest, source, raw),
+        *other_numbers_as_labels(source, raw, [n for f, n in used if f in NUMERIC_FIELDS - _IDS]),
     ]
     return [
         Finding(manifest.id, rule, severity, message, fix, source.file, column=name, count=count)
         for rule, severity, message, fix, name, count in parts
     ]
-
-
-_Told = tuple[str, Severity, str, str, str, int]
-"""Rule, severity, message, fix, column and count of a finding."""
 
 
 def used_columns(manifest: TrialManifest, source: Source) -> list[tuple[str, str]]:
@@ -78,17 +81,12 @@ def used_columns(manifest: TrialManifest, source: Source) -> list[tuple[str, str
 def is_number_field(field: str) -> bool:
     """Whether the cells of a field are read as numbers (or as yes and no, where codes may mean
     missing as in numbers). Ids of participants are numbered later and are labels here."""
-    return (field in NUMERIC_FIELDS and field != "participant") or field == "truth"
+    return field in NUMERIC_FIELDS - _IDS or field == "truth"
 
 
 def _unmet(texts: Iterable[str], met: np.ndarray) -> list[str]:
     found = {int(i) for i in np.unique(met)}
     return [text for i, text in enumerate(texts) if i not in found]
-
-
-def _listed(texts: Sequence[str]) -> str:
-    more = len(texts) - _MOST_NAMED
-    return ", ".join(map(repr, texts[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _hint(column: Column, unmet: Sequence[str]) -> str:
@@ -100,7 +98,7 @@ def _hint(column: Column, unmet: Sequence[str]) -> str:
         "the file; else " if near else ""  # fmt: skip
 
 
-def _unmet_filters(source: Source, raw: RawTable) -> Iterator[_Told]:
+def _unmet_filters(source: Source, raw: RawTable) -> Iterator[Told]:
     for name, texts in source.where.items():
         column = labels_of(raw.columns[name])
         unmet = _unmet(texts, matched(column, texts, source.format.decimal))
@@ -108,7 +106,7 @@ def _unmet_filters(source: Source, raw: RawTable) -> Iterator[_Told]:
             yield (
                 "declared_text_unmet",
                 Severity.ERROR,
-                f"`where:` keeps the rows whose column {name!r} holds {_listed(unmet)}; no cell of "
+                f"`where:` keeps the rows whose column {name!r} holds {listed(unmet)}; no cell of "
                 "it does" + (", so no row is kept" if len(unmet) == len(texts) else ""),
                 f"{_hint(column, unmet)}correct the text, or remove it from `where:`",
                 name,
@@ -116,7 +114,7 @@ def _unmet_filters(source: Source, raw: RawTable) -> Iterator[_Told]:
             )
 
 
-def _nearly_kept(source: Source, raw: RawTable) -> Iterator[_Told]:
+def _nearly_kept(source: Source, raw: RawTable) -> Iterator[Told]:
     """Rows left out whose cell a person may take for one of the declared texts."""
     decimal = source.format.decimal
     for name, texts in source.where.items():
@@ -141,7 +139,7 @@ def _nearly_kept(source: Source, raw: RawTable) -> Iterator[_Told]:
             )
 
 
-def _unmet_recodes(source: Source, raw: RawTable) -> Iterator[_Told]:
+def _unmet_recodes(source: Source, raw: RawTable) -> Iterator[Told]:
     for name, mapping in source.recode.items():
         column = labels_of(raw.columns[name])
         unmet = _unmet(mapping, matched(column, list(mapping), source.format.decimal))
@@ -149,7 +147,7 @@ def _unmet_recodes(source: Source, raw: RawTable) -> Iterator[_Told]:
             yield (
                 "declared_text_unmet",
                 Severity.ERROR,
-                f"`recode:` translates {_listed(unmet)} in the column {name!r}; no cell of it "
+                f"`recode:` translates {listed(unmet)} in the column {name!r}; no cell of it "
                 "holds that",
                 f"{_hint(column, unmet)}correct the text, or remove it from `recode:`",
                 name,
@@ -159,13 +157,13 @@ def _unmet_recodes(source: Source, raw: RawTable) -> Iterator[_Told]:
 
 def _unmet_missing_codes(
     source: Source, raw: RawTable, used: Sequence[tuple[str, str]]
-) -> Iterator[_Told]:
+) -> Iterator[Told]:
     codes, decimal = source.missing_codes, source.format.decimal
     if not codes:
         return
     met = [np.full(1, UNMET)]
     for field, name in used:
-        if field == "participant":  # an id 99 is an id, whatever 99 means elsewhere
+        if field in _IDS:  # an id 99 is an id, whatever 99 means elsewhere
             continue
         column = raw.columns[name]
         if is_number_field(field):
@@ -179,7 +177,7 @@ def _unmet_missing_codes(
         yield (
             "declared_text_unmet",
             Severity.ERROR,
-            f"`missing_codes:` names {_listed(unmet)}; no cell of the columns that are read holds "
+            f"`missing_codes:` names {listed(unmet)}; no cell of the columns that are read holds "
             "that",
             "correct the code, or remove it from `missing_codes:`",
             "",
@@ -189,7 +187,7 @@ def _unmet_missing_codes(
 
 def _missing_texts(
     manifest: TrialManifest, source: Source, raw: RawTable, used: Sequence[tuple[str, str]]
-) -> Iterator[_Told]:
+) -> Iterator[Told]:
     answers: dict[str, list[str]] = {}
     if isinstance(source, ParticipantSource):
         for outcome in outcomes_of(manifest, source):
@@ -217,7 +215,7 @@ def _missing_texts(
         )
 
 
-def _percents(raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[_Told]:
+def _percents(raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[Told]:
     for field, name in used:
         column = raw.columns[name]
         if field == "percent" or not is_number_field(field) or not column.percents:
@@ -234,7 +232,7 @@ def _percents(raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[_Told]
         )
 
 
-def _shares(source: Source, raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[_Told]:
+def _shares(source: Source, raw: RawTable, used: Sequence[tuple[str, str]]) -> Iterator[Told]:
     """Percents of which none is above 1: shares, more often than very rare events."""
     for field, name in used:
         if field != "percent":
@@ -253,78 +251,3 @@ def _shares(source: Source, raw: RawTable, used: Sequence[tuple[str, str]]) -> I
                 name,
                 len(rows),
             )
-
-
-def _contradicting_labels(
-    manifest: TrialManifest, source: Source, raw: RawTable
-) -> Iterator[_Told]:
-    """Codes that mean yes and no by themselves and the contrary by their value labels."""
-    if not isinstance(source, ParticipantSource):
-        return
-    for outcome in outcomes_of(manifest, source):
-        labels = raw.columns[outcome.column].labels if outcome.column in raw.columns else {}
-        if outcome.scale.type is not ScaleType.BINARY or not labels:
-            continue
-        yes, no = set(outcome.scale.acted_values), set(outcome.scale.not_acted_values)
-        given = outcome.scale.model_fields_set
-        plain = {clean_label(code): clean_label(label) for code, label in labels.items()}
-        wrong = [
-            code
-            for code, label in plain.items()
-            if ("acted_values" in given and code in yes and label in no)
-            or ("not_acted_values" in given and code in no and label in yes)
-            or (code in yes and _says(label) == "no")
-            or (code in no and _says(label) == "yes")
-        ]
-        if wrong:
-            yield (
-                "value_labels_contradict",
-                Severity.ERROR,
-                f"the file labels {_listed(wrong)} of the column {outcome.column!r} as the "
-                f"contrary of what the manifest takes it for (outcome {outcome.id!r})",
-                "set `acted_values:` and `not_acted_values:` to the codes or the labels that mean "
-                "yes and no",
-                outcome.column,
-                len(wrong),
-            )
-
-
-def _other_numbers_as_labels(
-    source: Source, raw: RawTable, used: Sequence[tuple[str, str]]
-) -> Iterator[_Told]:
-    """Codes of numbers that the file labels with other numbers, as software does that writes
-    categories (0: "1.5", 1: "2.0")."""
-    names = [name for field, name in used if is_number_field(field) and field != "truth"]
-    for name in dict.fromkeys(names):
-        column = raw.columns[name]
-        if not column.labels:
-            continue
-        recoded = matched(column, list(source.recode.get(name, {})), source.format.decimal)
-        apart = (recoded != UNMET) | (
-            matched_numbers(column, source.missing_codes, source.format.decimal) != UNMET
-        )
-        labels = [clean_label(column.labels.get(text, "")) for text in column.levels()]
-        meant, _ = read_numbers(labels)
-        codes, _ = read_numbers(column.texts)
-        wrong = np.isfinite(meant) & (meant != codes) & ~apart
-        count = int(np.append(wrong, False)[column.codes].sum())
-        if count:
-            yield (
-                "value_labels_contradict",
-                Severity.ERROR,
-                f"{count} cells of the column {name!r} hold codes that the file labels with other "
-                "numbers; the codes are read, not the numbers shown",
-                f"write the numbers themselves, or say under `recode: {{{name}: ...}}` what the "
-                "codes mean",
-                name,
-                count,
-            )
-
-
-_WORDS = {"yes": ("yes", "true", "acted", "y"), "no": ("no", "false", "didnotact", "n")}
-
-
-def _says(label: str) -> str:
-    """`yes` or `no`, where a label is one of the plainest words for it."""
-    word = folded(label)
-    return next((meaning for meaning, words in _WORDS.items() if word in words), "")

@@ -635,3 +635,91 @@ def test_value_labels_that_contradict_the_manifest_are_an_error(of_spss: Any) ->
     (error,) = [one for one in found.findings if one.severity.value == "error"]
     assert (error.rule_id, error.column, error.count) == ("value_labels_contradict", "went", 2)
     assert "'0'" in error.message and "acted_values" in error.fix
+
+
+def test_names_of_columns_that_look_the_same_are_the_same(staged: Any) -> None:
+    text = "\u200bid,arm\u00a0,inten\u0327ao,want\nP1,a,3,1\nP2,c,4,2\n"
+    found = staged(
+        [people()], {"p.csv": text}, outcomes=[OUTCOMES[0] | {"column": "inten\u0327ao"}]
+    )
+    other = staged(
+        [people()], {"p.csv": text}, outcomes=[OUTCOMES[0] | {"column": "inte\u0146ao"}], name="u"
+    )
+    assert found.persons[0]["value"].tolist() == other.persons[0]["value"].tolist() == [3.0, 4.0]
+
+
+def test_columns_that_differ_in_case_are_named_as_such(staged: Any) -> None:
+    found = staged([people()], {"p.csv": "ID,Arm,Want\nP1,a,3\n"}, outcomes=[OUTCOMES[0]])
+    assert {f.rule_id for f in found.findings} == {"column_missing"}
+    assert all("did you mean" in f.fix for f in found.findings)
+
+
+@pytest.mark.parametrize(
+    ("kept", "cells", "rows", "near"),
+    [(["Y"], "Yy", 1, 1), (["1"], ["1", "01"], 1, 1), (["1"], ["1", "-1"], 1, 0),
+     (["Y", "y"], "Yy", 2, 0)],
+)  # fmt: skip
+def test_rows_left_out_for_the_writing_of_a_text_alone_are_told(
+    staged: Any, kept: list[str], cells: list[str], rows: int, near: int
+) -> None:
+    text = f"id,arm,want,itt\nP1,a,3,{cells[0]}\nP2,c,4,{cells[1]}\n"
+    found = staged([people(where={"itt": kept})], {"p.csv": text}, outcomes=[OUTCOMES[0]])
+    assert len(found.persons[0]) == rows
+    assert [f.count for f in found.findings if f.rule_id == "filter_nearly_met"] == [near] * near
+
+
+def test_a_point_behind_a_zero_groups_no_thousands(staged: Any) -> None:
+    text = "id;arm;want\nP1;a;0.125\nP2;c;1.234\n"
+    source = people(format={"decimal": ",", "delimiter": ";"})
+    found = staged([source], {"p.csv": text}, outcomes=[OUTCOMES[0]])
+    assert found.persons[0]["read:value"].tolist() == [Reading.WORD, Reading.NUMBER]
+    assert found.persons[0]["value"].tolist()[1] == 1234.0
+
+
+def test_an_id_is_no_missing_code(staged: Any) -> None:
+    source = people(missing_codes=["99"])
+    found = staged([source], {"p.csv": "id,arm,want\n99,a,3\nP2,c,4\n"}, outcomes=[OUTCOMES[0]])
+    assert found.persons[0]["participant"].tolist() == [0, 1]
+    assert "declared_text_unmet" in rules(found)  # the code stands among the ids alone
+
+
+@pytest.mark.parametrize("answers", ["yy", "y-", "nn"])
+def test_answers_of_one_kind_beside_unread_ones_are_set_aside(staged: Any, answers: str) -> None:
+    first, second = (a.replace("-", "") for a in answers)
+    text = f"id,arm,did\nP1,a,{first}\nP2,c,{second}\nP3,c,maybe\n"
+    scale = {"type": "binary", "acted_values": ["y"], "not_acted_values": ["n"]}
+    did = BEHAVIOR | {"column": "did", "scale": scale}
+    found = staged([people()], {"p.csv": text}, outcomes=[did])
+    (told,) = [f for f in found.findings if f.rule_id == "answers_of_one_kind"]
+    assert told.count == 1 and "maybe" not in told.message + told.fix and not found.persons
+    both = staged([people()], {"p.csv": text.replace("P2,c,", "P4,c,y\nP5,a,n\nP2,c,")},
+                  outcomes=[did], name="u")  # fmt: skip
+    assert len(both.persons) == 1 and "answers_of_one_kind" not in rules(both)
+
+
+@pytest.mark.parametrize("answers", [{0.0: "Yes", 1.0: "No"}, {0.0: "0", 1.0: "No"}, {0.0: "No"}])
+def test_an_outcome_whose_labels_contradict_the_manifest_is_set_aside(
+    staged: Any, tmp_path: Path, answers: dict[float, str]
+) -> None:
+    frame = pd.DataFrame(
+        {"id": ["P1", "P2"], "arm": ["a", "c"], "did": [1.0, 0.0], "w": [1.0, 2.0]}
+    )
+    import pyreadstat
+
+    labels = {"did": answers, "w": {1.0: "1.5", 2.0: "2"}}
+    pyreadstat.write_sav(frame, str(tmp_path / "p.sav"), variable_value_labels=labels)
+    did = BEHAVIOR | {"column": "did"}
+    want = INTENTION | {"column": "w"}
+    (tmp_path / "t").mkdir()
+    about = {
+        "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+        "sources": [people(file="p.sav")], "outcomes": [want, did],
+        "provenance": {"citation": "c", "source": "s", "license": "l"},
+    }  # fmt: skip
+    (tmp_path / "t" / "trial.yaml").write_text(yaml.safe_dump(about))
+    (tmp_path / "p.sav").rename(tmp_path / "t" / "p.sav")
+    found = stage_trial(tmp_path / "t")
+    told = {f.column for f in found.findings if f.rule_id == "value_labels_contradict"}
+    contrary = answers != {0.0: "No"}
+    assert told == ({"w", "did"} if contrary else {"w"})
+    assert [frame["outcome"].iloc[0] for frame in found.persons] == ([] if contrary else ["b"])

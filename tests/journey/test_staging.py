@@ -463,10 +463,10 @@ def test_what_software_writes_may_be_a_declared_answer(staged: Any) -> None:
 
 def test_other_words_than_the_declared_ones_are_no_answers(staged: Any) -> None:
     """With words of its own for yes and no, a bare 1 is neither."""
-    text = PEOPLE.replace("P2,c,3,no", "P2,c,3,1")
+    text = PEOPLE.replace("P2,c,3,no", "P2,c,3,1").replace(",c,,yes", ",c,,no")
     (_, frame) = staged([people()], {"p.csv": text}, outcomes=OUTCOMES).persons
     assert frame["read:value"].tolist() == [Reading.NUMBER, Reading.WORD, Reading.NUMBER]
-    assert frame["value"].fillna(-9.0).tolist() == [1.0, -9.0, 1.0]
+    assert frame["value"].fillna(-9.0).tolist() == [1.0, -9.0, 0.0]
 
 
 def test_cells_of_arms_stay_as_found(staged: Any) -> None:

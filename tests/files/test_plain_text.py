@@ -113,15 +113,17 @@ def _table(data: bytes, delimiter: str, fast: bool) -> RawTable | str:
 
 @settings(max_examples=600)
 @given(
-    st.one_of(tame(), wild()), st.integers(1, 4), st.sampled_from(["", "sep=;\n", "\ufeff"]),
+    st.one_of(tame(), wild()), st.sampled_from([0, 0, 0, 1]),
+    st.sampled_from(["", "", "sep=;\n", "\ufeff"]),
     st.sampled_from(["\n", "\r\n"]),
 )  # fmt: skip
-@example(('"1","2"\n"3","4"', ","), 2, "\ufeff", "\n")
-@example(("1,2\n\n3,4\n,\n\n", ","), 2, "", "\n")
+@example(('"1","2"\n"3","4"', ","), 0, "\ufeff", "\n")
+@example(("1,2\n\n3,4\n,\n\n", ","), 0, "", "\n")
 def test_tables_are_the_same_by_either_way(
-    case: tuple[str, str], width: int, first: str, end: str
+    case: tuple[str, str], more: int, first: str, end: str
 ) -> None:
     text, delimiter = case
+    width = text.split("\n")[0].count(delimiter) + 1 + more
     head = delimiter.join(f"name_{i}" for i in range(width)) + end
     data = (first + head + text).encode()
     fast, slow = _table(data, delimiter, True), _table(data, delimiter, False)

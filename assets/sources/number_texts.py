@@ -6,6 +6,7 @@ groups thousands. Whatever is no such text stays as found, so that it is told as
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -100,8 +101,6 @@ def _number_in_ascii(text: str) -> str:
     >>> [_number_in_ascii(one) for one in texts]
     ['1.5', '1234', '45%', '1–2']
     """
-    import re
-
     digits = "".join(str(unicodedata.decimal(c, c)) for c in text.strip())
     signs = re.sub(rf"[\s{_GROUPS}]+%$", "%", digits.translate(_SIGNS))
     if re.match(_BLANK_GROUPS, signs):

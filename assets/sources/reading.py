@@ -16,6 +16,7 @@ from assets.sources.columns import Column
 from assets.sources.delimited import read_delimited
 from assets.sources.header_evidence import COMPARED_ROWS, Declared, as_declared, nameable
 from assets.sources.headers import (
+    Grid,
     Table,
     judge_names,
     missing_columns,
@@ -206,7 +207,7 @@ def _read(
         return lambda: with_header(grid_of_text(), file_format, declared)
     if kind == _SPREADSHEET:
         grid = read_spreadsheet(data, file_format, declared.participants, watch)
-        return lambda: with_header(grid, file_format, declared)
+        return lambda: _of_sheet(grid, file_format, declared)
     if kind not in _KNOWN:
         raise UnreadableError(
             "file_kind_unknown",
@@ -222,3 +223,16 @@ def _read(
     judge_names(names, _head(table), declared)
     columns = [(name, column) for name, (_, column) in zip(names, table.columns, strict=True)]
     return lambda: replace(table, columns=columns)
+
+
+def _of_sheet(grid: Grid, file_format: FileFormat, declared: Declared) -> Table:
+    """The table of a sheet; where it has no header, another sheet may be the one with the data."""
+    try:
+        return with_header(grid, file_format, declared)
+    except UnreadableError as problem:
+        if problem.rule in ("header_missing", "header_row_wrong") and grid.account.tables > 1:
+            problem.fix += (
+                f"; the spreadsheet has {grid.account.tables} sheets: set format.sheet to the one "
+                "with the data"
+            )
+        raise

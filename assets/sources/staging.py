@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from assets.fence import doing
-from assets.sources.declared_texts import UNMET, matched
+from assets.sources.columns import Column
+from assets.sources.declared_texts import UNMET, matched, translated
 from assets.sources.doubtful_values import RULES, answers_of_one_kind, without_outcomes
 from assets.sources.extraction import extract, values_of_studies
 from assets.sources.fields import filled_down, label_field, labels_of
@@ -121,7 +122,7 @@ class _Reader:
         staged.files.append(file)
         staged.findings += compare_extent(file)
         if isinstance(source, ParticipantSource):
-            numbers = self.people.numbers(labels_of(raw.columns[source.columns.participant]))
+            numbers = self.people.numbers(_ids(source, raw))
             file["persons"] = len(People.different(numbers))
             used = [name for field, name in used_columns(manifest, source) if field != _ID]
             raw = raw.only(used)  # large files: what is not used goes before records are made
@@ -165,6 +166,14 @@ class _Reader:
         shared = shared_persons({name: one.numbers for name, one in self.persons.items()})
         for file in staged.files:
             file["shared_persons"] = shared.get(str(file["source_id"]))
+
+
+def _ids(source: ParticipantSource, raw: RawTable) -> Column:
+    """Ids of participants as labels; a missing code is no missing id, but an id like others."""
+    name = source.columns.participant
+    return translated(
+        labels_of(raw.columns[name]), source.recode.get(name, {}), source.format.decimal
+    )
 
 
 def _filled_down(raw: RawTable, source: Source) -> RawTable:

@@ -723,3 +723,30 @@ def test_an_outcome_whose_labels_contradict_the_manifest_is_set_aside(
     contrary = answers != {0.0: "No"}
     assert told == ({"w", "did"} if contrary else {"w"})
     assert [frame["outcome"].iloc[0] for frame in found.persons] == ([] if contrary else ["b"])
+
+
+def test_ids_may_be_recoded(staged: Any) -> None:
+    source = people(recode={"id": {"P2": "P1"}})
+    (frame,) = staged([source], {"p.csv": "id,arm,want\nP1,a,3\nP2,c,4\n"},
+                      outcomes=[OUTCOMES[0]]).persons  # fmt: skip
+    assert frame["participant"].tolist() == [0, 0]
+
+
+def test_a_cover_sheet_leads_to_the_sheet_with_the_data(staged: Any, tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["Trial of letters", 2024])
+    book.active.append(["anna", 3])
+    book.create_sheet("Data").append(["id", "arm", "want"])
+    (tmp_path / "t").mkdir()
+    book.save(tmp_path / "t" / "p.xlsx")
+    about = {
+        "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+        "sources": [people(file="p.xlsx")], "outcomes": [OUTCOMES[0]],
+        "provenance": {"citation": "c", "source": "s", "license": "l"},
+    }  # fmt: skip
+    (tmp_path / "t" / "trial.yaml").write_text(yaml.safe_dump(about))
+    (told,) = stage_trial(tmp_path / "t").findings
+    assert told.rule_id == "header_missing" and "2 sheets: set format.sheet" in told.fix
+    assert "anna" not in told.text()

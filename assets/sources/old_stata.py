@@ -34,7 +34,7 @@ def fills_its_file(data: bytes) -> bool:
             at += 4 + _NAME + 3 + size if size >= 8 else len(data)
     except struct.error:
         return False
-    return at == len(data)
+    return bool(at == len(data))
 
 
 def _behind_notes(data: bytes, at: int, order: str) -> int:

@@ -7,7 +7,7 @@ import io
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -131,7 +131,7 @@ def _doubts(columns: Mapping[str, Column], account: Account) -> Notes:
     """What speaks against the encoding of a file that does not state it."""
     if account.encoding != "windows-1252" or account.encoding_reason != "default":
         return []
-    parts = [column.labels.values() for column in columns.values()]
+    parts: list[Iterable[str]] = [column.labels.values() for column in columns.values()]
     parts += [column.levels() for column in columns.values() if (column.kinds == Kind.TEXT).any()]
     return list(doubts_of_texts((text for part in parts for text in part), "windows-1252"))
 

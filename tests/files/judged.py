@@ -11,7 +11,8 @@ from pathlib import Path
 
 from analysis.synthesis.settings import AnalysisSettings
 from assets.journey import Journey, trial_journey
-from tests.files.mutations import DAMAGES, KEEPS, REORDERS, Case, Mutant
+from tests.files.cases import Case
+from tests.files.kinds import DAMAGES, KEEPS, REORDERS, Mutant
 from validations.findings import Severity
 
 MOST_SECONDS, MOST_BYTES = 20.0, 1 << 30

@@ -14,7 +14,8 @@ from analysis.synthesis.settings import AnalysisSettings
 from assets.journey import Journey, trial_journey
 from assets.sources.header_evidence import Declared
 from assets.sources.reading import RawTable, read_table
-from tests.files.dialects import ALL, NAMES, Written, people
+from tests.files.dialects import ALL, Written
+from tests.files.sheets import NAMES, people
 from validations.findings import Severity
 from validations.manifest import load_manifest
 

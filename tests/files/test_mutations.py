@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.files.cases import cases
 from tests.files.judged import effects, unchanged, wrong
-from tests.files.mutations import DAMAGES, KEEPS, MAY_CHANGE, MUTATIONS, Mutant, cases, mutant
+from tests.files.kinds import DAMAGES, KEEPS, MAY_CHANGE, MUTATIONS, Mutant
+from tests.files.mutations import mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [one.name for one in MUTATIONS]

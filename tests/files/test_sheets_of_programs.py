@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from assets.sources.reading import RawTable, read_table
-from tests.files.dialects import in_sheet, with_parts
+from tests.files.sheets import in_sheet, with_parts
 from validations.manifest.model import FileFormat
 
 

@@ -750,3 +750,35 @@ def test_a_cover_sheet_leads_to_the_sheet_with_the_data(staged: Any, tmp_path: P
     (told,) = stage_trial(tmp_path / "t").findings
     assert told.rule_id == "header_missing" and "2 sheets: set format.sheet" in told.fix
     assert "anna" not in told.text()
+
+
+def test_percents_that_may_be_shares_are_told(staged: Any) -> None:
+    block = {"arm": "arm", "n": "n", "percent": "p", "values": {"outcome": "b"}}
+    text = "arm,n,p\na,2000,0.45\nc,2000,0.3\n"
+    (told,) = staged([arms(block)], {"a.csv": text}).findings
+    assert (told.rule_id, told.column, told.count) == ("percents_may_be_shares", "p", 2)
+    assert told.severity.value == "warning" and "45 for 45 percent" in told.fix
+    plain = staged([arms(block)], {"a.csv": text.replace("0.45", "45")}, name="u")
+    assert plain.findings == []
+
+
+def test_percents_shown_outside_a_column_of_percents_are_told(staged: Any, tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["arm", "n", "m", "sd"], ["a", 20, 0.45, 0.2], ["c", 22, 0.3, 0.2]):
+        book.active.append(row)
+    for cell in ("C2", "C3"):
+        book.active[cell].number_format = "0%"
+    (tmp_path / "t").mkdir()
+    book.save(tmp_path / "t" / "a.xlsx")
+    about = {
+        "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+        "sources": [arms(file="a.xlsx")], "outcomes": [INTENTION],
+        "provenance": {"citation": "c", "source": "s", "license": "l"},
+    }  # fmt: skip
+    (tmp_path / "t" / "trial.yaml").write_text(yaml.safe_dump(about))
+    found = stage_trial(tmp_path / "t")
+    (told,) = found.findings
+    assert (told.rule_id, told.column, told.count) == ("percent_cells_as_shares", "m", 2)
+    assert found.records["arm_summaries"]["mean"].tolist() == ["0.45", "0.3"]

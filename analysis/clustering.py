@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.arrays import Floats, as_levels, as_vector
 from analysis.errors import EstimationError
+
+Codes = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,14 @@ def anova_icc(values: Floats, arm: Iterable[Any], cluster: Iterable[Any]) -> Clu
     values = as_vector(values, "values")
     of_arm = as_levels(arm, values.size, "arm", "participant")
     own = as_levels(cluster, values.size, "cluster", "participant")
-    arms, arm_codes = len(of_arm.names), of_arm.codes
-    names, inverse = np.unique(arm_codes * len(own.names) + own.codes, return_inverse=True)
+    return icc_of_codes(values, of_arm.codes, own.codes)
+
+
+def icc_of_codes(values: Floats, arm_codes: Codes, cluster_codes: Codes) -> ClusterSummary:
+    """As `anova_icc`, with whole numbers from 0 for arms (each with a participant) and clusters."""
+    arms = int(arm_codes.max(initial=-1)) + 1
+    wide = arm_codes.astype(np.int64) * (int(cluster_codes.max(initial=0)) + 1) + cluster_codes
+    names, inverse = np.unique(wide, return_inverse=True)
     if names.size <= arms or values.size <= names.size:
         raise EstimationError(
             "the ICC needs more clusters than arms and more persons than clusters"

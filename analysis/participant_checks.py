@@ -102,23 +102,17 @@ def normal_residuals(values: ArrayLike, treated: ArrayLike) -> ParticipantCheck:
 def adjusted_difference_p(
     values: ArrayLike, treated: ArrayLike, covariate: ArrayLike
 ) -> ParticipantCheck:
-    """pingouin's ANCOVA of the group difference given a baseline; the estimate is its F."""
-    import pandas as pd
-
+    """pingouin's linear regression of the values on the group and a baseline; the estimate is the F
+    of the group (its t squared), which is that of the ANCOVA."""
     _two_groups(values, treated)
     baseline = as_vector(covariate, "covariate")
     require(np.isfinite(baseline), "the covariate must be finite")
-    data = pd.DataFrame(
-        {
-            "y": as_vector(values, "values"),
-            "arm": np.asarray(treated).astype(int),
-            "x": baseline,
-        }
-    )
-    result = _pingouin("ancova", data=data, dv="y", covar="x", between="arm")
-    row = result[result["Source"] == "arm"].iloc[0]
-    f = float(row["F"])
-    return ParticipantCheck("ancova_group", f, f, float(row[_p_column(result)]), len(data))
+    y = as_vector(values, "values")
+    x = np.column_stack([np.asarray(treated, dtype=float), baseline])
+    result = _pingouin("linear_regression", x, y, add_intercept=True)
+    row = result.iloc[1]
+    f = float(row["T"]) ** 2
+    return ParticipantCheck("ancova_group", f, f, float(row[_p_column(result)]), y.size)
 
 
 def cronbach_alpha(items: ArrayLike) -> ParticipantCheck:

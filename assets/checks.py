@@ -11,6 +11,7 @@ import dagster as dg
 from assets.core import (
     behavior_outcomes,
     effects,
+    files_read,
     intention_outcomes,
     paired_effects,
     screened_records,
@@ -105,6 +106,7 @@ def _contract_check(
 
 
 _STORED = [
+    (files_read, "context/files_read", "files_read"),
     (intention_outcomes, "outcomes/intention_outcomes", "intention_outcomes"),
     (behavior_outcomes, "outcomes/behavior_outcomes", "behavior_outcomes"),
     (upstream_outcomes, "outcomes/upstream_outcomes", "upstream_outcomes"),

@@ -50,6 +50,22 @@ screened_records = [_screened(kind) for kind in RECORD_SCHEMAS]
     key_prefix="core",
     group_name="core",
     deps=[trial_journeys],
+    kinds={"pandas", "parquet"},
+    required_resource_keys=_NEEDS,
+    description="Every file that was read: what it holds, how it was read, what was used of it.",
+)
+@guarded
+def files_read(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    from assets.steps import list_files
+
+    store, trials = _settle(context, "listing files")
+    return dg.MaterializeResult(metadata={"files": len(list_files(store, trials))})
+
+
+@dg.asset(
+    key_prefix="core",
+    group_name="core",
+    deps=[trial_journeys],
     kinds={"pandas"},
     required_resource_keys=_NEEDS,
     description="Aggregates of participant rows: numbers per arm, joint correlations, adjusted "
@@ -163,6 +179,7 @@ def paired_effects(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 ASSETS = [
     *screened_records,
+    files_read,
     participant_summaries,
     participant_checks,
     outcome_rows,

@@ -16,12 +16,14 @@ import pandas as pd
 
 from analysis.synthesis.settings import AnalysisSettings
 from assets.fence import Broken, doing, fenced
+from assets.sources.limits import Limits
 from assets.sources.staging import StagedTrial, stage_trial
 from assets.tables import trial_numbers as numbers
 from assets.tables.participants import ParticipantFacts
 from assets.tables.screened import screen_kind
 from assets.tables.trial_numbers import Accepted, TrialNumbers, trial_numbers
 from validations.findings import Finding, unused_waivers
+from validations.judge import Judged
 from validations.manifest.model import TrialManifest
 from validations.records import RECORD_SCHEMAS
 from validations.trial_rules import unused_declarations
@@ -29,20 +31,25 @@ from validations.trial_rules import unused_declarations
 
 @dataclass(frozen=True)
 class Screened:
-    """What screening made of the records of one kind: rows, and what each check counted."""
+    """What screening made of the records of one kind: rows, and what each check counted.
+
+    judged: the frames as the arrays judged them, until Great Expectations has looked at the same
+    (`assets.steps.second_look`); they are never stored.
+    """
 
     accepted: pd.DataFrame
     rejected: pd.DataFrame
     checks: list[dict[str, Any]]
+    judged: tuple[Judged, ...] = ()
 
 
 @dataclass(frozen=True)
 class Journey:
     """What one trial folder gives.
 
-    collection_id: name of the folder. manifest: None when it is not usable. files: name, hash,
-    bytes and rows of every file read. screened: by kind of record. tables: by name
-    (`trial_numbers.TABLES`), only those with rows. facts: aggregates of participants by trial.
+    collection_id: name of the folder. manifest: None when it is not usable. files: the account of
+    every file that was read (`assets.sources.files_read`). screened: by kind of record. tables: by
+    name (`trial_numbers.TABLES`), only those with rows. facts: aggregates of participants by trial.
     traces: of unforeseen errors (restricted). by_machine: whether the machine was at fault, so
     that nothing of this may be remembered.
     """
@@ -59,12 +66,19 @@ class Journey:
     by_machine: bool = False
 
 
-def trial_journey(folder: Path, key: bytes, settings: AnalysisSettings) -> Journey:
+def trial_journey(
+    folder: Path,
+    settings: AnalysisSettings,
+    limits: Limits | None = None,
+    *,
+    checks: bool = True,
+) -> Journey:
     """Everything computed from one trial folder; what goes wrong is among its findings.
 
-    key: secret of the store for the pseudonyms of participants. settings: the analyst's choices.
+    settings: the analyst's choices. limits: how much of a file is read, and for how long.
+    checks: whether participant rows are checked with pingouin too.
     """
-    made = fenced(folder.name, lambda: _journey(folder, key, settings))
+    made = fenced(folder.name, lambda: _journey(folder, settings, limits or Limits(), checks))
     return broken_journey(folder.name, made) if isinstance(made, Broken) else made
 
 
@@ -82,8 +96,8 @@ def broken_journey(trial: str, broken: Broken, known: Journey | None = None) -> 
     )
 
 
-def _journey(folder: Path, key: bytes, settings: AnalysisSettings) -> Journey:
-    staged = stage_trial(folder, key)
+def _journey(folder: Path, settings: AnalysisSettings, limits: Limits, checks: bool) -> Journey:
+    staged = stage_trial(folder, limits)
     name = folder.name
     findings = [f if f.trial_id else replace(f, trial_id=name) for f in staged.findings]
     journey = Journey(name, staged.manifest, staged.files, findings=findings)
@@ -98,7 +112,7 @@ def _journey(folder: Path, key: bytes, settings: AnalysisSettings) -> Journey:
         staged.study_values,
         staged.unlinked,
     )
-    parts, broken = _numbers(manifest, accepted, settings)
+    parts, broken = _numbers(manifest, accepted, settings, checks)
     for one in parts:
         findings += one.findings
     findings += [one.finding for one in broken]
@@ -124,24 +138,25 @@ def _screen(
     """Accepted and rejected rows of every kind of record."""
     out: dict[str, Screened] = {}
     findings: list[Finding] = []
-    for kind, records in staged.records.items():
-        if kind not in RECORD_SCHEMAS or records.empty:
+    kinds = {kind: [frame] for kind, frame in staged.records.items()}
+    for kind, frames in (kinds | {"participant_rows": staged.persons}).items():
+        if kind not in RECORD_SCHEMAS or not any(len(frame) for frame in frames):
             continue
         with doing(f"checking the rows of {kind.replace('_', ' ')}"):
-            found = screen_kind(kind, records.astype(object), {manifest.id: manifest})
+            found = screen_kind(kind, frames, {manifest.id: manifest})
         checks = [asdict(outcome) for outcome in found.outcomes]
-        out[kind] = Screened(found.accepted, found.rejected, checks)
+        out[kind] = Screened(found.accepted, found.rejected, checks, found.judged)
         findings += found.findings
     return out, findings
 
 
 def _numbers(
-    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings
+    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings, checks: bool
 ) -> tuple[list[TrialNumbers], list[Broken]]:
     """The numbers of all trials of a manifest at once, or of each by itself where that fails."""
 
     def work(part: Accepted) -> Callable[[], TrialNumbers]:
-        return lambda: trial_numbers(manifest, part, settings)
+        return lambda: trial_numbers(manifest, part, settings, checks=checks)
 
     trials = accepted.trials
     whole = fenced(trials[0] if len(trials) == 1 else manifest.id, work(accepted))

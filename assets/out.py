@@ -5,6 +5,7 @@ import dagster as dg
 from assets.core import (
     behavior_outcomes,
     effects,
+    files_read,
     intention_outcomes,
     paired_effects,
     participant_checks,
@@ -77,6 +78,7 @@ def trial_tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     group_name="out",
     deps=[
         trial_tables,
+        files_read,
         *synthesis_tables,
         intention_outcomes,
         behavior_outcomes,

@@ -33,7 +33,11 @@ def trial_journeys(context: dg.AssetExecutionContext) -> None:
     names = list(context.partition_keys)
     folders = [project.trials_dir / name for name in names]
     made = make_journeys(
-        store, folders, project.analysis, lambda step: project.report(step, context)
+        store,
+        folders,
+        project.analysis,
+        lambda step: project.report(step, context),
+        project.limits,
     )
     counts = {
         "trials": len(names),

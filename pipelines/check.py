@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from assets.journey import Journey, trial_journey
-from assets.steps.journeys import keep_traces
-from assets.steps.second_look import second_look
 from assets.store import TableStore
+from dashboard.file_accounts import account_lines
 from pipelines.settings import Settings
 from validations.findings import Finding, Severity
 
 
 @dataclass(frozen=True)
 class FolderCheck:
-    """Findings of a folder and, when it can be read, what its rows give."""
+    """Findings of a folder and, when it can be read, what its rows give.
+
+    files: the account of every file that was read, by source (`assets.sources.files_read`).
+    """
 
     folder: Path
     findings: list[Finding]
     summary: list[str]
+    files: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def sets_aside(self) -> bool:
@@ -30,17 +34,22 @@ class FolderCheck:
 
 def check_folder(folder: Path, settings: Settings | None = None) -> FolderCheck:
     """The journey of one trial folder (which exists), as a refresh makes it; only traces of
-    unforeseen errors are kept, in the restricted store."""
+    unforeseen errors are kept, in the restricted store.
+
+    What guards against faults of this program (the second judge of the rows, pingouin's own
+    computations) is left to the refresh: it says nothing about the folder and takes seconds.
+    """
     settings = settings or Settings()
-    made = trial_journey(folder.resolve(), b"check", settings.analysis)
-    (journey,) = second_look([made])
+    journey = trial_journey(folder.resolve(), settings.analysis, settings.reading, checks=False)
     if journey.traces:
+        from assets.steps.journeys import keep_traces  # takes the time of all later steps
+
         store = TableStore(settings.store_dir)
         store.prepare()
         keep_traces(store, journey)
     order = list(Severity)
     findings = sorted(journey.findings, key=lambda f: (order.index(f.severity), f.file, f.row or 0))
-    return FolderCheck(folder, findings, _summary(journey))
+    return FolderCheck(folder, findings, _summary(journey), journey.files)
 
 
 def _summary(journey: Journey) -> list[str]:
@@ -69,9 +78,16 @@ def _accepted(journey: Journey, kind: str) -> pd.DataFrame | None:
     return journey.screened[kind].accepted if kind in journey.screened else None
 
 
+def report_json(check: FolderCheck) -> str:
+    """Findings and the account of every file that was read, as data."""
+    findings = [vars(finding) for finding in check.findings]
+    return json.dumps({"findings": findings, "files": check.files}, indent=1, default=str)
+
+
 def report_text(check: FolderCheck) -> str:
-    """Findings, then what the folder gives, then what to do next."""
+    """Findings, then how its files were read, what the folder gives, and what to do next."""
     lines = [finding.text() for finding in check.findings]
+    lines += [line for file in check.files for line in account_lines(file, check.files)]
     if check.summary:
         lines += [f"{check.folder.name} gives: " + "; ".join(check.summary)]
     if check.sets_aside:

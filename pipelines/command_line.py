@@ -478,8 +478,10 @@ def trial_new(file: Path, target: Path | None, sheet: str | None, header_row: in
     from pipelines.draft import DraftError, draft_trial, find_file
 
     try:
-        trials_dir = target or _settings().trials_dir
-        folder = draft_trial(find_file(file, trials_dir), trials_dir, sheet, header_row)
+        settings = _settings()
+        trials_dir = target or settings.trials_dir
+        named = find_file(file, trials_dir)
+        folder = draft_trial(named, trials_dir, sheet, header_row, settings.reading)
     except DraftError as error:
         _fail(str(error), exits.USAGE)
     echo(f"Drafted {_relative(folder / 'trial.yaml')}.")
@@ -489,15 +491,16 @@ def trial_new(file: Path, target: Path | None, sheet: str | None, header_row: in
 
 @trial.command("check")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print findings and files read as JSON.")
 def trial_check(folder: Path, as_json: bool) -> None:
-    """List all faults of a trial folder at once, with file, row, column and the fix.
+    """List all faults of a trial folder at once, with file, row, column and the fix; and how each
+    file was read.
 
     \b
     Example:  ibgap trial check trials/my_trial
     Exit codes: 0 nothing wrong, 4 something would be set aside.
     """
-    from pipelines.check import check_folder, report_text
+    from pipelines.check import check_folder, report_json, report_text
 
     if not folder.is_dir():
         _fail(
@@ -505,7 +508,7 @@ def trial_check(folder: Path, as_json: bool) -> None:
         )
     found = check_folder(folder, _settings())
     if as_json:
-        echo_json(json.dumps([vars(f) for f in found.findings], indent=1, default=str))
+        echo_json(report_json(found))
     else:
         echo(report_text(found))
     sys.exit(exits.SET_ASIDE if found.sets_aside else exits.OK)

@@ -6,25 +6,30 @@ participant, and marks every guess with CHECK.
 
 from __future__ import annotations
 
-import io
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from assets.sources.extraction import slug
+from assets.sources.limits import Limits
 from assets.sources.reading import RawTable, read_table
 from pipelines.draft_columns import guess_columns, quote
+from pipelines.draft_sheets import (
+    LOOKED_AT,
+    header_of,
+    looks_like_data,
+    names_table,
+    upper_rows,
+)
 from validations.errors import TrialFileError
 from validations.manifest.load import MANIFEST_NAME
 from validations.manifest.model import IDENTIFIER, FileFormat
 
 _TEXT_FILES = (".csv", ".tsv", ".txt")
 _SPREADSHEETS = (".xlsx",)
-_TITLE_ROWS = 10
-_LOOKED_AT = 200
-_NUMBER = re.compile(r"^[+-]?\d+([.,]\d+)*$")
 # `1.040` may be a grouped thousand or a decimal, so it speaks for neither sign.
 _COMMA = re.compile(r"^(?![+-]?[1-9]\d{0,2}(,\d{3})+$)[+-]?\d+(\.\d{3})*,\d+$")
 _POINT = re.compile(r"^(?![+-]?[1-9]\d{0,2}(\.\d{3})+$)[+-]?\d+(,\d{3})*\.\d+$")
@@ -49,13 +54,17 @@ def find_file(file: Path, trials_dir: Path) -> Path:
 
 
 def draft_trial(
-    file: Path, trials_dir: Path, sheet: str | None = None, header_row: int | None = None
+    file: Path,
+    trials_dir: Path,
+    sheet: str | None = None,
+    header_row: int | None = None,
+    limits: Limits | None = None,
 ) -> Path:
     """Draft a trial.yaml for the file; returns its trial folder.
 
     A file in a trial folder that lacks a manifest stays there; any other is copied into a new
-    folder. Raises `DraftError` when the folder exists or has a name that no trial can have, or
-    when the file cannot be read (with the reason).
+    folder. limits: what the file may hold and cost. Raises `DraftError` when the folder exists or
+    has a name that no trial can have, or when the file cannot be read (with the reason).
     """
     folder = _folder_without_manifest(file, trials_dir)
     if folder is not None:
@@ -67,7 +76,7 @@ def draft_trial(
             raise DraftError(
                 f"the folder {str(folder)!r} exists already; rename the file or the folder"
             )
-    text = _manifest(name, inside, *_read(file, sheet, header_row))
+    text = _manifest(name, inside, *_read(_File(file, limits or Limits()), sheet, header_row))
     if not folder.exists():
         folder.mkdir(parents=True)
         shutil.copyfile(file, folder / inside)
@@ -100,8 +109,20 @@ def _folder_without_manifest(file: Path, trials_dir: Path) -> Path | None:
     return folder
 
 
-def _read(file: Path, sheet: str | None, header_row: int | None) -> tuple[FileFormat, RawTable]:
-    kind = file.suffix.lower()
+@dataclass(frozen=True)
+class _File:
+    """A data file, and what it may hold and cost."""
+
+    path: Path
+    limits: Limits
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+def _read(file: _File, sheet: str | None, header_row: int | None) -> tuple[FileFormat, RawTable]:
+    kind = file.path.suffix.lower()
     if sheet is not None and kind not in _SPREADSHEETS:
         raise DraftError(f"{file.name}: only a spreadsheet (.xlsx) has sheets; leave out --sheet")
     if header_row is not None and kind not in _SPREADSHEETS + _TEXT_FILES:
@@ -111,9 +132,9 @@ def _read(file: Path, sheet: str | None, header_row: int | None) -> tuple[FileFo
     else:
         found, raw = _read_text(file, header_row)
     if kind in _SPREADSHEETS + _TEXT_FILES:
-        body = raw.frame.head(_LOOKED_AT).to_numpy().tolist()
+        body = raw.frame.head(LOOKED_AT).to_numpy().tolist()
         # Values of persons must not come into the draft as if they were names of columns.
-        if _looks_like_data(list(raw.frame.columns), body):
+        if looks_like_data(list(raw.frame.columns), body):
             raise DraftError(
                 f"{file.name}: row {found.header_row} looks like data, not like names of "
                 "columns; add a row of names, or say which row they are in with --header-row"
@@ -122,21 +143,22 @@ def _read(file: Path, sheet: str | None, header_row: int | None) -> tuple[FileFo
     return found, raw
 
 
-def _read_as(file: Path, file_format: FileFormat) -> RawTable:
+def _read_as(file: _File, file_format: FileFormat) -> RawTable:
+    folder = file.path.parent
     try:
-        return read_table(file.parent.name, file.parent, file.name, file_format)
+        return read_table(folder.name, folder, file.name, file_format, limits=file.limits)
     except (TrialFileError, MemoryError):
         raise
     except Exception as error:  # whatever a library raises over a file it does not understand
         raise DraftError(f"{file.name} cannot be read ({type(error).__name__})") from None
 
 
-def _reason(file: Path, error: TrialFileError, advice: str = "") -> DraftError:
+def _reason(file: _File, error: TrialFileError, advice: str = "") -> DraftError:
     finding = error.findings[0]
     return DraftError(f"{file.name}: {finding.message}; {finding.fix}{advice}")
 
 
-def _read_text(file: Path, header_row: int | None) -> tuple[FileFormat, RawTable]:
+def _read_text(file: _File, header_row: int | None) -> tuple[FileFormat, RawTable]:
     """The file with the first delimiter and encoding that fit."""
     tried: dict[str, DraftError] = {}
     for delimiter in (",", ";", "|"):
@@ -153,7 +175,7 @@ def _read_text(file: Path, header_row: int | None) -> tuple[FileFormat, RawTable
                 tried.setdefault(rule, _reason(file, error, advice))
                 if rule not in ("delimiter_wrong", "encoding_wrong", "file_ragged"):
                     raise tried[rule] from None
-    if "delimiter_wrong" in tried and b"\t" in file.read_bytes():
+    if "delimiter_wrong" in tried and b"\t" in file.path.read_bytes():
         raise DraftError(f"{file.name}: the file is separated by tabs; let its name end in .tsv")
     raise tried.get("file_ragged") or next(iter(tried.values()))
 
@@ -163,20 +185,21 @@ def _given(header_row: int | None) -> dict[str, int]:
     return {} if header_row is None else {"header_row": header_row}
 
 
-_Rows = list[list[object]]
-
-
 def _read_spreadsheet(
-    file: Path, sheet: str | None, header_row: int | None
+    file: _File, sheet: str | None, header_row: int | None
 ) -> tuple[FileFormat, RawTable]:
     """The first (or named) sheet with its names in row 1, else the first table of the sheets."""
     chosen = FileFormat(sheet=sheet, **_given(header_row))
-    sheets = {n: rows for n, rows in _sheets(file).items() if sheet in (None, n)}
+    sheets = {
+        n: rows
+        for n, rows in upper_rows(file.path.read_bytes(), file.limits).items()
+        if sheet in (None, n)
+    }
     first = next(iter(sheets.values()), [])
-    if sheets and header_row is None and not (first and _names_table(first[0], first[1:])):
+    if sheets and header_row is None and not (first and names_table(first[0], first[1:])):
         default = next(iter(sheets))
         for name, rows in sheets.items():
-            row = _header_row(rows)
+            row = header_of(rows)
             if row:
                 update = {"sheet": sheet if name == default else name, "header_row": row}
                 chosen = chosen.model_copy(update=update)
@@ -186,52 +209,6 @@ def _read_spreadsheet(
     except TrialFileError as error:
         advice = ", or name the table: --sheet and --header-row" if sheets else ""
         raise _reason(file, error, advice) from None
-
-
-def _sheets(file: Path) -> dict[str, _Rows]:
-    """The upper rows of every sheet; nothing when the file is not a readable spreadsheet."""
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(file.read_bytes()), True, data_only=True)
-        rows: dict[str, _Rows] = {name: [] for name in book.sheetnames}  # charts have no rows
-        for one in book.worksheets:
-            cells = one.iter_rows(max_row=_LOOKED_AT, values_only=True)
-            rows[one.title] = [list(row) for row in cells]
-        book.close()
-    except Exception:  # whatever the library raises; reading the file tells the reason
-        return {}
-    return rows
-
-
-def _header_row(rows: _Rows) -> int:
-    """Number of the first of the upper rows that names the columns of a table, else 0."""
-    for i, row in enumerate(rows[:_TITLE_ROWS]):
-        if _names_table(row, rows[i + 1 :]):
-            names = [_text(cell) for cell in row if _text(cell)]
-            # Below names that cannot be used, and within data, no names are to be found.
-            usable = len(set(names)) == len(names) and not _looks_like_data(row, rows[i + 1 :])
-            return i + 1 if usable else 0
-    return 0
-
-
-def _names_table(row: list[object], below: _Rows) -> bool:
-    """Whether the row has names (two or more) for most of the columns that hold data below."""
-    filled = {i for one in below for i, cell in enumerate(one) if _text(cell)}
-    names = {i for i, cell in enumerate(row) if isinstance(cell, str) and _text(cell)}
-    return len(names) >= 2 and len(names & filled) >= 2 and 2 * len(names) >= len(names | filled)
-
-
-def _looks_like_data(names: list[object], below: _Rows) -> bool:
-    """Whether half of the names are numbers or stand in their own column again."""
-    named = {i: _text(name) for i, name in enumerate(names) if _text(name)}
-    data = {i for row in below for i, cell in enumerate(row) if named.get(i) == _text(cell)}
-    data |= {i for i, name in named.items() if _NUMBER.match(name)}
-    return 2 * len(data) >= max(2, len(named))
-
-
-def _text(cell: object) -> str:
-    return "" if cell is None else str(cell).strip()
 
 
 def _decimal(file_format: FileFormat, raw: RawTable, is_text: bool) -> str:

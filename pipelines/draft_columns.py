@@ -161,8 +161,8 @@ def _texts(raw: RawTable, column: str) -> list[str]:
     """The distinct texts (or their labels) of a column; none when there are many."""
     if not column:
         return []
-    labels = raw.labels.get(column, {})
-    found = sorted(str(t) for t in pd.unique(raw.frame[column]) if t)
+    cells = raw.columns[column]
+    labels, found = cells.labels, sorted({text for text in cells.levels() if text})
     # More than a handful of texts is not a list of arms and may identify people.
     return list(dict.fromkeys(labels.get(t, t) for t in found)) if len(found) <= _MOST_TEXTS else []
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from dashboard.file_accounts import account_lines
 from dashboard.release import ReleaseFiles
 from pipelines.answer import ci_of
 from pipelines.text_tables import MISSING, interval, number, whole
@@ -35,7 +36,7 @@ def explain(release: ReleaseFiles, effect_id: str) -> str:
     trial = trials.loc[effect["trial_id"]].to_dict()
     sections = [
         _effect_section(effect),
-        _data_section(effect, outcome),
+        "\n".join([_data_section(effect, outcome), *_file_lines(release, effect)]),
         _trial_section(trial),
         _findings_section(release, effect),
         _pool_section(release, effect),
@@ -115,6 +116,17 @@ def _data_section(effect: dict[str, Any], outcome: dict[str, Any]) -> str:
     if outcome and outcome["design_effect"] != 1.0:
         lines.append(f"  clustering  design effect {number(outcome['design_effect'], 3)}")
     return "\n".join(lines)
+
+
+def _file_lines(release: ReleaseFiles, effect: dict[str, Any]) -> list[str]:
+    """How the files that the effect is made from were read; none in a release that does not say."""
+    if "files_read" not in (release.record.get("counts") or {}):
+        return []
+    table = release.table("files_read")
+    files = table[table["collection_id"] == effect["collection_id"]].to_dict("records")
+    own = [file for file in files if file["file"] in str(effect["file"]).split(", ")]
+    lines = [line for file in own for line in account_lines(file, files)]
+    return [f"  {'file' if i == 0 else '':<12}{line}" for i, line in enumerate(lines)]
 
 
 def _trial_section(trial: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.synthesis.settings import AnalysisSettings
+from assets.sources.limits import Limits
 from assets.store import TableStore
 from ibgap.base.printable import printable
 from pipelines.settings import Settings
@@ -48,6 +49,10 @@ class Project:
     @property
     def analysis(self) -> AnalysisSettings:
         return self.settings.analysis
+
+    @property
+    def limits(self) -> Limits:
+        return self.settings.reading
 
     @property
     def disclosure(self) -> str:

@@ -22,13 +22,14 @@ from typing import Any, Protocol
 import pandas as pd
 
 from assets.fence import MACHINE, MachineFaultError
-from assets.steps import Journeys, disclosure_profiles
+from assets.steps import Journeys, disclosure_profiles, file_profiles
 from assets.store import TableStore
 from ibgap.base.printable import printable
 from pipelines.lost_trials import lost_to_the_machine, why_nothing_is_published
 from validations.disclosure import protect_table
 from validations.manifest.vocabulary import DisclosureProfile
 from validations.protected_effects import Linked, protect_linked
+from validations.protected_files import protect_files
 from validations.protected_pools import protect_pools
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
@@ -187,6 +188,7 @@ _STORED = {
     "moderators": "context/moderators",
     "risk_of_bias": "context/risk_of_bias",
     "participant_checks": "participants/participant_checks",
+    "files_read": "context/files_read",
     "findings": "context/findings",
     "rejected_rows": "context/rejected_rows",
 }
@@ -227,6 +229,8 @@ def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.Dat
         frame = store.read(_STORED.get(name, f"synthesis/{name}"))
         if name in _PROTECTED:
             frame = protect_table(frame, name, profiles)
+        if name == "files_read":
+            frame = protect_files(frame, file_profiles(store, trials))
         if name in _POOLS:
             frame = protect_pools(frame, profiles, linked["effects"])
         out[name] = _visible(conform(frame, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from analysis.synthesis.settings import AnalysisSettings
+from assets.sources.limits import Limits
 from ibgap.base.labels import clean_label
 
 SETTINGS_FILE = "ibgap.toml"
 _PREFIX = "IBGAP_"
 _EXECUTORS = ("in_process", "multiprocess")
 _LONGEST_PROTOCOL = 200
+_READING = "reading"
 _PROFILES = ("rounded", "basic", "none")
 
 
@@ -31,7 +34,7 @@ class Settings:
     releases. disclosure: default profile for counts from participant rows. keep_releases: how
     many releases stay (0 = all). schedule, timezone: of the daily refresh. executor: of Dagster.
     protocol: where the primary analysis was registered (an id or DOI); without one nothing calls
-    it registered.
+    it registered. reading: what one data file may hold and cost.
     """
 
     trials_dir: Path = Path("trials")
@@ -44,6 +47,7 @@ class Settings:
     executor: str = "in_process"
     protocol: str = ""
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
+    reading: Limits = field(default_factory=Limits)
 
     def as_record(self) -> dict[str, Any]:
         """Settings that a release carries: no paths of this machine."""
@@ -74,13 +78,26 @@ def _from_file(path: Path) -> dict[str, Any]:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from None
-    return data | data.pop("analysis", {})
+    analysis, reading = _part(data, "analysis"), _part(data, _READING)
+    return data | analysis | {f"{_READING}_{name}": value for name, value in reading.items()}
+
+
+def _part(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """The settings under a heading, taken out."""
+    part = data.pop(name, {})
+    if not isinstance(part, dict):
+        raise SettingsError(
+            f"{name} in {SETTINGS_FILE} is {part!r}; it is a heading: write [{name}] on a line of "
+            "its own and its settings below"
+        )
+    return part
 
 
 def _build(given: dict[str, Any], base: Path) -> Settings:
-    own = {f.name for f in fields(Settings)} - {"analysis"}
+    own = {f.name for f in fields(Settings)} - {"analysis", _READING}
     analytic = {f.name: f for f in fields(AnalysisSettings)}
-    settings, analysis = Settings(), AnalysisSettings()
+    limits = {f"{_READING}_{f.name}": f.name for f in fields(Limits)}
+    settings, analysis, reading = Settings(), AnalysisSettings(), Limits()
     for name, value in given.items():
         if name == "protocol":
             settings = replace(settings, protocol=_protocol(value))
@@ -89,12 +106,16 @@ def _build(given: dict[str, Any], base: Path) -> Settings:
         elif name in analytic:
             default = getattr(analysis, name)
             analysis = replace(analysis, **{name: _convert(name, value, default)})
+        elif name in limits:
+            limit = limits[name]
+            reading = replace(reading, **{limit: _limit(limit, value, getattr(reading, limit))})
         else:
-            known = ", ".join(sorted(own | set(analytic)))
+            known = ", ".join(sorted(own | set(analytic) | set(limits)))
             raise SettingsError(f"there is no setting {name!r}; known settings: {known}")
     settings = replace(
         settings,
         analysis=analysis,
+        reading=reading,
         trials_dir=(base / settings.trials_dir),
         store_dir=(base / settings.store_dir),
         releases_dir=(base / settings.releases_dir),
@@ -119,6 +140,22 @@ def _convert(name: str, value: Any, default: Any) -> Any:
         raise SettingsError(
             f"the setting {name} is {value!r}; something like {default!r} is needed"
         ) from None
+
+
+def _limit(name: str, value: Any, default: float) -> Any:
+    """A limit as a positive number, whole where it counts something."""
+    counts = isinstance(default, int)
+    try:
+        found = math.nan if isinstance(value, bool) else float(value)
+        possible = 0 < found < math.inf and (not counts or found == int(found))
+    except (TypeError, ValueError, OverflowError):
+        possible = False
+    if not possible:
+        raise SettingsError(
+            f"the setting {name} under [{_READING}] is {value!r}; a positive "
+            f"{'whole ' if counts else ''}number is needed, such as {default:.0f}"
+        )
+    return int(found) if counts else found
 
 
 def _protocol(value: Any) -> str:

@@ -122,7 +122,7 @@ WRONG: dict[str, Callable[[Rows], Written]] = {
     ),
     "wrong delimiter": _text(_named, delimiter=";"),
     "wrong delimiter, no header": _text(list, delimiter="|"),
-    "wrong encoding": _text(_named, encoding="utf-16"),
+    "wrong encoding": _text(_named, encoding="utf-16-le"),  # without the mark that says so
     "wrong encoding, no header": _text(list, "{encoding: ascii}"),
     "wrong sheet": lambda rows: Written(
         "people.xlsx", as_sheets(_named(rows), f"{CANARY} 1"), "{sheet: Data}"

@@ -1,6 +1,6 @@
 """The bridge to Great Expectations: a declaration becomes a suite, its result becomes failures.
 
-A second judge beside `validations.judge`: of what was accepted, and of written tables.
+A second judge beside `validations.judge`: of the same typed records, and of written tables.
 
 The only module that imports Great Expectations, and only inside functions: importing it costs
 seconds. Results are reduced to row positions and counts before anything leaves this module;
@@ -10,13 +10,24 @@ observed values and tracebacks never do.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from validations.judge import CELL_FLAGS, NUMBER_PATTERN, CheckOutcome, Failure
-from validations.schema import TableSchema
+from validations.judge import (
+    CELL_FLAGS,
+    UNREADABLE,
+    CheckOutcome,
+    Failure,
+    has_range,
+    judged_columns,
+)
+from validations.numbers import Reading
+from validations.schema import Column, RowRule, TableSchema
+from validations.typed_frames import numbered, some_columns
 
 __all__ = ["CheckOutcome", "Failure", "validate"]
 
@@ -39,86 +50,78 @@ def _batch_definition() -> Any:
         return asset.add_batch_definition_whole_dataframe("all")
 
 
+def _about(rule: str, column: str) -> dict[str, Any]:
+    return {"meta": {"rule_id": rule, "column": column}}
+
+
 def _suite(schema: TableSchema, present: list[str], *, rows_required: bool) -> Any:
     """Freshly built expectations (an expectation belongs to one suite only)."""
     import great_expectations as gx
 
     gxe: Any = gx.expectations
-
-    def about(rule: str, column: str) -> dict[str, str]:
-        return {"rule_id": rule, "column": column}
-
     expectations: list[Any] = []
     if rows_required:
-        expectations.append(
-            gxe.ExpectTableRowCountToBeBetween(min_value=1, meta=about("table_has_rows", ""))
-        )
+        about = _about("table_has_rows", "")
+        expectations.append(gxe.ExpectTableRowCountToBeBetween(min_value=1, **about))
     for column in schema.columns:
-        name = column.name
-        if f"text:{name}" in present:
-            expectations.append(
-                gxe.ExpectColumnValuesToMatchRegex(
-                    column=f"text:{name}", regex=NUMBER_PATTERN, meta=about("number_readable", name)
-                )
-            )
-        for rule_id in CELL_FLAGS:
-            if f"{rule_id}:{name}" in present:
-                expectations.append(
-                    gxe.ExpectColumnValuesToBeInSet(
-                        column=f"{rule_id}:{name}", value_set=["yes"], meta=about(rule_id, name)
-                    )
-                )
-        if name not in present:
-            continue
-        if column.required:
-            required_in = f"text:{name}" if f"text:{name}" in present else name
-            expectations.append(
-                gxe.ExpectColumnValuesToNotBeNull(
-                    column=required_in, meta=about("value_required", name)
-                )
-            )
-        if column.allowed:
-            expectations.append(
-                gxe.ExpectColumnValuesToBeInSet(
-                    column=name, value_set=list(column.allowed), meta=about("value_allowed", name)
-                )
-            )
-        if (column.minimum, column.maximum, column.above, column.below) != (None,) * 4:
-            expectations.append(
-                gxe.ExpectColumnValuesToBeBetween(
-                    column=name,
-                    min_value=column.above if column.above is not None else column.minimum,
-                    max_value=column.below if column.below is not None else column.maximum,
-                    strict_min=column.above is not None,
-                    strict_max=column.below is not None,
-                    meta=about("value_in_range", name),
-                )
-            )
-    for rule in schema.rules:
-        if rule.flag in present:
-            expectations.append(
-                gxe.ExpectColumnValuesToBeInSet(
-                    column=rule.flag,
-                    value_set=["yes"],
-                    meta=about(rule.id, ", ".join(rule.columns)),
-                )
-            )
+        expectations += _of_column(gxe, column, present)
+    expectations += [_of_rule(gxe, rule) for rule in schema.rules if rule.flag in present]
     keys = [f"key:{name}" for name in schema.key if f"key:{name}" in present]
+    about = _about("row_unique", ", ".join(schema.key))
     if len(keys) > 1:
         expectations.append(
-            gxe.ExpectCompoundColumnsToBeUnique(
-                column_list=keys,
-                ignore_row_if="never",
-                meta=about("row_unique", ", ".join(schema.key)),
-            )
+            gxe.ExpectCompoundColumnsToBeUnique(column_list=keys, ignore_row_if="never", **about)
         )
     elif keys:
-        expectations.append(
-            gxe.ExpectColumnValuesToBeUnique(
-                column=keys[0], meta=about("row_unique", schema.key[0])
+        expectations.append(gxe.ExpectColumnValuesToBeUnique(column=keys[0], **about))
+    return gx.ExpectationSuite(name=schema.name, expectations=expectations)
+
+
+def _of_column(gxe: Any, column: Column, present: list[str]) -> list[Any]:
+    """What is expected of the cells of one column."""
+    name, read = column.name, f"read:{column.name}"
+    out: list[Any] = []
+
+    def never(values: Sequence[int], rule: str) -> Any:
+        return gxe.ExpectColumnValuesToNotBeInSet(
+            column=read, value_set=[int(one) for one in values], **_about(rule, name)
+        )
+
+    if read in present:
+        out.append(never(UNREADABLE, "number_readable"))
+    for rule_id in CELL_FLAGS:
+        flag = f"{rule_id}:{name}"
+        if flag in present:
+            about = _about(rule_id, name)
+            out.append(gxe.ExpectColumnValuesToBeInSet(column=flag, value_set=[True], **about))
+    if column.required and read in present:
+        out.append(never([Reading.EMPTY], "value_required"))
+    if name not in present:
+        return out
+    if column.required and read not in present:
+        about = _about("value_required", name)
+        out.append(gxe.ExpectColumnValuesToNotBeNull(column=name, **about))
+    if column.allowed:
+        about = _about("value_allowed", name)
+        words = list(column.allowed)
+        out.append(gxe.ExpectColumnValuesToBeInSet(column=name, value_set=words, **about))
+    if has_range(column):
+        out.append(
+            gxe.ExpectColumnValuesToBeBetween(
+                column=name,
+                min_value=column.above if column.above is not None else column.minimum,
+                max_value=column.below if column.below is not None else column.maximum,
+                strict_min=column.above is not None,
+                strict_max=column.below is not None,
+                **_about("value_in_range", name),
             )
         )
-    return gx.ExpectationSuite(name=schema.name, expectations=expectations)
+    return out
+
+
+def _of_rule(gxe: Any, rule: RowRule) -> Any:
+    about = _about(rule.id, ", ".join(rule.columns))
+    return gxe.ExpectColumnValuesToBeInSet(column=rule.flag, value_set=[True], **about)
 
 
 def _exception_name(result: Any) -> str:
@@ -136,17 +139,16 @@ def validate(
 ) -> tuple[list[Failure], list[CheckOutcome]]:
     """Validate a frame with Great Expectations and name the failing rows by position.
 
-    The frame holds the declared columns (numbers already cast), `text:` copies of numbers,
-    `ok:` flags (`yes`/`no`) of row rules, those of `CELL_FLAGS` and `key:` copies of the key. An
-    expectation that raises counts as failed for the table and is named in the outcome.
+    The frame is the one that `validations.judge.judge` takes. An expectation that raises counts
+    as failed for the table and is named in the outcome.
     """
-    indexed = frame.reset_index(drop=True)
+    indexed = _typed(frame, schema)
     definition = _batch_definition()  # makes the context that a suite needs
     suite = _suite(schema, list(indexed.columns), rows_required=rows_required)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         batch = definition.get_batch(batch_parameters={"dataframe": indexed})
-        result = batch.validate(suite, result_format={"result_format": "COMPLETE"})
+        result = batch.validate(suite, result_format=_POSITIONS)
     failures, outcomes = [], []
     for one in result.results:
         meta = one.expectation_config.meta or {}
@@ -162,9 +164,24 @@ def validate(
                 raised,
             )
         )
-        positions = detail.get("unexpected_index_list") or []
-        if positions:
-            failures.append(
-                Failure(meta["rule_id"], meta["column"], tuple(int(p) for p in positions))
-            )
+        positions = np.sort(np.array(detail.get("unexpected_index_list") or [], dtype=np.int64))
+        if len(positions):
+            failures.append(Failure(meta["rule_id"], meta["column"], positions))
     return failures, outcomes
+
+
+_POSITIONS = {
+    "result_format": "COMPLETE",
+    "exclude_unexpected_values": True,
+    "return_unexpected_index_query": False,
+}
+"""A result names all rows, and no value."""
+
+
+def _typed(frame: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
+    """The columns that rules look at, texts as categories: objects are hashed one by one."""
+    out = numbered(some_columns(frame, judged_columns(frame, schema)))
+    for column in schema.columns:
+        if not column.is_number and column.name in out and out[column.name].dtype == object:
+            out[column.name] = out[column.name].astype("category")
+    return out

@@ -1,34 +1,34 @@
-"""Judges a frame by its declaration with plain arrays, row by row.
+"""Judges a typed frame by its declaration with plain arrays, row by row.
 
-The split into accepted and rejected rows rests on this module alone; Great Expectations looks at
-what was accepted a second time (`validations.expectations`), so that two implementations of one
-declaration have to agree before anything is stored.
+The split into accepted and rejected rows rests on this module; in a refresh Great Expectations
+judges the same frame by the same declaration (`validations.expectations`), and the two have to
+name the same rows before anything is stored.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from validations.numbers import Reading
 from validations.schema import Column, TableSchema
 
-NUMBER_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_NUMBER = re.compile(NUMBER_PATTERN)
 CELL_FLAGS = ("number_plausible", "count_whole")
-"""Rules for single cells that the screening decides, as columns `RULE:COLUMN` (`yes`/`no`)."""
+"""Rules for single cells that the screening decides, as boolean columns `RULE:COLUMN`."""
+UNREADABLE = (Reading.COMMA, Reading.WORD)
+"""What is no number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Failure:
-    """Rows (positions in the frame) that break one rule in one column."""
+    """Rows that break one rule in one column: their positions in the frame, int64 ascending."""
 
     rule_id: str
     column: str
-    positions: tuple[int, ...]
+    positions: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,67 +43,123 @@ class CheckOutcome:
     raised: str = ""
 
 
-def with_keys(frame: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
-    """The frame with `key:` copies of the key: equal numbers are equal however they are written,
-    text that is no number stands as found, and what is missing is the empty text.
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Rows as the arrays judged them: the columns that rules need, and what was found."""
 
-    frame: numbers cast, with `text:` copies where there are any.
+    frame: pd.DataFrame
+    failures: tuple[Failure, ...]
+
+
+def with_keys(frame: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
+    """The frame with `key:` columns of whole numbers that are equal where a part of the key is:
+    equal numbers however they are written, and -1 for what is missing.
+
+    frame: numbers cast, with `text:` copies where there are any (what is no number is told apart
+    by its text). A missing whole number (`read:` is empty) is no one's: it equals no other.
     """
-    keys = {}
+    out = frame.copy(deep=False)
     for name in schema.key:
-        if name not in frame:
-            continue
-        found = frame[f"text:{name}"] if f"text:{name}" in frame else frame[name]
-        values = frame[name].where(frame[name].notna(), found).astype(object)
-        keys[f"key:{name}"] = values.where(values.notna(), "").astype(str)
-    return frame.assign(**keys)
+        if name in frame:
+            out[f"key:{name}"] = _key_codes(frame, name)
+    return out
+
+
+def _key_codes(frame: pd.DataFrame, name: str) -> np.ndarray:
+    values = frame[name]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return np.asarray(values.cat.codes)
+    if pd.api.types.is_integer_dtype(values.dtype) and f"read:{name}" in frame:
+        missing = frame[f"read:{name}"].to_numpy() == Reading.EMPTY
+        return np.where(missing, -1 - np.arange(len(frame)), values.to_numpy(dtype=np.int64))
+    if pd.api.types.is_float_dtype(values.dtype):
+        codes = pd.factorize(values)[0]
+        rest = frame[f"text:{name}"].where(values.isna()) if f"text:{name}" in frame else None
+    else:
+        codes, rest = np.full(len(frame), -1), values
+    if rest is not None:
+        filled = (rest.notna() & (rest.astype(str) != "")).to_numpy()
+        codes[filled] = len(frame) + pd.factorize(rest[filled].astype(str))[0]
+    return codes.astype(np.int64, copy=False)
 
 
 def judge(frame: pd.DataFrame, schema: TableSchema) -> tuple[list[Failure], list[CheckOutcome]]:
     """Failures of every declared rule, and what each rule counted.
 
-    frame: the declared columns (numbers already cast), `text:` copies of numbers, `ok:` flags
-    (`yes`/`no`) of row rules, those of `CELL_FLAGS` and `key:` copies of the key. Missing values
-    break `required` alone.
+    frame: the declared columns (numbers already cast), `read:` columns that say what the text of
+    a number was, boolean `ok:` flags of row rules and those of `CELL_FLAGS`, `key:` columns of
+    `with_keys`. Missing values break `required` alone.
     """
     failures, outcomes = [], []
     for rule_id, column, bad in _verdicts(frame, schema):
-        positions = tuple(int(i) for i in np.flatnonzero(bad))
-        if positions:
+        positions = np.flatnonzero(bad)
+        if len(positions):
             failures.append(Failure(rule_id, column, positions))
-        outcomes.append(CheckOutcome(rule_id, column, not positions, len(frame), len(positions)))
+        count = len(positions)
+        outcomes.append(CheckOutcome(rule_id, column, not count, len(frame), count))
     return failures, outcomes
+
+
+def has_range(column: Column) -> bool:
+    """Whether numbers of the column have a limit on any side."""
+    return (column.minimum, column.maximum, column.above, column.below) != (None,) * 4
+
+
+def judged_columns(frame: pd.DataFrame, schema: TableSchema) -> list[str]:
+    """Columns of the frame that the declared rules look at."""
+    wanted: list[str] = []
+    for column in schema.columns:
+        wanted += [f"{rule}:{column.name}" for rule in ("read", *CELL_FLAGS)]
+        asked = column.required and f"read:{column.name}" not in frame
+        if asked or column.allowed or has_range(column):
+            wanted.append(column.name)
+    wanted += [rule.flag for rule in schema.rules]
+    wanted += [f"key:{name}" for name in schema.key]
+    return [name for name in wanted if name in frame]
 
 
 def _verdicts(frame: pd.DataFrame, schema: TableSchema) -> Iterator[tuple[str, str, np.ndarray]]:
     """(rule, column, which rows break it) of every rule that the frame can be asked."""
     for column in schema.columns:
-        name, text = column.name, f"text:{column.name}"
-        if text in frame:
-            yield "number_readable", name, _no_number(frame[text])
+        name = column.name
+        readings = frame[f"read:{name}"].to_numpy() if f"read:{name}" in frame else None
+        if readings is not None:
+            yield "number_readable", name, np.isin(readings, UNREADABLE)
         for rule_id in CELL_FLAGS:
             if f"{rule_id}:{name}" in frame:
-                yield rule_id, name, (frame[f"{rule_id}:{name}"] != "yes").to_numpy()
+                yield rule_id, name, _broken(frame[f"{rule_id}:{name}"])
+        if column.required and readings is not None:
+            yield "value_required", name, readings == Reading.EMPTY
         if name not in frame:
             continue
-        if column.required:
-            yield "value_required", name, frame[text if text in frame else name].isna().to_numpy()
+        if column.required and readings is None:
+            yield "value_required", name, frame[name].isna().to_numpy()
         if column.allowed:
             known = frame[name].isna() | frame[name].isin(list(column.allowed))
             yield "value_allowed", name, ~known.to_numpy()
-        if (column.minimum, column.maximum, column.above, column.below) != (None,) * 4:
+        if has_range(column):
             yield "value_in_range", name, _out_of_range(frame[name], column)
     for rule in schema.rules:
         if rule.flag in frame:
-            yield rule.id, ", ".join(rule.columns), (frame[rule.flag] != "yes").to_numpy()
+            yield rule.id, ", ".join(rule.columns), _broken(frame[rule.flag])
     keys = [f"key:{name}" for name in schema.key if f"key:{name}" in frame]
     if keys:
-        yield "row_unique", ", ".join(schema.key), frame.duplicated(keys, keep=False).to_numpy()
+        yield "row_unique", ", ".join(schema.key), _repeated(frame, keys)
 
 
-def _no_number(texts: pd.Series) -> np.ndarray:
-    return np.array([one is not None and one == one and not _NUMBER.match(one) for one in texts],
-                    dtype=bool)  # fmt: skip
+def _broken(flags: pd.Series) -> np.ndarray:
+    return ~flags.to_numpy(dtype=bool)
+
+
+def _repeated(frame: pd.DataFrame, keys: list[str]) -> np.ndarray:
+    """Rows whose key stands more than once."""
+    codes = [frame[key].to_numpy() for key in keys]
+    varying = [
+        key for key, one in zip(keys, codes, strict=True) if len(one) and (one != one[0]).any()
+    ]
+    if not varying:
+        return np.full(len(frame), len(frame) > 1)
+    return np.asarray(frame.duplicated(varying, keep=False))
 
 
 def _out_of_range(values: pd.Series, column: Column) -> np.ndarray:

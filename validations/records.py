@@ -47,8 +47,8 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
         (
             Column(
                 "participant",
-                "text",
-                "keyed hash of the id",
+                "integer",
+                "number of the person in the trial",
                 required=True,
                 fix="every participant needs an id",
             ),
@@ -423,6 +423,26 @@ RECORD_SCHEMAS: dict[str, TableSchema] = {
 }
 
 
+ACCEPTED_COLUMNS: dict[str, tuple[str, ...]] = {
+    "participant_rows": (
+        "trial_id",
+        "collection_id",
+        "study_label",
+        "source_id",
+        "file",
+        "row",
+        "outcome",
+        "scale_type",
+        "participant",
+        "arm",
+        "cluster",
+        "value",
+        "baseline",
+    )
+}
+"""Columns that accepted rows keep, for kinds whose rows are many; the others keep all."""
+
+
 def largest_possible_sd(
     mean: pd.Series, n: pd.Series, low: pd.Series, high: pd.Series
 ) -> pd.Series:
@@ -486,11 +506,25 @@ def _sd_possible(frame: pd.DataFrame) -> pd.Series:
 
 
 def _within_scale(frame: pd.DataFrame) -> pd.Series:
-    return ~((frame["value"] < frame["scale_min"]) | (frame["value"] > frame["scale_max"]))
+    value = frame["value"].to_numpy(dtype=float)
+    good = np.ones(len(frame), dtype=bool)
+    if "scale_min" in frame:
+        good &= ~(value < _limit(frame["scale_min"]))
+    if "scale_max" in frame:
+        good &= ~(value > _limit(frame["scale_max"]))
+    return pd.Series(good, index=frame.index)
+
+
+def _limit(limits: pd.Series) -> np.ndarray | float:
+    """Limits by row; one number where they are one category, as those of one outcome are."""
+    if not isinstance(limits.dtype, pd.CategoricalDtype):
+        return limits.to_numpy(dtype=float)
+    return float(limits.cat.categories[0])
 
 
 def _yes_or_no(frame: pd.DataFrame) -> pd.Series:
-    return (frame["scale_type"] != "binary") | frame["value"].isin([0.0, 1.0])
+    value = frame["value"]
+    return (frame["scale_type"] != "binary") | (value == 0.0) | (value == 1.0)
 
 
 def _limits_in_order(frame: pd.DataFrame) -> pd.Series:

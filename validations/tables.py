@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from validations import files_read
 from validations.schema import Column, Kind, TableSchema
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     # identifiers
@@ -320,6 +321,7 @@ _MEANINGS: dict[str, tuple[Kind, str, str]] = {
     "meaning": ("text", "", "what the column holds"),
     "release_id": ("text", "", "release"),
     "key": ("text", "", "what is recorded"),
+    **files_read.MEANINGS,
 }
 
 _OUTCOMES = (
@@ -502,6 +504,7 @@ _TABLES: dict[str, tuple[str, str, str]] = {
         "",
         "trial_id kind source_id file row column rule_id reason",
     ),
+    "files_read": files_read.TABLE,
     "codebook": (
         "every column of every published table",
         "table_name column_name",
@@ -517,7 +520,8 @@ _TABLES: dict[str, tuple[str, str, str]] = {
 
 def _column(name: str, key: tuple[str, ...]) -> Column:
     kind, unit, description = _MEANINGS[name]
-    return Column(name, kind, description, unit, required=name in key)
+    allowed = files_read.VOCABULARIES.get(name, ())
+    return Column(name, kind, description, unit, required=name in key, allowed=allowed)
 
 
 def _declare() -> dict[str, TableSchema]:

@@ -71,8 +71,8 @@ def unused_declarations(
     if not arm_outcomes and not mentioned:
         return []  # nothing could be read; other findings say why
 
-    def told(rule: str, message: str, fix: str) -> Finding:
-        return Finding(manifest.id, rule, Severity.WARNING, message, fix, "trial.yaml")
+    def told(rule: str, message: str, fix: str, severity: Severity = Severity.WARNING) -> Finding:
+        return Finding(manifest.id, rule, severity, message, fix, "trial.yaml")
 
     out = [
         told(
@@ -88,6 +88,7 @@ def unused_declarations(
             "arm_without_rows",
             f"no accepted row has the arm {arm.id!r}",
             "check the texts of the arm column (`recode:`), or remove the arm",
+            Severity.ERROR,
         )
         for arm in manifest.arms
         if arm_outcomes and arm.id not in arms | mentioned

@@ -18,6 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.arrays import Floats, Integers, as_levels
+from analysis.gap.contributions import (
+    LogOdds,
+    MeanDifference,
+    adjusted_difference_of,
+    arm_sums,
+)
 from analysis.results import Result
 
 
@@ -40,15 +46,7 @@ def smd_influence(
 
     persons: how many participants each value stands for, 1 where nothing is said.
     """
-    many = np.ones_like(values) if persons is None else persons
-    n1, n2 = float(many[treated].sum()), float(many[~treated].sum())
-    m1, m2 = ((many * values)[arm].sum() / many[arm].sum() for arm in (treated, ~treated))
-    centered = np.where(treated, values - m1, values - m2)
-    variance = float((many * centered**2).sum()) / (n1 + n2 - 2)
-    mean_part = np.where(treated, centered / n1, -centered / n2) / math.sqrt(variance)
-    d = (m1 - m2) / math.sqrt(variance)
-    sd_part = -0.5 * d * (centered**2 / variance - 1.0) / (n1 + n2 - 2)
-    return Influence(person, mean_part + sd_part)
+    return _influence(MeanDifference, values, treated, person, persons)
 
 
 def log_odds_influence(
@@ -62,25 +60,34 @@ def log_odds_influence(
     Shares of 0 or 1 are replaced by (events + 0.5) / (n + 1) so that contributions stay finite.
     persons: how many participants each value stands for, 1 where nothing is said.
     """
-    many = np.ones_like(values) if persons is None else persons
-    out = np.empty_like(values)
-    for arm, sign in ((treated, 1.0), (~treated, -1.0)):
-        n, events = float(many[arm].sum()), float((many * values)[arm].sum())
-        p = events / n if 0 < events < n else (events + 0.5) / (n + 1.0)
-        out[arm] = sign * (values[arm] - p) / (n * p * (1.0 - p))
-    return Influence(person, out)
+    return _influence(LogOdds, values, treated, person, persons)
 
 
 def adjusted_difference_influence(
     values: Floats, treated: NDArray[np.bool_], covariate: Floats, person: Integers
 ) -> Influence:
     """Contributions to the ANCOVA difference in units of the outcome's within-arm SD."""
-    x = np.column_stack([np.ones_like(values), treated.astype(float), covariate])
-    bread = np.linalg.inv(x.T @ x)
-    residuals = values - x @ (bread @ (x.T @ values))
-    means = np.where(treated, values[treated].mean(), values[~treated].mean())
-    sd = math.sqrt(float(((values - means) ** 2).sum()) / (values.size - 2))
-    return Influence(person, (x @ bread[1]) * residuals / sd)
+    one, two = ((values[arm], covariate[arm]) for arm in (treated, ~treated))
+    effect = adjusted_difference_of(one, two)
+    out = np.empty_like(values)
+    out[treated] = effect.contributions(one[0], True, one[1])
+    out[~treated] = effect.contributions(two[0], False, two[1])
+    return Influence(person, out)
+
+
+def _influence(
+    kind: type[MeanDifference] | type[LogOdds],
+    values: Floats,
+    treated: NDArray[np.bool_],
+    person: Integers,
+    persons: Floats | None,
+) -> Influence:
+    arms = (treated, ~treated)
+    effect = kind(*(arm_sums(values[a], None if persons is None else persons[a]) for a in arms))
+    out = np.empty_like(values)
+    for arm, is_treated in zip(arms, (True, False), strict=True):
+        out[arm] = effect.contributions(values[arm], is_treated)
+    return Influence(person, out)
 
 
 def influence_correlations(
@@ -109,10 +116,11 @@ measurement, or that something is wrong with the data; it is told and decides no
 
 
 def _pearson(x: Floats, y: Floats, persons: Floats | None) -> float:
-    if persons is None:
-        return float(np.corrcoef(x, y)[0, 1])
-    c = np.cov(x, y, aweights=persons)
-    return float(c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]))
+    """Correlation of two columns that vary; persons: weights of the rows."""
+    one = x - np.average(x, weights=persons)
+    two = y - np.average(y, weights=persons)
+    first, second = (one, two) if persons is None else (persons * one, persons * two)
+    return float(first @ two) / math.sqrt(float(first @ one)) / math.sqrt(float(second @ two))
 
 
 @dataclass(frozen=True)
@@ -135,11 +143,22 @@ def pooled_within_arm_correlation(
     without an arm.
     """
     levels = as_levels(arm, first.size, "arm", "participant")
+    members = [
+        (levels.codes == code) & np.isfinite(first) & np.isfinite(second)
+        for code in range(len(levels.names))
+    ]
+    return pool_within_arms(
+        (first[rows], second[rows], None if persons is None else persons[rows]) for rows in members
+    )
+
+
+def pool_within_arms(
+    arms: Iterable[tuple[Floats, Floats, Floats | None]],
+) -> WithinArmCorrelation | None:
+    """As `pooled_within_arm_correlation`, from the arms one by one: both outcomes of the n persons
+    of an arm who have both, and how many participants each row stands for (None for 1)."""
     z_sum, weight, n = 0.0, 0.0, 0
-    for code in range(len(levels.names)):
-        rows = (levels.codes == code) & np.isfinite(first) & np.isfinite(second)
-        x, y = first[rows], second[rows]
-        many = None if persons is None else persons[rows]
+    for x, y, many in arms:
         size = x.size if many is None else round(float(many.sum()))
         if size <= 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
             continue

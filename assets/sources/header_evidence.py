@@ -11,12 +11,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ibgap.base.labels import folded
+from ibgap.base.labels import clean_label, folded
 from ibgap.base.printable import printable
 
 SEARCHED_ROWS = 20
 """Rows at the top of a file among which the header is looked for."""
-_COMPARED_ROWS = 1000
+COMPARED_ROWS = 1000
 _LONGEST_NAME = 64
 _NUMBER = re.compile(r"[<>=~]?\s*[-+−]?[\d.,' ]*\d[\d.,' ]*(?:[eE][-+]?\d+)?\s*[%*]*")
 _DATE = re.compile(
@@ -74,10 +74,21 @@ def is_value(cell: str) -> bool:
     )
 
 
+def as_declared(names: Sequence[str], declared: Declared) -> list[str]:
+    """Names of columns, written as in the manifest where a person sees no difference.
+
+    >>> as_declared(["Cafe\\u0301", "\\u200bid", "Id"], Declared(("Caf\\xe9", "id")))
+    ['Café', 'id', 'Id']
+    """
+    wanted = {clean_label(name): name for name in declared.columns}
+    there = set(declared.columns)
+    return [name if name in there else wanted.get(clean_label(name), name) for name in names]
+
+
 def columns_below(width: int, body: Sequence[Sequence[str]]) -> list[set[str]]:
     """The folded texts of each column in the first rows below a header."""
     below: list[set[str]] = [set() for _ in range(width)]
-    for row in body[:_COMPARED_ROWS]:
+    for row in body[:COMPARED_ROWS]:
         for texts, cell in zip(below, row, strict=False):
             if cell:
                 texts.add(folded(cell))
@@ -94,8 +105,8 @@ def value_like(names: Sequence[str], body: Sequence[Sequence[str]]) -> list[bool
 
 
 def evidence(names: Sequence[str], body: Sequence[Sequence[str]], declared: Declared) -> Evidence:
-    """What speaks for and against a row being the header."""
-    telling, there = declared.telling, set(names)
+    """What speaks for and against a row being the header; case and accents of names do not."""
+    telling, there = declared.telling, set(names) | ({folded(name) for name in names} - {""})
     expected = set(telling)
     values = [
         is_like and name not in expected
@@ -105,7 +116,7 @@ def evidence(names: Sequence[str], body: Sequence[Sequence[str]], declared: Decl
     repeated = len(filled) - len(set(filled))
     return Evidence(
         of=len(telling),
-        found=sum(name in there for name in telling),
+        found=sum(name in there or folded(name) in there for name in telling),
         cells=len(filled),
         values=min(sum(values) + repeated, len(filled)),
     )

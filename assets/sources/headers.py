@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import pandas as pd
+import numpy as np
 
+from assets.sources.account import Account
+from assets.sources.columns import Column
 from assets.sources.header_evidence import (
+    COMPARED_ROWS,
+    SEARCHED_ROWS,
     Declared,
+    as_declared,
     evidence,
     holds_names,
     likelier_row,
     nameable,
 )
 from assets.sources.unreadable import UnreadableError
+from ibgap.base.labels import folded
 from ibgap.base.printable import printable
 from validations.findings import Finding, Severity, name_rows
 from validations.manifest.model import FileFormat
 
 _MOST_NAMED = 20
+_MOST_CELLS = 1_000_000
+"""Cells at the top of a file that are compared with its names."""
 DELIMITERS = {";": "semicolon", ",": "comma", "\t": "tab", "|": "vertical bar"}
 
 Notes = list[tuple[str, str, str]]
@@ -32,72 +40,115 @@ Notes = list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The rows of a file that are not blank, as text, before one of them is its header.
+class Grid:
+    """The rows of a file before one of them is its header.
 
-    numbers: of each row, as a person counts in the file. last: number of the last row, blank
-    ones included. delimiter: empty for a spreadsheet, whose rows may be shorter than the header.
+    columns: cells by position, as many as the widest of the first rows has. widths: cells of each
+    row as found (of a spreadsheet, which has no ragged rows: None). numbers: of each row, as a
+    person counts in the file; blank rows may be left out. last: number of the last row.
     """
 
-    rows: Sequence[list[str]]
-    numbers: Sequence[int]
+    columns: Sequence[Column]
+    numbers: np.ndarray
     last: int
-    delimiter: str = ""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """A file with its columns: text, the row number of each row, value labels by column."""
-
-    frame: pd.DataFrame
-    rows: list[int]
-    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    account: Account
+    widths: np.ndarray | None = None
     notes: Notes = field(default_factory=list)
 
 
-def with_header(cells: Cells, file_format: FileFormat, declared: Declared) -> Columns:
-    """The rows below the header, under its names.
+@dataclass(frozen=True)
+class Table:
+    """A file with its columns.
+
+    columns: (name, column) in the order of the file; names may repeat. rows: number of each row,
+    as a person counts in the file.
+    """
+
+    columns: Sequence[tuple[str, Column]]
+    rows: np.ndarray
+    account: Account
+    notes: Notes = field(default_factory=list)
+
+
+def with_header(grid: Grid, file_format: FileFormat, declared: Declared) -> Table:
+    """The rows below the header, under its names; columns without a name are left out.
 
     The header is the row that `header_row` names, else the first row that is not blank.
     Raises `UnreadableError`: no such row, another row looks like the header, the row holds no
     names, a wrong delimiter, a name twice, rows of another width.
     """
-    if not cells.rows:
+    if not len(grid.numbers):
         raise UnreadableError(
             "file_empty", "the file is empty but for blank cells", "export it again from its source"
         )
-    at = _header_at(cells, file_format, declared)
-    names = list(cells.rows[at])
-    body, numbers = cells.rows[at + 1 :], cells.numbers[at + 1 :]
+    top = _top(grid, SEARCHED_ROWS + COMPARED_ROWS)
+    at = _header_at(grid, top, file_format, declared)
+    names = top[at] if at < len(top) else _texts(grid, at, at + 1)[0]
+    body = top[at + 1 :] or _texts(grid, at + 1, at + 1 + COMPARED_ROWS)
+    if grid.widths is not None:
+        names = names[: int(grid.widths[at])]
+    names = as_declared(names, declared)
     if not declared.columns or not set(declared.columns) <= set(names):
-        _refuse_other_header(cells, at, declared)
-        if cells.delimiter:
-            _refuse_delimiter(names, body, cells.delimiter, declared)
-    judge_names(names, body, declared, cells.numbers[at])
+        _refuse_other_header(grid, top, at, declared)
+        if grid.account.delimiter:
+            _refuse_delimiter(names, body, grid.account.delimiter, declared)
+    judge_names(names, body, declared, int(grid.numbers[at]))
     width = len(names)
-    if cells.delimiter:
-        _refuse_ragged(body, numbers, width, cells.last)
-    else:
-        width = max((i + 1 for i, name in enumerate(names) if name), default=0)
-    filled = [(row + [""] * width)[:width] for row in body]
-    kept = [i for i, row in enumerate(filled) if any(row)]
-    frame = pd.DataFrame([filled[i] for i in kept], columns=names[:width], dtype=object)
-    return Columns(frame, [numbers[i] for i in kept])
+    if grid.widths is not None:
+        _refuse_ragged(grid.widths[at + 1 :], grid.numbers[at + 1 :], width)
+    below = slice(at + 1, None)
+    columns = [
+        (name, column.take(below))
+        for name, column in zip(names, grid.columns, strict=False)
+        if name
+    ]
+    account = replace(grid.account, header_row=int(grid.numbers[at]))
+    return Table(columns, grid.numbers[below], account, grid.notes)
 
 
-def _header_at(cells: Cells, file_format: FileFormat, declared: Declared) -> int:
+def without_blank_rows(table: Table) -> Table:
+    """The rows that hold something in a named column; the others are counted."""
+    filled = np.zeros(len(table.rows), dtype=bool)
+    for _, column in table.columns:
+        filled |= column.codes >= 0
+        if filled.all():
+            return table
+    blank = int((~filled).sum()) + table.account.blank_rows
+    return Table(
+        [(name, column.take(filled)) for name, column in table.columns],
+        table.rows[filled],
+        replace(table.account, blank_rows=blank),
+        table.notes,
+    )
+
+
+def _top(grid: Grid, rows: int) -> list[list[str]]:
+    """Texts of the first rows; of very wide files fewer, but always those that are searched."""
+    most = max(SEARCHED_ROWS + 1, _MOST_CELLS // max(len(grid.columns), 1))
+    return _texts(grid, 0, min(rows, most))
+
+
+def _texts(grid: Grid, start: int, stop: int) -> list[list[str]]:
+    parts = [column.take(slice(start, stop)).rows() for column in grid.columns]
+    return [list(row) for row in zip(*parts, strict=True)]
+
+
+def _header_at(
+    grid: Grid, top: Sequence[list[str]], file_format: FileFormat, declared: Declared
+) -> int:
     asked = file_format.header_row
     if "header_row" not in file_format.model_fields_set:
         return 0
-    if asked in cells.numbers:
-        return list(cells.numbers).index(asked)
-    better = likelier_row(cells.rows, -1, declared)
-    known = f"set format.header_row: {cells.numbers[better]}" if better is not None else ""
+    at = int(np.searchsorted(grid.numbers, asked))
+    if at < len(grid.numbers) and grid.numbers[at] == asked:
+        return at
+    better = likelier_row(top, -1, declared)
+    known = f"set format.header_row: {grid.numbers[better]}" if better is not None else ""
     found = (
         f"row {asked}, which format.header_row names, is blank"
-        if asked <= cells.last
+        if asked <= grid.last
         else f"there is no header in row {asked}, which format.header_row names: the file has "
-        f"{_counted(cells.last, 'row')}"
+        f"{_counted(grid.last, 'row')}"
     )
     raise UnreadableError(
         "header_row_wrong",
@@ -107,12 +158,12 @@ def _header_at(cells: Cells, file_format: FileFormat, declared: Declared) -> int
     )
 
 
-def _refuse_other_header(cells: Cells, at: int, declared: Declared) -> None:
-    better = likelier_row(cells.rows, at, declared)
+def _refuse_other_header(grid: Grid, top: Sequence[list[str]], at: int, declared: Declared) -> None:
+    better = likelier_row(top, at, declared)
     if better is None:
         return
-    here, there = cells.numbers[at], cells.numbers[better]
-    found = evidence(cells.rows[at], [], declared).found
+    here, there = int(grid.numbers[at]), int(grid.numbers[better])
+    found = evidence(top[at] if at < len(top) else _texts(grid, at, at + 1)[0], [], declared).found
     raise UnreadableError(
         "header_row_wrong",
         f"row {there} looks like the header, not row {here}: {_of_declared(found, declared)} "
@@ -178,7 +229,8 @@ def missing_columns(
         for column in columns:
             if column in have:
                 continue
-            near = difflib.get_close_matches(column, named, n=1)
+            near = [name for name in named if folded(name) == folded(column)]
+            near = near or difflib.get_close_matches(column, named, n=1)
             fix = f"did you mean {near[0]!r}? " if near else ""
             findings.append(
                 Finding(
@@ -232,10 +284,8 @@ def wrong_delimiter(found: str, delimiter: str, better: str) -> UnreadableError:
     )
 
 
-def _refuse_ragged(
-    body: Sequence[Sequence[str]], numbers: Sequence[int], width: int, last: int
-) -> None:
-    ragged = [n for n, row in zip(numbers, body, strict=True) if len(row) != width]
+def _refuse_ragged(widths: np.ndarray, numbers: np.ndarray, width: int) -> None:
+    ragged = numbers[widths != width].tolist()
     if not ragged:
         return
     cut = " (the last one: the file may be truncated)" if ragged == [numbers[-1]] else ""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
+from assets.sources.columns import Column
+from assets.sources.people import People
 from ibgap.base.labels import alike
 from validations.findings import Finding, Severity
 
@@ -24,22 +27,24 @@ _COMPARED = (
 MOST_SHOWN = 3
 
 
-def labels_alike(trial: str, records: Mapping[str, pd.DataFrame]) -> list[Finding]:
+def labels_alike(
+    trial: str, records: Mapping[str, pd.DataFrame], persons: Sequence[pd.DataFrame] = ()
+) -> list[Finding]:
     """Labels of records that differ only in case, accents or punctuation: told, never merged.
 
-    records: kind -> records, as they are staged. Participant rows carry no label of their own
-    that may be named; their clusters are counted.
+    records: kind -> records, as they are staged. persons: participant rows by outcome. They carry
+    no label of their own that may be named; their clusters are counted.
     """
     out = []
     for column, what in _COMPARED:
-        parts = [f[column] for k, f in records.items() if column in f and k != "participant_rows"]
+        parts = [frame[column] for frame in records.values() if column in frame]
         groups = alike({str(one) for part in parts for one in part if one})
         if groups:
             shown = "; ".join(" and ".join(map(repr, group)) for group in groups[:MOST_SHOWN])
             more = f" and {len(groups) - MOST_SHOWN} more" if len(groups) > MOST_SHOWN else ""
             out.append(_told(trial, f"{what} are called {shown}{more}"))
-    rows = records.get("participant_rows")
-    if rows is not None and (groups := alike({str(one) for one in rows["cluster"] if one})):
+    clusters = {str(one) for frame in persons for one in frame["cluster"].cat.categories}
+    if groups := alike(clusters):
         out.append(_told(trial, f"{len(groups)} clusters have names"))
     return out
 
@@ -56,10 +61,11 @@ def _told(trial: str, what: str) -> Finding:
 
 @dataclass(frozen=True)
 class Persons:
-    """Ids (labels) of the rows of one participant source, and the arm of each."""
+    """Numbers of the persons in the rows of one participant source (-1: no id), and the arm of
+    each row (None where arms change by design)."""
 
-    ids: list[str]
-    arms: list[str]
+    numbers: np.ndarray
+    arms: Column | None = None
 
 
 _SUFFIX = re.compile(r"[\s_.\-/:]*(?:t|w|wk|week|wave|v|visit|time|tp|fu|pre|post|base(?:line)?)"
@@ -91,18 +97,19 @@ NEARLY_ALL = 0.9
 
 
 def compare_persons(
-    trial: str, sources: Mapping[str, Persons]
+    trial: str, sources: Mapping[str, Persons], ids_of: Callable[[np.ndarray], list[str]]
 ) -> tuple[frozenset[frozenset[str]], list[Finding]]:
     """Pairs of participant sources whose ids do not tell the same persons, and what is told of
     each: counts only, never an id.
 
+    ids_of: the ids of persons by their numbers.
     Ids tell the same persons when at least half of the smaller source's stand in the other one,
     hardly more of them would if they were written alike, and the persons that meet are in the
     same arm. A few ids that are written otherwise are told, and the others count.
     """
     unlinked, out = set(), []
     for (first, one), (second, two) in combinations(sorted(sources.items()), 2):
-        why, linked = _compared(one, two)
+        why, linked = _compared(one, two, ids_of)
         if not why:
             continue
         result = "those that meet count" if linked else (
@@ -125,25 +132,42 @@ def compare_persons(
     return frozenset(unlinked), out
 
 
-def _compared(one: Persons, two: Persons) -> tuple[str, bool]:
+def _compared(
+    one: Persons, two: Persons, ids_of: Callable[[np.ndarray], list[str]]
+) -> tuple[str, bool]:
     """What is wrong with the ids of two sources (empty: nothing), and whether they still tell
     persons."""
-    first, second = (set(persons.ids) - {""} for persons in (one, two))
+    first, second = (People.different(persons.numbers) for persons in (one, two))
     fewer = min(len(first), len(second))
-    met = len(first & second)
-    for way, change in _WAYS:
-        meeting = _meeting(first, second, change)
-        if meeting > met and meeting >= ENOUGH * fewer:
-            return f"{met} of {fewer} meet, and {meeting} {way}", met >= NEARLY_ALL * meeting
+    both = np.intersect1d(first, second, assume_unique=True)
+    met = len(both)
+    if met < fewer:
+        texts = set(ids_of(first)), set(ids_of(second))
+        for way, change in _WAYS:
+            meeting = _meeting(*texts, change)
+            if meeting > met and meeting >= ENOUGH * fewer:
+                return f"{met} of {fewer} meet, and {meeting} {way}", met >= NEARLY_ALL * meeting
     if met < ENOUGH * fewer:
         return f"only {met} of {fewer} meet", False
-    arms, others = (dict(zip(p.ids, p.arms, strict=False)) for p in (one, two))
-    both = [i for i in first & second if arms.get(i) and others.get(i)]
-    apart = sum(arms[i] != others[i] for i in both)
+    if one.arms is None or two.arms is None:
+        return "", True
+    apart = _apart(_arms(one, both), _arms(two, both))
     if apart:
         linked = apart < (1.0 - NEARLY_ALL) * met
         return f"{met} of {fewer} meet, and {apart} of these are in another arm", linked
     return "", True
+
+
+def _arms(persons: Persons, numbers: np.ndarray) -> list[str]:
+    """The arm of some persons (sorted numbers): that of their last row."""
+    assert persons.arms is not None
+    last = np.full(int(persons.numbers.max(initial=-1)) + 2, -1, dtype=np.int64)
+    last[persons.numbers] = np.arange(len(persons.numbers))
+    return persons.arms.take(last[numbers]).rows()
+
+
+def _apart(arms: Sequence[str], others: Sequence[str]) -> int:
+    return sum(bool(a and b and a != b) for a, b in zip(arms, others, strict=True))
 
 
 def _meeting(first: set[str], second: set[str], change: Callable[[str], str]) -> int:

@@ -1,19 +1,32 @@
-"""Reads one data file as text, exactly as found, or says why it cannot be read."""
+"""Reads one data file as typed columns, or says why it cannot be read."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from assets.sources.account import Account
+from assets.sources.columns import Column
 from assets.sources.delimited import read_delimited
-from assets.sources.header_evidence import Declared, nameable
-from assets.sources.headers import Columns, judge_names, missing_columns, with_header
+from assets.sources.header_evidence import COMPARED_ROWS, Declared, as_declared, nameable
+from assets.sources.headers import (
+    Grid,
+    Table,
+    judge_names,
+    missing_columns,
+    with_header,
+    without_blank_rows,
+)
+from assets.sources.limits import Limits, Watch
+from assets.sources.parquet_files import read_parquet
 from assets.sources.spreadsheets import read_spreadsheet
-from assets.sources.statistics_files import read_parquet, read_statistics_file
+from assets.sources.statistics_files import read_statistics_file
 from assets.sources.unreadable import UnreadableError
 from ibgap.base.files import UnusableFileError, read_inside
 from ibgap.base.printable import printable
@@ -37,21 +50,36 @@ _MOST_LISTED = 20
 
 @dataclass(frozen=True)
 class RawTable:
-    """A file as found.
+    """A file as read.
 
-    frame: text columns, empty cells as "". rows: row number of the file for each row (the
-    header has its own). labels: column -> code -> label, where the file carries value labels.
-    named: the columns that messages may name.
+    columns: its named columns, typed. rows: row number of the file for each row (the header has
+    its own). named: the columns that messages may name.
     """
 
     file: str
-    frame: pd.DataFrame
-    rows: list[int]
+    columns: dict[str, Column]
+    rows: np.ndarray
     sha256: str
     size: int
-    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    account: Account
     findings: tuple[Finding, ...] = ()
     named: tuple[str, ...] = ()
+
+    def keep(self, rows: np.ndarray) -> RawTable:
+        """Some of the rows (a mask)."""
+        columns = {name: column.take(rows) for name, column in self.columns.items()}
+        return replace(self, columns=columns, rows=self.rows[rows])
+
+    def only(self, names: Iterable[str]) -> RawTable:
+        """The file without its other columns."""
+        wanted = set(names)
+        return replace(self, columns={n: c for n, c in self.columns.items() if n in wanted})
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Texts of all cells, for what looks at small files as a whole."""
+        texts = {name: column.rows() for name, column in self.columns.items()}
+        return pd.DataFrame(texts, dtype=object, index=range(len(self.rows)))
 
 
 def read_table(
@@ -60,21 +88,27 @@ def read_table(
     file: str,
     file_format: FileFormat,
     declared: Declared | None = None,
+    limits: Limits | None = None,
 ) -> RawTable:
-    """Read `file` below `folder` as text.
+    """Read `file` below `folder`.
 
     Knows csv, tsv, txt, xlsx, sav, zsav, dta, sas7bdat, xpt and parquet by the extension.
     declared: the columns that the manifest names for the file; its header is judged by them
     before anything else is said of its columns. Rows are those that are not blank.
-    Raises `TrialFileError` with one finding: missing, empty, truncated, too large, wrongly
-    encoded, not what its name says, without its header, or read with the wrong header row,
-    delimiter or sheet. Faults of the machine leave as they are.
+    Raises `TrialFileError` with one finding: missing, empty, truncated, beyond the limits,
+    wrongly encoded, not what its name says, without its header, or read with the wrong header
+    row, delimiter or sheet. Faults of the machine leave as they are.
     """
     declared = declared or Declared()
     try:
         data = _bytes(folder, file)
-        found = _read(folder / file, data, file_format, declared)
-        if found.frame.empty:
+        sha256, size = hashlib.sha256(data).hexdigest(), len(data)
+        watch = Watch(limits or Limits())
+        watch.look(megabytes=size / 1e6)
+        rest = _read(folder / file, data, file_format, declared, watch)
+        del data
+        found = without_blank_rows(rest())
+        if not len(found.rows):
             raise UnreadableError(
                 "file_without_rows",
                 "the file has a header but no rows",
@@ -82,21 +116,27 @@ def read_table(
             )
     except UnreadableError as problem:
         raise TrialFileError([_finding(trial, file, problem)]) from None
-    head = found.frame.head(1000).to_numpy().tolist()
     notes = tuple(
         Finding(trial, rule, Severity.WARNING, message, fix, file)
         for rule, message, fix in found.notes
     )
     return RawTable(
         file,
-        found.frame,
+        dict(found.columns),
         found.rows,
-        hashlib.sha256(data).hexdigest(),
-        len(data),
-        found.labels,
+        sha256,
+        size,
+        found.account,
         notes,
-        nameable([str(name) for name in found.frame.columns], head),
+        nameable([name for name, _ in found.columns], _head(found)),
     )
+
+
+def _head(table: Table) -> list[list[str]]:
+    """Texts of the first rows, by row."""
+    most = min(COMPARED_ROWS, max(20, 1_000_000 // max(len(table.columns), 1)))
+    parts = [column.take(slice(0, most)).rows() for _, column in table.columns]
+    return [list(row) for row in zip(*parts, strict=True)]
 
 
 def declared_columns(manifest: TrialManifest, source: Source) -> Declared:
@@ -121,8 +161,7 @@ def declared_columns(manifest: TrialManifest, source: Source) -> Declared:
 
 def require_columns(raw: RawTable, wanted: Mapping[str, Iterable[str]]) -> None:
     """Raise one finding per column that the manifest names (by purpose) and the file lacks."""
-    available = [str(name) for name in raw.frame.columns]
-    missing = missing_columns(wanted, available, raw.named, raw.file)
+    missing = missing_columns(wanted, list(raw.columns), raw.named, raw.file)
     if missing:
         raise TrialFileError(missing)
 
@@ -138,7 +177,7 @@ def _bytes(folder: Path, file: str) -> bytes:
         data = read_inside(folder, file)
     except UnusableFileError as problem:
         raise _unusable(folder, file, problem) from None
-    if not data.strip():
+    if not data or data.isspace():
         raise UnreadableError("file_empty", "the file is empty", "export it again from its source")
     return data
 
@@ -158,20 +197,42 @@ def _unusable(folder: Path, file: str, problem: UnusableFileError) -> Unreadable
     return UnreadableError(rule, f"the {what} {file[:200]!r} {problem.message}", fix)
 
 
-def _read(path: Path, data: bytes, file_format: FileFormat, declared: Declared) -> Columns:
+def _read(
+    path: Path, data: bytes, file_format: FileFormat, declared: Declared, watch: Watch
+) -> Callable[[], Table]:
+    """What is left to do to make the table of a file, without its bytes."""
     kind = path.suffix.lower()
     if kind in _TEXT:
-        return with_header(read_delimited(path, data, file_format), file_format, declared)
+        grid_of_text = read_delimited(path, data, file_format, watch)
+        return lambda: with_header(grid_of_text(), file_format, declared)
     if kind == _SPREADSHEET:
-        cells, notes = read_spreadsheet(path, data, file_format, declared.participants)
-        return replace(with_header(cells, file_format, declared), notes=notes)
+        grid = read_spreadsheet(data, file_format, declared.participants, watch)
+        return lambda: _of_sheet(grid, file_format, declared)
     if kind not in _KNOWN:
         raise UnreadableError(
             "file_kind_unknown",
             f"files ending in {printable(path.suffix) or 'nothing'} are not known",
             f"use one of {', '.join(_KNOWN)}",
         )
-    found = read_parquet(data) if kind == _PARQUET else read_statistics_file(path, len(data))
-    head = found.frame.head(1000).to_numpy().tolist()
-    judge_names([str(name) for name in found.frame.columns], head, declared)
-    return found
+    table = (
+        read_parquet(data, watch)
+        if kind == _PARQUET
+        else read_statistics_file(path, data, file_format, watch)
+    )
+    names = as_declared([name for name, _ in table.columns], declared)
+    judge_names(names, _head(table), declared)
+    columns = [(name, column) for name, (_, column) in zip(names, table.columns, strict=True)]
+    return lambda: replace(table, columns=columns)
+
+
+def _of_sheet(grid: Grid, file_format: FileFormat, declared: Declared) -> Table:
+    """The table of a sheet; where it has no header, another sheet may be the one with the data."""
+    try:
+        return with_header(grid, file_format, declared)
+    except UnreadableError as problem:
+        if problem.rule in ("header_missing", "header_row_wrong") and grid.account.tables > 1:
+            problem.fix += (
+                f"; the spreadsheet has {grid.account.tables} sheets: set format.sheet to the one "
+                "with the data"
+            )
+        raise

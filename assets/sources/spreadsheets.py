@@ -6,189 +6,256 @@ or as many as a sheet can hold. Read is what stands below names, up to the last 
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
-from assets.sources.cell_texts import as_text
+import numpy as np
+import pyarrow as pa
+
+from assets.sources.account import Account
+from assets.sources.columns import NOTHING, Column, Kind
 from assets.sources.header_evidence import SEARCHED_ROWS
-from assets.sources.headers import Cells, Notes
+from assets.sources.headers import Grid, Notes
+from assets.sources.limits import Watch
+from assets.sources.shared_strings import shared_strings
+from assets.sources.sheet_cells import Content, has_cells, read_cells
 from assets.sources.unreadable import UnreadableError, opening
+from assets.sources.workbook import (
+    Sheet,
+    Workbook,
+    has_table_filter,
+    looks_of,
+    open_workbook,
+)
 from ibgap.base.printable import printable
 from validations.findings import name_rows
 from validations.manifest.model import FileFormat
 
-MOST_UNPACKED = 100_000_000
-"""Bytes that the parts of a spreadsheet may have together, unpacked."""
-MOST_CELLS = 3_000_000
-_MOST_ROWS = 1_048_576
-_MOST_BLANK = 10_000
 _WIDEST_GAP = 100
 _WHAT, _FIX = "the spreadsheet", "save it again as xlsx or CSV"
-_FORMULA = re.compile(rb"[<:]f[\s/>]")
-_CELL = re.compile(rb"[<:]c[\s/>]")
+_NAME_SHEET = "name the sheet with the data in format.sheet"
 
 
 def read_spreadsheet(
-    path: Path, data: bytes, file_format: FileFormat, participants: bool
-) -> tuple[Cells, Notes]:
-    """The rows of the sheet that are not blank, and what is doubtful about them.
+    data: bytes, file_format: FileFormat, participants: bool, watch: Watch
+) -> Grid:
+    """The cells of one sheet of an xlsx file, what the file says of them and what is doubtful.
 
-    participants: whether the names of its sheets may not be listed. Raises `UnreadableError`: it
-    does not open, is too large unpacked, or has no such sheet.
+    The sheet is the one that the manifest names, hidden or not, else the first visible one with
+    cells. participants: whether the names of its sheets may not be listed. Raises
+    `UnreadableError`: it does not open, passes a limit, or has no such sheet.
     """
-    import openpyxl
-
     with opening(_WHAT, _FIX):
-        has_formulas = _checked_archive(data)
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheet = _sheet(book, file_format.sheet, participants)
+        book = open_workbook(data, watch)
+        sheet, content = _sheet(book, file_format.sheet, participants, watch)
         asked = file_format.header_row if "header_row" in file_format.model_fields_set else 0
-        cells, header, width = _cells(sheet, asked)
-        notes: Notes = []
-        if has_formulas:
-            written = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
-            formulas = _sheet(written, sheet.title, participants)
-            notes = _uncomputed_formulas(sheet, formulas, header, width)
-            written.close()
-        book.close()
-    return cells, notes
+        grid = _grid(content, asked, watch)
+        several = (
+            [] if file_format.sheet is not None else _several(book, sheet, participants, watch)
+        )
+    account = replace(
+        grid.account, tables=len(book.sheets), table=sheet.name, table_state=sheet.state
+    )
+    return replace(grid, account=account, notes=[*grid.notes, *several])
 
 
-def _checked_archive(data: bytes) -> bool:
-    """Whether some sheet holds a formula; raises when the parts are too large unpacked.
-
-    A part cannot be larger than the archive says: what lies beyond is not unpacked.
-    """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        unpacked = sum(part.file_size for part in archive.infolist())
-        if unpacked > MOST_UNPACKED:
-            raise _too_large(f"{unpacked / 1e6:,.0f} MB unpacked", f"{MOST_UNPACKED / 1e6:,.0f} MB")
-        sheets = [part for part in archive.infolist() if "worksheets/" in part.filename]
-        cells, has_formulas = 0, False
-        for chunk in (chunk for part in sheets for chunk in _chunks(archive, part)):
-            cells += len(_CELL.findall(chunk))
-            has_formulas = has_formulas or _FORMULA.search(chunk) is not None
-            if cells > MOST_CELLS:
-                raise _too_large(f"more than {MOST_CELLS:,} cells", "as many")
-    return has_formulas
-
-
-def _too_large(found: str, most: str) -> UnreadableError:
-    return UnreadableError(
-        "file_too_large",
-        f"the spreadsheet has {found}; at most {most} are read",
-        "delete formatted cells that are empty and sheets that are not needed, or save the sheet "
-        "as CSV",
+def _sheet(
+    book: Workbook, wanted: str | None, participants: bool, watch: Watch
+) -> tuple[Sheet, Content]:
+    """The sheet to read, and what stands in it."""
+    if wanted is None:
+        sheets = [sheet for sheet in book.sheets if sheet.state == "visible"]
+    else:
+        sheets = [sheet for sheet in book.sheets if sheet.name == wanted]
+    if not sheets:
+        raise _sheet_missing(book, wanted, participants)
+    strings, looks = shared_strings(book, watch), looks_of(book)
+    for sheet in sheets:
+        content = read_cells(book.parts, sheet.part, strings, looks, book.from_1904, watch)
+        if content.columns:
+            filtered = content.filtered or (
+                len(content.hidden) > 0 and has_table_filter(book.parts, sheet.part)
+            )
+            return sheet, replace(content, filtered=filtered)
+    raise UnreadableError(
+        "file_empty",
+        "the sheet is empty" if len(sheets) == 1 else "the visible sheets are empty",
+        _NAME_SHEET,
     )
 
 
-def _chunks(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
-    """A part of an archive in pieces that end where a tag ends."""
-    with archive.open(part) as opened:
-        rest = b""
-        while chunk := opened.read(1 << 20):
-            whole, end, begun = (rest + chunk).rpartition(b">")
-            yield whole + end
-            rest = begun
-        yield rest
+def _sheet_missing(book: Workbook, wanted: str | None, participants: bool) -> UnreadableError:
+    count = len(book.sheets)
+    counted = f"{count} sheet{'s' if count > 1 else ''}"
+    if not count:
+        return UnreadableError("sheet_missing", "the spreadsheet has no sheet with cells", _FIX)
+    listed = ", ".join(printable(sheet.name) for sheet in book.sheets)
+    known = (
+        f"the spreadsheet has {counted}; set format.sheet to the one whose header names the columns"
+        if participants
+        else f"sheets: {listed}"
+    )
+    if wanted is None:
+        known = f"show the sheet with the data, or name it in format.sheet ({known})"
+        return UnreadableError("sheet_missing", "every sheet of the spreadsheet is hidden", known)
+    is_other = wanted in book.others
+    found = f"the sheet {wanted!r} is a chart, a dialog or macros and has no cells"
+    return UnreadableError(
+        "sheet_missing", found if is_other else f"there is no sheet called {wanted!r}", known
+    )
 
 
-def _sheet(book: Any, wanted: str | None, participants: bool) -> Any:
-    sheets = {sheet.title: sheet for sheet in book.worksheets}
-    if not sheets:
-        raise UnreadableError("sheet_missing", "the spreadsheet has no sheet with cells", _FIX)
-    if wanted is not None and wanted not in sheets:
-        listed = ", ".join(printable(name) for name in sheets)
-        raise UnreadableError(
-            "sheet_missing",
-            f"there is no sheet called {wanted!r}",
-            f"the spreadsheet has {len(sheets)} sheet{'s' if len(sheets) > 1 else ''}; set "
-            "format.sheet to the one whose header names the columns"
-            if participants
-            else f"sheets: {listed}",
+def _several(book: Workbook, read: Sheet, participants: bool, watch: Watch) -> Notes:
+    """A note when other visible sheets hold something, too."""
+    others = [
+        sheet.name
+        for sheet in book.sheets
+        if sheet is not read
+        and sheet.state == "visible"
+        and has_cells(book.parts, sheet.part, watch)
+    ]
+    if not others:
+        return []
+    count = "1 other sheet holds" if len(others) == 1 else f"{len(others)} other sheets hold"
+    named = "" if participants else f" ({', '.join(printable(name) for name in others[:20])})"
+    return [
+        (
+            "sheets_several",
+            f"{count} cells, too{named}; the first visible sheet with cells was read",
+            f"{_NAME_SHEET}, also when it is the first",
         )
-    sheet = sheets[wanted] if wanted is not None else next(iter(sheets.values()))
-    # The extent that a sheet declares may be too small (rows are lost) or too large.
-    sheet.reset_dimensions()
-    return sheet
+    ]
 
 
-def _rows(
-    sheet: Any, width: int | None = None, last: int | None = None
-) -> Iterator[tuple[int, list[str]]]:
-    """Number and texts of the rows, to the last, that hold something in `width` cells."""
-    every = sheet.iter_rows(values_only=True, max_col=width, max_row=last)
-    for number, row in enumerate(every, start=1):
-        if number > _MOST_ROWS:
-            raise UnreadableError(
-                "file_too_large", f"the sheet has rows beyond {_MOST_ROWS:,}", "save it as CSV"
-            )
-        if len(row) == row.count(None):
-            continue
-        texts = [as_text(cell) for cell in row]
-        if any(texts):
-            yield number, texts
+def _grid(content: Content, asked: int, watch: Watch) -> Grid:
+    """The rows of a sheet, as wide as the widest of its first rows up to a wide gap.
 
-
-def _cells(sheet: Any, asked: int) -> tuple[Cells, int, int]:
-    """The rows of a sheet, the row of its header and how many columns that has.
-
-    asked: row that is named as the header, or 0. The top of the sheet, where the header is looked
-    for, is read as wide as it is; the rows below as wide as the header.
+    asked: row that is named as the header, or 0.
     """
-    top: dict[int, list[str]] = {}
-    for number, texts in _rows(sheet, last=max(asked, _MOST_BLANK)):
-        if number <= SEARCHED_ROWS or number == asked or not top:
-            top[number] = texts
-        if number >= max(asked, SEARCHED_ROWS):
-            break
-    if not top:
-        raise UnreadableError(
-            "file_empty", "the sheet is empty", "name the sheet with the data in format.sheet"
-        )
-    header = asked if asked in top else next(iter(top))
-    width = _width(top[header])
-    top[header] = top[header][:width]
-    every = dict(_rows(sheet, width)) | top
-    numbers = sorted(every)
-    return Cells([every[n] for n in numbers], numbers, numbers[-1]), header, width
+    filled = _filled(content, asked)
+    width = max(map(_width, filled.values()))
+    filled = {row: places for row, places in filled.items() if places[0] < width}
+    header = asked if asked in filled else min(filled)
+    header_width = _width(filled[header])
+    cells = {at: cell for at, cell in content.columns.items() if at < width}
+    for at in [at for at in cells if at >= header_width]:
+        rows, column = cells[at]
+        cells[at] = rows[rows != header], column.take(rows != header)
+    numbers = np.unique(np.concatenate([rows for rows, _ in cells.values()]))
+    watch.look(rows=len(numbers), columns=width)
+    nothing = np.full(len(numbers), NOTHING, np.int32)
+    empty = Column(nothing, pa.array([], pa.string()), np.empty(0, np.uint8))
+    columns = [_placed(cells[at], numbers) if at in cells else empty for at in range(width)]
+    last = int(numbers[-1])
+    stated_rows, stated_columns = content.stated or (None, None)
+    below = numbers > header
+    account = Account(
+        "xlsx",
+        stated_rows,
+        stated_columns,
+        header_row=header,
+        blank_rows=last - len(numbers),
+        missing_reasons=_reasons(columns[:header_width], below),
+    )
+    notes = [
+        *_uncomputed(content, header, header_width),
+        *_errors(columns[:header_width], numbers, below, account.missing_reasons),
+        *_hidden(content, numbers[below]),
+    ]
+    return Grid(columns, numbers, last, account, notes=notes)
 
 
-def _width(header: list[str]) -> int:
-    """Columns of a header, to its last name; what follows a wide gap does not belong to it."""
+def _filled(content: Content, asked: int) -> dict[int, list[int]]:
+    """Positions of the columns with something in them, of the rows among which the header is
+    looked for: the first, those at the top, and the one that is named."""
+    first = min(int(rows.min()) for rows, _ in content.columns.values())
+    filled: dict[int, list[int]] = {}
+    for at, (rows, _) in content.columns.items():
+        for row in rows[(rows <= max(first, SEARCHED_ROWS)) | (rows == asked)].tolist():
+            filled.setdefault(row, []).append(at)
+    return filled
+
+
+def _width(filled: Sequence[int]) -> int:
+    """Columns to the last that is filled; what follows a wide gap does not belong to them."""
     width = 1
-    for i, text in enumerate(header, start=1):
-        if i - width > _WIDEST_GAP:
+    for at in filled:
+        if at + 1 - width > _WIDEST_GAP:
             break
-        if text:
-            width = i
+        width = at + 1
     return width
 
 
-def _uncomputed_formulas(sheet: Any, formulas: Any, header: int, width: int) -> Notes:
+def _placed(cells: tuple[np.ndarray, Column], numbers: np.ndarray) -> Column:
+    """A column with an entry for each of the numbered rows."""
+    rows, column = cells
+    codes = np.full(len(numbers), NOTHING, np.int32)
+    codes[np.searchsorted(numbers, rows)] = column.codes
+    return replace(column, codes=codes).take(slice(None))
+
+
+def _reasons(columns: Sequence[Column], below: np.ndarray) -> tuple[tuple[str, int], ...]:
+    """What is shown in cells below the header that hold an error, with their counts."""
+    counts: Counter[str] = Counter()
+    for column in columns:
+        codes = column.codes[below]
+        for level in np.flatnonzero(column.kinds == Kind.MISSING).tolist():
+            counts[column.shown[level]] += int((codes == level).sum())
+    counts = +counts  # an error in the header is none of a cell
+    return tuple(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
+
+
+def _uncomputed(content: Content, header: int, width: int) -> Notes:
     """Rows whose formulas have no stored result, in the columns of the header."""
-    shown = sheet.iter_rows(values_only=True, max_col=width)
-    written = formulas.iter_rows(values_only=True, max_col=width)
-    rows = [
-        number
-        for number, (values, texts) in enumerate(zip(shown, written, strict=False), start=1)
-        if number > header
-        and len(texts) > texts.count(None)
-        and any(
-            value is None and isinstance(text, str) and text.startswith("=")
-            for value, text in zip(values, texts, strict=True)
-        )
-    ]
-    if not rows:
+    rows, columns = content.uncomputed.T
+    found = np.unique(rows[(rows > header) & (columns < width)]).tolist()
+    if not found:
         return []
     return [
         (
             "formula_without_value",
-            f"{name_rows(rows)} hold formulas without a stored result; they read as empty",
+            f"{name_rows(found)} hold formulas without a stored result; they read as empty",
             "open and save the file in a spreadsheet program",
+        )
+    ]
+
+
+def _errors(
+    columns: Sequence[Column],
+    numbers: np.ndarray,
+    below: np.ndarray,
+    reasons: Sequence[tuple[str, int]],
+) -> Notes:
+    """Rows with cells that hold an error, in the columns of the header."""
+    if not reasons:
+        return []
+    holds = np.zeros(len(numbers), dtype=bool)
+    for column in columns:
+        holds |= np.append(column.kinds == Kind.MISSING, False)[column.codes]
+    rows = numbers[holds & below].tolist()
+    counted = ", ".join(f"{shown}: {count:,}" for shown, count in reasons)
+    return [
+        (
+            "error_values",
+            f"{name_rows(rows)} {'holds' if len(rows) == 1 else 'hold'} errors instead of values "
+            f"({counted}); they read as missing",
+            "correct them in a spreadsheet program, or empty the cells whose values are not known",
+        )
+    ]
+
+
+def _hidden(content: Content, rows: np.ndarray) -> Notes:
+    """Rows with data that a filter hides."""
+    found = rows[np.isin(rows, content.hidden)].tolist() if content.filtered else []
+    if not found:
+        return []
+    return [
+        (
+            "rows_hidden",
+            f"a filter of the sheet hides {name_rows(found)}; "
+            f"{'it is' if len(found) == 1 else 'they are'} read, too",
+            "remove the filter to see what is read; to leave rows out, keep others with `where` "
+            "in the manifest",
         )
     ]

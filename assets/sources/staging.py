@@ -6,14 +6,22 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from assets.fence import doing
-from assets.sources.declared_texts import translated
-from assets.sources.extraction import cells, extract, values_of_studies
+from assets.sources.columns import Column
+from assets.sources.declared_texts import UNMET, matched, translated
+from assets.sources.doubtful_values import RULES, answers_of_one_kind, without_outcomes
+from assets.sources.extraction import extract, values_of_studies
+from assets.sources.fields import filled_down, label_field, labels_of
+from assets.sources.files_read import compare_extent, file_read, shared_persons
 from assets.sources.labels import Persons, compare_persons, labels_alike
+from assets.sources.limits import Limits
+from assets.sources.participant_rows import participant_frames, require_outcomes
+from assets.sources.people import People
 from assets.sources.reading import RawTable, declared_columns, read_table, require_columns
-from ibgap.base.labels import clean_label, clean_labels
+from assets.sources.told import texts_told, used_columns
 from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
 from validations.manifest import load_manifest
@@ -25,30 +33,34 @@ from validations.manifest.model import (
 )
 from validations.manifest.vocabulary import DesignType
 
+_ID = "participant"
+
 
 @dataclass
 class StagedTrial:
     """What was read from one trial folder.
 
     manifest: None when it could not be read. records: kind -> frame of text with the identity
-    columns. study_values: per study of a review, columns that pairs and moderators name.
-    unlinked: pairs of participant sources whose ids do not tell the same persons. files: name,
-    sha256, bytes and rows of every file.
+    columns. persons: participant rows, a typed frame per outcome (`participant_frames`).
+    study_values: per study of a review, columns that pairs and moderators name. unlinked: pairs
+    of participant sources whose ids do not tell the same persons. files: the account of every
+    file that was read (`file_read`).
     """
 
     collection_id: str
     manifest: TrialManifest | None = None
     records: dict[str, pd.DataFrame] = field(default_factory=dict)
+    persons: list[pd.DataFrame] = field(default_factory=list)
     study_values: pd.DataFrame = field(default_factory=pd.DataFrame)
     unlinked: frozenset[frozenset[str]] = frozenset()
     findings: list[Finding] = field(default_factory=list)
     files: list[dict[str, object]] = field(default_factory=list)
 
 
-def stage_trial(folder: Path, key: bytes) -> StagedTrial:
+def stage_trial(folder: Path, limits: Limits | None = None) -> StagedTrial:
     """Read manifest and files of a trial folder; what is wrong with them becomes findings.
 
-    key: secret of this store; participant ids leave this function only as keyed hashes.
+    Participant ids never leave this function: a record holds the number of its person.
     """
     staged = StagedTrial(folder.name)
     with doing("reading the manifest", file=MANIFEST_NAME):
@@ -59,70 +71,119 @@ def stage_trial(folder: Path, key: bytes) -> StagedTrial:
             return staged
     staged.manifest = manifest
     staged.findings += _unfinished(folder.name, manifest)
-    frames: dict[str, list[pd.DataFrame]] = {}
-    study_values: list[pd.DataFrame] = []
-    persons: dict[str, Persons] = {}
+    reader = _Reader(folder, manifest, limits or Limits())
     for source in manifest.sources:
         with doing("reading the data file", file=source.file):
             try:
-                _read_source(staged, manifest, source, folder, key, frames, study_values, persons)
+                reader.read(source, staged)
             except TrialFileError as error:
                 staged.findings += error.findings
-    staged.records = {kind: pd.concat(parts, ignore_index=True) for kind, parts in frames.items()}
-    staged.study_values = (
-        pd.concat(study_values, ignore_index=True) if study_values else pd.DataFrame()
-    )
+    reader.hand_over(staged)
     _tell_studies_apart(staged)
-    staged.findings += labels_alike(folder.name, staged.records)
-    staged.unlinked, told = compare_persons(folder.name, persons)
+    staged.findings += labels_alike(folder.name, staged.records, staged.persons)
+    staged.unlinked, told = compare_persons(folder.name, reader.persons, reader.people.ids)
     staged.findings += told
     return staged
 
 
-def _read_source(
-    staged: StagedTrial,
-    manifest: TrialManifest,
-    source: Source,
-    folder: Path,
-    key: bytes,
-    frames: dict[str, list[pd.DataFrame]],
-    study_values: list[pd.DataFrame],
-    persons: dict[str, Persons],
-) -> None:
-    """Add what one source gives."""
-    declared = declared_columns(manifest, source)
-    raw = read_table(folder.name, folder, source.file, source.format, declared)
-    staged.findings += raw.findings
-    staged.files.append(
-        {"file": source.file, "sha256": raw.sha256, "bytes": raw.size, "rows": len(raw.frame)}
-    )
-    named = {"fill_down": source.fill_down, "may_be_empty": source.may_be_empty}
-    require_columns(raw, {"recode": list(source.recode), **named})
-    raw = _filled_down(raw, source)
-    raw, excluded = _keep_declared_rows(raw, source)
-    staged.findings += _note_excluded(folder.name, source, excluded)
-    for kind, frame in extract(manifest, source, raw, key).items():
-        frames.setdefault(kind, []).append(frame)
-    if isinstance(source, ParticipantSource):
-        ids, arms = source.columns.participant, source.columns.arm
-        moves = manifest.design.type is DesignType.CROSSOVER
-        persons[source.id] = Persons(
-            clean_labels(list(raw.frame[ids])), [] if moves else list(cells(raw, source, [arms]))
+class _Reader:
+    """Reads the sources of one trial one after the other and keeps what they give."""
+
+    def __init__(self, folder: Path, manifest: TrialManifest, limits: Limits) -> None:
+        self.folder, self.manifest, self.limits = folder, manifest, limits
+        lists = [one for one in manifest.sources if isinstance(one, ParticipantSource)]
+        self.people = People(several=len(lists) > 1)
+        self.persons: dict[str, Persons] = {}
+        self._frames: dict[str, list[pd.DataFrame]] = {}
+        self._study_values: list[pd.DataFrame] = []
+
+    def read(self, source: Source, staged: StagedTrial) -> None:
+        """Add what one source gives."""
+        manifest = self.manifest
+        declared = declared_columns(manifest, source)
+        raw = read_table(
+            manifest.id, self.folder, source.file, source.format, declared, self.limits
         )
+        staged.findings += raw.findings
+        named = {"fill_down": source.fill_down, "may_be_empty": source.may_be_empty}
+        named |= {"recode": list(source.recode), "where": list(source.where)}
+        require_columns(raw, named)
+        raw = _filled_down(raw, source)
+        told = texts_told(manifest, source, raw)
+        whole = len(raw.rows)
+        raw = _keep_declared_rows(raw, source)
+        if isinstance(source, ParticipantSource):
+            require_outcomes(manifest, source, raw)
+            told += answers_of_one_kind(manifest, source, raw)
+        staged.findings += told
+        doubtful = [finding.column for finding in told if finding.rule_id in RULES]
+        staged.findings += _note_excluded(manifest.id, source, whole - len(raw.rows), whole)
+        file = file_read(manifest, source, raw, declared, whole)
+        staged.files.append(file)
+        staged.findings += compare_extent(file)
+        if isinstance(source, ParticipantSource):
+            numbers = self.people.numbers(_ids(source, raw))
+            file["persons"] = len(People.different(numbers))
+            used = [name for field, name in used_columns(manifest, source) if field != _ID]
+            raw = raw.only(used)  # large files: what is not used goes before records are made
+            self._participants(source, raw, numbers, staged, doubtful)
+            return
+        if doubtful:
+            return
+        for kind, frame in extract(manifest, source, raw).items():
+            self._frames.setdefault(kind, []).append(frame)
+        self._study_values.append(values_of_studies(manifest, source, raw))
+
+    def _participants(
+        self,
+        source: ParticipantSource,
+        raw: RawTable,
+        numbers: np.ndarray,
+        staged: StagedTrial,
+        doubtful: list[str],
+    ) -> None:
+        """Add the records of a list of participants. numbers: of the person in each row.
+        doubtful: columns whose outcomes are not used."""
+        manifest = self.manifest
+        moves = manifest.design.type is DesignType.CROSSOVER
+        ids = [arm.id for arm in manifest.arms]
+        arms = None if moves else label_field(raw, source, [source.columns.arm], ids)
+        self.persons[source.id] = Persons(numbers, arms)
+        frames, items = participant_frames(
+            without_outcomes(manifest, doubtful), source, raw, numbers
+        )
+        staged.persons += frames
+        if len(items):
+            self._frames.setdefault("participant_items", []).append(items)
         staged.findings += _moderators_of_persons(manifest, source)
-    else:
-        study_values.append(values_of_studies(manifest, source, raw))
+
+    def hand_over(self, staged: StagedTrial) -> None:
+        """Put what all sources gave into the trial."""
+        frames = self._frames
+        staged.records = {k: pd.concat(parts, ignore_index=True) for k, parts in frames.items()}
+        if self._study_values:
+            staged.study_values = pd.concat(self._study_values, ignore_index=True)
+        shared = shared_persons({name: one.numbers for name, one in self.persons.items()})
+        for file in staged.files:
+            file["shared_persons"] = shared.get(str(file["source_id"]))
+
+
+def _ids(source: ParticipantSource, raw: RawTable) -> Column:
+    """Ids of participants as labels; a missing code is no missing id, but an id like others."""
+    name = source.columns.participant
+    return translated(
+        labels_of(raw.columns[name]), source.recode.get(name, {}), source.format.decimal
+    )
 
 
 def _filled_down(raw: RawTable, source: Source) -> RawTable:
     """Empty cells of the columns under `fill_down:` with the cell above."""
     if not source.fill_down:
         return raw
-    frame = raw.frame.copy()
-    for column in source.fill_down:
-        filled = [clean_label(str(cell)) or None for cell in frame[column]]
-        frame[column] = pd.Series(filled, index=frame.index, dtype=object).ffill().fillna("")
-    return replace(raw, frame=frame)
+    columns = dict(raw.columns)
+    for name in source.fill_down:
+        columns[name] = filled_down(columns[name])
+    return replace(raw, columns=columns)
 
 
 def _moderators_of_persons(manifest: TrialManifest, source: ParticipantSource) -> list[Finding]:
@@ -178,31 +239,30 @@ def _tell_studies_apart(staged: StagedTrial) -> None:
         ]
 
 
-def _keep_declared_rows(raw: RawTable, source: Source) -> tuple[RawTable, int]:
+def _keep_declared_rows(raw: RawTable, source: Source) -> RawTable:
+    """The rows whose cells are among the declared texts or have one as their value label."""
     if not source.where:
-        return raw, 0
-    require_columns(raw, {column: [column] for column in source.where})
-    keep = pd.Series(True, index=raw.frame.index)
-    for column, texts in source.where.items():
-        declared = {text: text for text in texts}
-        found = pd.Series(clean_labels(list(raw.frame[column])), index=keep.index, dtype=object)
-        keep &= translated(found, declared, source.format.decimal).isin(texts)
-    rows = [row for row, kept in zip(raw.rows, keep, strict=True) if kept]
-    kept = replace(raw, frame=raw.frame[keep].reset_index(drop=True), rows=rows)
-    return kept, int((~keep).sum())
+        return raw
+    keep = np.ones(len(raw.rows), dtype=bool)
+    for name, texts in source.where.items():
+        column = labels_of(raw.columns[name])
+        met = matched(column, texts, source.format.decimal) != UNMET
+        keep &= np.append(met, False)[column.codes]
+    return raw.keep(keep)
 
 
-def _note_excluded(trial: str, source: Source, excluded: int) -> list[Finding]:
+def _note_excluded(trial: str, source: Source, excluded: int, whole: int) -> list[Finding]:
+    """What `where:` leaves out of so many rows; a warning when it is all of them."""
     if not excluded:
         return []
-    return [
-        Finding(
-            trial,
-            "rows_filtered",
-            Severity.INFO,
-            f"{excluded} rows are left out by `where:` ({', '.join(source.where)})",
-            "",
-            source.file,
-            count=excluded,
+    columns = ", ".join(source.where)
+    severity, message, fix = (
+        (Severity.INFO, f"{excluded} rows are left out by `where:` ({columns})", "")
+        if excluded < whole
+        else (
+            Severity.WARNING,
+            f"all {whole} rows are left out by `where:`; none meets its conditions ({columns})",
+            "correct the texts under `where:`; nothing needs to be done where that is meant",
         )
-    ]
+    )
+    return [Finding(trial, "rows_filtered", severity, message, fix, source.file, count=excluded)]

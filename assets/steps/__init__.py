@@ -15,7 +15,13 @@ from assets.steps.outcomes import (
 from assets.steps.records import screen_records
 from assets.steps.synthesis import SYNTHESIS_TABLES, synthesize
 from assets.steps.through_pairs import run_through_pairs
-from assets.steps.trials import collect_findings, describe_trials, disclosure_profiles
+from assets.steps.trials import (
+    collect_findings,
+    describe_trials,
+    disclosure_profiles,
+    file_profiles,
+    list_files,
+)
 
 __all__ = [
     "SYNTHESIS_TABLES",
@@ -26,7 +32,9 @@ __all__ = [
     "compute_effects",
     "describe_trials",
     "disclosure_profiles",
+    "file_profiles",
     "fingerprint",
+    "list_files",
     "make_journeys",
     "pair_effects",
     "read_stack",

@@ -1,8 +1,8 @@
 """Journeys of trials in the store: made where something changed, kept, and read back.
 
-What is kept is known by the bytes of the manifest and of the files it names, by the code and the
-settings that made it, and by a hash of each of its tables: what is damaged or missing is made
-again. A fault of the machine is never remembered.
+What is kept is known by the bytes of the manifest and of the files it names, by the code, the
+settings and the limits of reading that made it, and by a hash of each of its tables: what is
+damaged or missing is made again. A fault of the machine is never remembered.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,8 @@ import validations
 from analysis.synthesis.settings import AnalysisSettings
 from assets.fence import TRACES, Broken, fenced, trace_file
 from assets.journey import Journey, broken_journey, trial_journey
-from assets.steps.second_look import second_look
+from assets.sources.limits import Limits
+from assets.steps.second_look import MOST_ROWS, judged_rows, second_look
 from assets.steps.stacking import stacked
 from assets.store import TableStore
 from assets.tables.participants import ParticipantFacts
@@ -76,42 +77,62 @@ def fingerprint(folder: Path, files: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class MadeWith:
+    """What is chosen for a journey, besides its folder."""
+
+    settings: AnalysisSettings
+    limits: Limits
+
+
 def make_journeys(
     store: TableStore,
     folders: list[Path],
     settings: AnalysisSettings,
     progress: Callable[[str], None] = lambda step: None,
+    limits: Limits | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Bring the journey of every folder into the store; returns their summaries by name, each with
-    `reused`: whether nothing had to be done."""
+    `reused`: whether nothing had to be done. limits: what one file may hold and cost."""
+    made_with = MadeWith(settings, limits or Limits())
     summaries: dict[str, dict[str, Any]] = {}
     made: dict[Path, Journey] = {}
+
+    def judge_and_keep() -> None:
+        progress("judging the rows a second time")
+        for folder, journey in zip(made, second_look(list(made.values())), strict=True):
+            summaries[folder.name] = _keep(store, folder, journey, made_with) | {"reused": False}
+        made.clear()
+
+    waiting = 0
     for done, folder in enumerate(folders, start=1):
-        known = _known(store, folder, settings)
+        known = _known(store, folder, made_with)
         if known is not None:
             summaries[folder.name] = known | {"reused": True}
         else:
-            made[folder] = trial_journey(folder, store.secret(), settings)
+            made[folder] = trial_journey(folder, settings, made_with.limits)
+            waiting += judged_rows(made[folder])
         progress(f"reading trials {done}/{len(folders)}")
+        if waiting >= MOST_ROWS:
+            judge_and_keep()
+            waiting = 0
     if made:
-        progress("looking at what was accepted a second time")
-    for folder, journey in zip(made, second_look(list(made.values())), strict=True):
-        summaries[folder.name] = _keep(store, folder, journey, settings) | {"reused": False}
+        judge_and_keep()
     return summaries
 
 
-def _mark(settings: AnalysisSettings, finger: str) -> str:
+def _mark(made_with: MadeWith, finger: str) -> str:
     """What a stored journey is known by."""
-    text = json.dumps([finger, _code_hash(), asdict(settings)], sort_keys=True)
+    text = json.dumps([finger, _code_hash(), asdict(made_with)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _known(store: TableStore, folder: Path, settings: AnalysisSettings) -> dict[str, Any] | None:
+def _known(store: TableStore, folder: Path, made_with: MadeWith) -> dict[str, Any] | None:
     """The summary of a stored journey that is still right, and whole on the disk."""
     try:
         summary: dict[str, Any] = store.read_json(f"{_ROOM}/{folder.name}/summary")
         names = [source["file"] for source in (summary["manifest"] or {"sources": []})["sources"]]
-        same = summary["key"] == _mark(settings, fingerprint(folder, names))
+        same = summary["key"] == _mark(made_with, fingerprint(folder, names))
         tables = dict(summary["tables"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -121,18 +142,16 @@ def _known(store: TableStore, folder: Path, settings: AnalysisSettings) -> dict[
     return summary if whole else None
 
 
-def _keep(
-    store: TableStore, folder: Path, journey: Journey, settings: AnalysisSettings
-) -> dict[str, Any]:
+def _keep(store: TableStore, folder: Path, journey: Journey, made_with: MadeWith) -> dict[str, Any]:
     """Write a journey; where the machine cannot, its fault instead of the journey."""
-    done = fenced(folder.name, lambda: _write(store, folder, journey, settings))
+    done = fenced(folder.name, lambda: _write(store, folder, journey, made_with))
     if not isinstance(done, Broken):
         return done
-    return _write(store, folder, broken_journey(folder.name, done, journey), settings)
+    return _write(store, folder, broken_journey(folder.name, done, journey), made_with)
 
 
 def _write(
-    store: TableStore, folder: Path, journey: Journey, settings: AnalysisSettings
+    store: TableStore, folder: Path, journey: Journey, made_with: MadeWith
 ) -> dict[str, Any]:
     room = f"{_ROOM}/{folder.name}"
     store.remove_folder(room)
@@ -144,12 +163,13 @@ def _write(
     summary: dict[str, Any] = {
         "collection_id": journey.collection_id,
         "fingerprint": finger,
-        "key": "" if journey.by_machine or not finger else _mark(settings, finger),
+        "key": "" if journey.by_machine or not finger else _mark(made_with, finger),
         "by_machine": journey.by_machine,
         "manifest": journey.manifest.model_dump(mode="json") if journey.manifest else None,
         "files": journey.files,
         "rows": sum(len(s.accepted) + len(s.rejected) for s in journey.screened.values()),
         "checks": {kind: s.checks for kind, s in journey.screened.items()},
+        "participants": _participants(journey),
         "facts": {trial: one.to_dict() for trial, one in journey.facts.items()},
         "findings": len(journey.findings),
         "tables": {name: store.digest(f"{room}/{name}") for name in tables},
@@ -182,6 +202,19 @@ def _tables(journey: Journey) -> dict[str, pd.DataFrame]:
     out["study_values"] = journey.study_values
     out["findings"] = findings_frame(journey.findings)
     return out
+
+
+_COUNTED = ["trial_id", "collection_id", "study_label"]
+
+
+def _participants(journey: Journey) -> list[dict[str, Any]]:
+    """Of every trial with accepted participant rows: its id, folder, label and number of rows."""
+    if "participant_rows" not in journey.screened:
+        return []
+    rows = journey.screened["participant_rows"].accepted
+    counts = rows["trial_id"].value_counts(sort=False)
+    labels = rows.drop_duplicates("trial_id")[_COUNTED].astype(str)
+    return [one | {"rows": int(counts.loc[one["trial_id"]])} for one in labels.to_dict("records")]
 
 
 def keep_traces(store: TableStore, journey: Journey) -> None:
@@ -249,6 +282,12 @@ class Journeys:
             for summary in self.summaries.values()
             for trial, one in summary["facts"].items()
         }
+
+    @property
+    def participants(self) -> pd.DataFrame:
+        """Trials with accepted participant rows: id, folder, label and number of `rows`."""
+        found = [one for s in self.summaries.values() for one in s["participants"]]
+        return pd.DataFrame(found, columns=[*_COUNTED, "rows"])
 
     @property
     def participant_files(self) -> dict[str, frozenset[str]]:

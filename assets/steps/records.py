@@ -9,13 +9,22 @@ from assets.store import TableStore
 
 
 def screen_records(store: TableStore, trials: list[str], kind: str) -> dict[str, Any]:
-    """Put the records of one kind together as the journeys split them; returns the counts."""
+    """Put the records of one kind together as the journeys split them; returns the counts.
+
+    Accepted rows of participants stay with their trial: here they are counted, one row per trial.
+    """
     journeys = Journeys(store, trials)
-    accepted, rejected = (journeys.stack(f"{side}_{kind}") for side in ("accepted", "rejected"))
+    rejected = journeys.stack(f"rejected_{kind}")
+    if kind == "participant_rows":
+        accepted = journeys.participants
+        number = int(accepted["rows"].sum())
+    else:
+        accepted = journeys.stack(f"accepted_{kind}")
+        number = len(accepted)
     store.write(f"screened/{kind}", accepted)
     store.write(f"screened/{kind}_rejected", rejected)
     report = {
-        "accepted": len(accepted),
+        "accepted": number,
         "rejected": len(rejected[["trial_id", "file", "row", "outcome"]].drop_duplicates()),
         "checks": journeys.checks(kind),
     }

@@ -38,23 +38,32 @@ def stacked(table: str, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     `assets.tables.trial_numbers.TABLES`. Text that is missing stays missing.
     """
     kinds = _kinds(table)
-    filled = [part.astype(object) for part in parts if len(part)]
-    whole = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
-    columns = {name: _typed(whole, name, kind) for name, kind in kinds.items()}
-    more = {str(name): whole[name] for name in whole.columns if name not in kinds}
-    return pd.DataFrame(columns | more, index=whole.index)
+    filled = [part.reset_index(drop=True) for part in parts if len(part)]
+    more = dict.fromkeys(str(name) for part in filled for name in part.columns)
+    columns = {name: _column(filled, name, kinds.get(name)) for name in kinds | more}
+    return pd.DataFrame(columns, index=pd.RangeIndex(sum(map(len, filled))), copy=False)
 
 
-def _typed(frame: pd.DataFrame, name: str, kind: Kind) -> pd.Series:
-    if name not in frame:
-        dtype = "float64" if kind in ("number", "integer") else object
-        missing = np.nan if dtype == "float64" else None
-        return pd.Series([missing] * len(frame), index=frame.index, dtype=dtype)
-    if kind in ("number", "integer"):
-        return pd.to_numeric(frame[name], errors="coerce").astype("float64")
-    if kind == "boolean" and len(frame) and frame[name].notna().all():
-        return frame[name].astype(bool)
-    return frame[name]
+def _column(parts: Sequence[pd.DataFrame], name: str, kind: Kind | None) -> pd.Series:
+    """One column of all parts, of its declared kind (None for one that is not declared)."""
+    is_number = kind in ("number", "integer")
+    dtype = "float64" if is_number else object
+    own = []
+    for part in parts:
+        if name not in part:
+            missing = np.nan if is_number or kind is None else None
+            own.append(pd.Series([missing] * len(part), dtype=dtype))
+        elif is_number and pd.api.types.is_numeric_dtype(part[name].dtype):
+            own.append(part[name].astype("float64"))
+        elif is_number:
+            numbers = pd.to_numeric(part[name].astype(object), errors="coerce")
+            own.append(numbers.astype("float64"))
+        else:
+            own.append(part[name].astype(object))
+    whole = pd.concat(own, ignore_index=True) if own else pd.Series(dtype=dtype)
+    if kind == "boolean" and len(whole) and whole.notna().all():
+        return whole.astype(bool)
+    return whole
 
 
 def _kinds(table: str) -> dict[str, Kind]:

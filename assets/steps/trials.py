@@ -1,8 +1,9 @@
-"""Trials, findings and disclosure profiles of a run."""
+"""Trials, files, findings and disclosure profiles of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -14,25 +15,57 @@ from validations.findings import (
     findings_frame,
     findings_from_frame,
 )
-from validations.manifest.vocabulary import DisclosureProfile
+from validations.manifest.vocabulary import DisclosureProfile, SourceKind
 from validations.records import RECORD_SCHEMAS
+from validations.tables import TABLES, made_columns
 
 DEFAULT_PROFILE = DisclosureProfile.ROUNDED
 
 
 def disclosure_profiles(store: TableStore, trials: list[str]) -> dict[str, DisclosureProfile]:
     """Profile of every trial that has participant rows."""
+    summaries = Journeys(store, trials).summaries
+    having = {t: one for t, one in summaries.items() if "participant_rows" in one["checks"]}
+    return _profiles(store, having)
+
+
+def file_profiles(store: TableStore, trials: list[str]) -> dict[str, DisclosureProfile]:
+    """Profile of every trial that names a file of participants, whether or not its rows could
+    be used."""
+    summaries = Journeys(store, trials).summaries
+    kinds = {
+        trial: {source["kind"] for source in (one["manifest"] or {"sources": []})["sources"]}
+        for trial, one in summaries.items()
+    }
+    naming = {t: one for t, one in summaries.items() if SourceKind.PARTICIPANT_ROWS in kinds[t]}
+    return _profiles(store, naming)
+
+
+def _profiles(
+    store: TableStore, summaries: Mapping[str, Mapping[str, Any]]
+) -> dict[str, DisclosureProfile]:
+    """The profiles of trials by their summaries: their own, else that of the settings."""
     default = (
         DisclosureProfile(store.read_json("settings")["disclosure"])
         if store.has("settings")
         else DEFAULT_PROFILE
     )
-    out = {}
-    for trial, summary in Journeys(store, trials).summaries.items():
-        if "participant_rows" in summary["checks"]:
-            own = (summary["manifest"] or {}).get("disclosure")
-            out[trial] = DisclosureProfile(own["profile"]) if own else default
-    return out
+    own = {trial: (one["manifest"] or {}).get("disclosure") for trial, one in summaries.items()}
+    return {
+        trial: DisclosureProfile(chosen["profile"]) if chosen else default
+        for trial, chosen in own.items()
+    }
+
+
+def list_files(store: TableStore, trials: list[str]) -> pd.DataFrame:
+    """The account of every file that was read, one row per source."""
+    summaries = Journeys(store, trials).summaries
+    rows = [file for _, summary in sorted(summaries.items()) for file in summary["files"]]
+    table = pd.DataFrame(rows, columns=made_columns("files_read"))
+    counts = [c.name for c in TABLES["files_read"].columns if c.kind == "integer"]
+    table = table.astype(dict.fromkeys(counts, "Int64") | {"extent_as_stated": "boolean"})
+    store.write("context/files_read", table)
+    return table
 
 
 def describe_trials(store: TableStore, trials: list[str]) -> pd.DataFrame:

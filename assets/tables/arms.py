@@ -1,4 +1,4 @@
-"""Numbers per arm, from arm summaries, participant rows and intended-by-acted counts alike."""
+"""Numbers per arm in one shape, from arm summaries and intended-by-acted counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 
 from analysis.effect_sizes.quantiles import EstimatedMoments, moments_from_quantiles
 from validations.manifest.model import TrialManifest
-from validations.manifest.vocabulary import ScaleType
 from validations.numbers import LARGEST_MEASUREMENT, decimals_of, whole_events
 from validations.records import ROW_CHECKS
 
@@ -167,36 +166,3 @@ def arms_from_counts(records: pd.DataFrame, manifests: Manifests) -> pd.DataFram
         part["events"] = records[positive].sum(axis=1)
         parts.append(part[ARM_STATISTICS])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=ARM_STATISTICS)
-
-
-def arms_from_participants(rows: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
-    """n, mean, SD or events per arm and outcome, and which file rows they rest on (as a range)."""
-    if rows.empty:
-        return pd.DataFrame(columns=ARM_STATISTICS)
-    keys = ["trial_id", "collection_id", "study_label", "source_id", "file", "outcome", "arm"]
-    grouped = rows.groupby(keys, sort=False)
-    out = grouped.agg(
-        n=("value", "size"),
-        mean=("value", "mean"),
-        sd=("value", "std"),
-        events=("value", "sum"),
-        first=("row", "min"),
-        last=("row", "max"),
-    ).reset_index()
-    binary = [
-        _is_binary(manifests[c], o)
-        for c, o in zip(out["collection_id"], out["outcome"], strict=True)
-    ]
-    out["rows"] = out["first"].astype(str) + "-" + out["last"].astype(str)
-    out["basis"] = "participant_rows"
-    out["comparison"] = out["instrument"] = out["timepoint"] = ""
-    out["weeks"] = _weeks(out, manifests)
-    out["n"] = out["n"].astype(float)
-    out.loc[binary, ["mean", "sd"]] = np.nan
-    out.loc[~np.array(binary, dtype=bool), "events"] = np.nan
-    return out[ARM_STATISTICS]
-
-
-def _is_binary(manifest: TrialManifest, outcome_id: str) -> bool:
-    outcome = manifest.outcome(outcome_id)
-    return outcome is not None and outcome.scale.type is ScaleType.BINARY

@@ -10,21 +10,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.clustering import anova_icc
+from analysis.clustering import icc_of_codes
 from analysis.effect_sizes import design_effect
 from analysis.errors import EstimationError
-from analysis.gap.action_control import intender_threshold
-from analysis.gap.participants import (
-    Influence,
-    adjusted_difference_influence,
-    influence_correlations,
-    log_odds_influence,
-    pooled_within_arm_correlation,
-    smd_influence,
+from analysis.gap.contributions import (
+    Effect,
+    LogOdds,
+    MeanDifference,
+    Members,
+    effect_correlations,
 )
+from analysis.gap.participants import pool_within_arms
 from assets.fence import doing
-from assets.tables.baselines import adjusted_difference, baseline_fault, vary_within
+from assets.tables.action_counts import action_counts, belong_together, rows_of_counts
+from assets.tables.baselines import adjusted
 from assets.tables.comparisons import comparisons_of
+from assets.tables.person_table import Arm, PersonTable, person_table
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, DesignType, ScaleType
 
@@ -78,45 +79,35 @@ class ParticipantFacts:
         )
 
 
-def wide_table(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """One row per participant and one column per outcome, in the order of the file: sorting by
-    pseudonym would make sums depend on the store's key in the last digit."""
-    persons = rows.sort_values("row", kind="stable")["participant"].unique()
-    return rows.pivot(index="participant", columns="outcome", values=column).reindex(persons)
-
-
 Unlinked = frozenset[frozenset[str]]
 """Pairs of sources whose participants cannot be told to be the same persons."""
 
 
 def participant_facts(
     manifest: TrialManifest,
-    rows: pd.DataFrame,
+    rows: pd.DataFrame | PersonTable,
     intender_rule: str,
     unlinked: Unlinked = frozenset(),
 ) -> ParticipantFacts:
-    """Aggregate one trial's accepted participant rows (numbers cast, one row per value).
+    """Aggregate one trial's accepted participant rows (numbers cast, one row per value), or the
+    table of its persons.
 
     unlinked: pairs of sources whose persons are not set against each other: nothing joint is
     computed of their outcomes.
     """
     facts = ParticipantFacts()
-    if rows.empty:
-        return facts
-    outcomes = [o for o in manifest.outcomes if (rows["outcome"] == o.id).any()]
-    source = dict(zip(rows["outcome"], rows["source_id"], strict=True)) if unlinked else {}
+    table = person_table(rows) if isinstance(rows, pd.DataFrame) else rows
+    outcomes = [o for o in manifest.outcomes if o.id in table.outcomes]
 
     def together(first: Outcome, second: Outcome) -> bool:
-        return frozenset((source.get(first.id), source.get(second.id))) not in unlinked
+        return (
+            frozenset((table.sources.get(first.id), table.sources.get(second.id))) not in unlinked
+        )
 
-    wide, arms, baseline = (wide_table(rows, column) for column in ("value", "arm", "baseline"))
-    many = None
-    if PERSONS in rows:
-        many = wide_table(rows, PERSONS).max(axis=1).to_numpy(dtype=float)
     if manifest.design.type is DesignType.CLUSTER:
-        _cluster_facts(facts, manifest, rows)
+        _cluster_facts(facts, manifest, table)
     with doing("correlating the effects"):
-        _effect_correlations(facts, manifest, outcomes, (wide, arms, baseline), many, together)
+        _effect_correlations(facts, manifest, outcomes, table, together)
     for upstream in outcomes:
         for behavior in outcomes:
             is_pair = (
@@ -124,10 +115,15 @@ def participant_facts(
                 and behavior.construct is Construct.BEHAVIOR
                 and together(upstream, behavior)
             )
-            if is_pair:
-                _correlate(facts, upstream, behavior, wide, arms, many)
-            if is_pair and belong_together(manifest, upstream, behavior):
-                _count(facts, upstream, behavior, (wide, arms), many, intender_rule)
+            if not is_pair:
+                continue
+            joined = table.joined(upstream.id, behavior.id)
+            pooled = pool_within_arms((x, y, many) for _, x, y, many in joined)
+            if pooled is not None:
+                key = (upstream.id, behavior.id)
+                facts.within_arm[key] = (pooled.r, pooled.n, pooled.variance)
+            if belong_together(manifest, upstream, behavior):
+                facts.counts += action_counts(table, upstream, behavior, intender_rule)
     return facts
 
 
@@ -135,216 +131,87 @@ def facts_from_counts(
     manifest: TrialManifest, records: pd.DataFrame, intender_rule: str
 ) -> ParticipantFacts:
     """The same aggregates from intended-by-acted counts of one trial, which are participant rows
-    of two yes/no outcomes in short: a row of each cell stands for its persons."""
-    rows = []
-    for record in records.to_dict("records"):
-        for cell, values in _CELLS.items():
-            number = len(rows)
-            persons = float(round(float(record[cell])))
-            for outcome, value in zip(
-                (record["intention"], record["behavior"]), values, strict=True
-            ):
-                if persons:
-                    rows.append(
-                        {
-                            "participant": number,
-                            "source_id": "",
-                            "row": number,
-                            "arm": record["arm"],
-                            "outcome": outcome,
-                            "value": value,
-                            "baseline": np.nan,
-                            "cluster": None,
-                            PERSONS: persons,
-                        }
-                    )
-    frame = pd.DataFrame(rows).drop_duplicates(["participant", "outcome"])
-    return participant_facts(manifest, frame, intender_rule)
-
-
-_CELLS = {
-    "inclined_actors": (1.0, 1.0),
-    "inclined_abstainers": (1.0, 0.0),
-    "disinclined_actors": (0.0, 1.0),
-    "disinclined_abstainers": (0.0, 0.0),
-}
-PERSONS = "persons"
-"""Column of participant rows that says how many persons a row stands for; without it, one."""
+    of two yes/no outcomes in short."""
+    return participant_facts(manifest, rows_of_counts(records), intender_rule)
 
 
 def _effect_correlations(
     facts: ParticipantFacts,
     manifest: TrialManifest,
     outcomes: list[Outcome],
-    tables: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
-    many: np.ndarray | None,
+    table: PersonTable,
     together: Callable[[Outcome, Outcome], bool],
 ) -> None:
-    """Correlations of all effects whose persons are known to be the same; tables: values, arms and
-    baselines, one row per person and one column per outcome; many: persons that a row stands for,
-    if not one."""
-    wide, arms, baseline = tables
-    found: list[tuple[EffectKey, Outcome, Influence]] = []
+    """Correlations of all effects whose persons are known to be the same."""
+    found: list[tuple[EffectKey, Outcome]] = []
+    effects: list[tuple[Effect, Members, Members]] = []
     for outcome in outcomes:
+        arms = table.outcomes[outcome.id]
         for intervention, comparator in comparisons_of(manifest):
-            member = arms[outcome.id].isin([intervention, comparator]).to_numpy()
+            if intervention not in arms or comparator not in arms:
+                continue
             key = (intervention, comparator, outcome.id)
             with doing(outcome=outcome.id):
-                influence = _influence(
-                    facts,
-                    key,
-                    outcome,
-                    wide[outcome.id].to_numpy(dtype=float)[member],
-                    (arms[outcome.id] == intervention).to_numpy()[member],
-                    baseline[outcome.id].to_numpy(dtype=float)[member],
-                    np.flatnonzero(member),
-                    None if many is None else many[member],
-                )
-            if influence is not None:
-                found.append((key, outcome, influence))
+                effect = _effect(facts, key, outcome, arms[intervention], arms[comparator])
+            if effect is not None:
+                found.append((key, outcome))
+                effects.append(effect)
     if not found:
         return
-    matrix = influence_correlations([influence for _, _, influence in found], len(wide), many)
-    for i, (first, one, _) in enumerate(found):
-        for j, (second, other, _) in enumerate(found):
+    matrix = effect_correlations(effects, table.count, table.persons)
+    for i, (first, one) in enumerate(found):
+        for j, (second, other) in enumerate(found):
             if together(one, other):
                 facts.correlations[(first, second)] = float(matrix[i, j])
 
 
-def _influence(
-    facts: ParticipantFacts,
-    key: EffectKey,
-    outcome: Outcome,
-    values: np.ndarray,
-    treated: np.ndarray,
-    covariate: np.ndarray,
-    person: np.ndarray,
-    many: np.ndarray | None,
-) -> Influence | None:
-    """Contributions of the persons to one effect, None where there is no effect; what adjusts for
-    the baseline, or why nothing does, is kept in `facts`."""
-    persons = np.ones_like(values) if many is None else many
-    if min(persons[treated].sum(), persons[~treated].sum()) < 2:
+def _effect(
+    facts: ParticipantFacts, key: EffectKey, outcome: Outcome, one: Arm, two: Arm
+) -> tuple[Effect, Members, Members] | None:
+    """One effect with its persons, None where there is no effect; what adjusts for the baseline,
+    or why nothing does, is kept in `facts`."""
+    if min(one.sums.n, two.sums.n) < 2:
         return None
     if outcome.scale.type is ScaleType.BINARY:
-        varies = float(np.ptp(values)) > 0.0
-        return log_odds_influence(values, treated, person, many) if varies else None
-    if not vary_within(values, treated):
+        low, high = (min(one.sums.smallest, two.sums.smallest),
+                     max(one.sums.largest, two.sums.largest))  # fmt: skip
+        if high == low:
+            return None
+        return LogOdds(one.sums, two.sums), one.members, two.members
+    if one.sums.is_constant and two.sums.is_constant:
         return None
     if outcome.baseline_column:
-        both = np.isfinite(covariate)
-        own = values[both], treated[both], covariate[both]
-        why = baseline_fault(*own)
-        if not why:
-            facts.adjusted[key] = adjusted_difference(*own)
-            return adjusted_difference_influence(*own, person[both])
-        facts.baseline_faults[key] = why
-    return smd_influence(values, treated, person, many)
+        effect = adjusted(one.with_baseline, two.with_baseline)
+        if not isinstance(effect, str):
+            sizes = int(effect.one.n), int(effect.two.n)
+            facts.adjusted[key] = (effect.difference, effect.sd, effect.r, *sizes)
+            return effect, one.with_baseline, two.with_baseline
+        facts.baseline_faults[key] = effect
+    return MeanDifference(one.sums, two.sums), one.members, two.members
 
 
-def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, rows: pd.DataFrame) -> None:
+def _cluster_facts(facts: ParticipantFacts, manifest: TrialManifest, table: PersonTable) -> None:
     """Design effects of a cluster trial, or why there is none."""
     if manifest.design.clustering_already_adjusted:
         return
-    for outcome, part in rows.groupby("outcome"):
-        blank = int((part["cluster"].fillna("") == "").sum())
-        if blank:
-            some = "no person has a cluster" if blank == len(part) else "some persons have none"
-            facts.cluster_faults[str(outcome)] = some
+    for outcome, arms in sorted(table.outcomes.items()):
+        clusters = [arm.cluster for arm in arms.values() if arm.cluster is not None]
+        named = sum(int((own >= 0).sum()) for own in clusters)
+        if named < sum(map(len, arms.values())):
+            some = "some persons have none" if named else "no person has a cluster"
+            facts.cluster_faults[outcome] = some
             continue
         try:
-            with doing("estimating the intracluster correlation", outcome=str(outcome)):
-                summary = anova_icc(
-                    part["value"].to_numpy(dtype=float),
-                    part["arm"].to_numpy(),
-                    part["cluster"].to_numpy(),
+            with doing("estimating the intracluster correlation", outcome=outcome):
+                summary = icc_of_codes(
+                    np.concatenate([arm.value for arm in arms.values()]),
+                    np.repeat(np.arange(len(arms)), [len(arm) for arm in arms.values()]),
+                    np.concatenate(
+                        [arm.cluster for arm in arms.values() if arm.cluster is not None]
+                    ),
                 )
         except EstimationError as error:
-            facts.cluster_faults[str(outcome)] = str(error)
+            facts.cluster_faults[outcome] = str(error)
             continue
         size = max(1.0, summary.cluster_size)
-        facts.design_effects[str(outcome)] = float(design_effect(size, summary.icc)[0])
-
-
-TACT = ("target", "action", "context", "time")
-
-
-def belong_together(manifest: TrialManifest, upstream: Outcome, behavior: Outcome) -> bool:
-    """Whether two outcomes are a pair: as declared, else the behavior comes at the same time or
-    later and at least 3 of target, action, context and time agree (unstated ones do)."""
-    if manifest.pairs:
-        declared = {(pair.upstream, pair.behavior) for pair in manifest.pairs}
-        return (upstream.id, behavior.id) in declared
-    weeks, later = upstream.timepoint.weeks, behavior.timepoint.weeks
-    if weeks is not None and later is not None and later < weeks:
-        return False
-    texts = [(getattr(upstream, part), getattr(behavior, part)) for part in TACT]
-    return sum(not a or not b or a == b for a, b in texts) >= 3
-
-
-def _person_arms(arms: pd.DataFrame, upstream: Outcome, behavior: Outcome) -> np.ndarray:
-    return np.asarray(arms[behavior.id].fillna(arms[upstream.id]).astype(str))
-
-
-def _correlate(
-    facts: ParticipantFacts,
-    upstream: Outcome,
-    behavior: Outcome,
-    wide: pd.DataFrame,
-    arms: pd.DataFrame,
-    many: np.ndarray | None,
-) -> None:
-    first = wide[upstream.id].to_numpy(dtype=float)
-    second = wide[behavior.id].to_numpy(dtype=float)
-    arm = _person_arms(arms, upstream, behavior)
-    pooled = pooled_within_arm_correlation(first, second, arm, many)
-    if pooled is not None:
-        facts.within_arm[(upstream.id, behavior.id)] = (pooled.r, pooled.n, pooled.variance)
-
-
-def _count(
-    facts: ParticipantFacts,
-    upstream: Outcome,
-    behavior: Outcome,
-    tables: tuple[pd.DataFrame, pd.DataFrame],
-    many: np.ndarray | None,
-    intender_rule: str,
-) -> None:
-    wide, arms = tables
-    first = wide[upstream.id].to_numpy(dtype=float)
-    second = wide[behavior.id].to_numpy(dtype=float)
-    arm = _person_arms(arms, upstream, behavior)
-    if upstream.construct is not Construct.INTENTION or behavior.scale.type is not ScaleType.BINARY:
-        return
-    intends = _intends(upstream, first, intender_rule)
-    if intends is None:
-        return
-    both = np.isfinite(first) & np.isfinite(second)
-    for label in dict.fromkeys(arm):
-        rows = both & (arm == label)
-        if not rows.any():
-            continue
-        yes, acted = intends[rows], second[rows] == 1.0
-        persons = np.ones(len(yes), dtype=int) if many is None else many[rows]
-        facts.counts.append(
-            {
-                "arm": label,
-                "intention": upstream.id,
-                "behavior": behavior.id,
-                "inclined_actors": int(persons[yes & acted].sum()),
-                "inclined_abstainers": int(persons[yes & ~acted].sum()),
-                "disinclined_actors": int(persons[~yes & acted].sum()),
-                "disinclined_abstainers": int(persons[~yes & ~acted].sum()),
-                "intender_rule": "R1" if upstream.scale.type is ScaleType.BINARY else intender_rule,
-            }
-        )
-
-
-def _intends(outcome: Outcome, values: np.ndarray, rule: str) -> np.ndarray | None:
-    if outcome.scale.type is ScaleType.BINARY:
-        return np.asarray(values == 1.0)
-    if outcome.scale.min is None or outcome.scale.max is None:
-        return None
-    cut, inclusive = intender_threshold(rule, outcome.scale.min, outcome.scale.max)
-    scores = values if outcome.higher_is_better else outcome.scale.min + outcome.scale.max - values
-    return np.asarray(scores >= cut if inclusive else scores > cut)
+        facts.design_effects[outcome] = float(design_effect(size, summary.icc)[0])

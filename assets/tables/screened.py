@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from assets.sources.extraction import IDENTITY
@@ -12,54 +14,67 @@ from assets.tables.comparisons import arms_of_row
 from validations.manifest.model import TrialManifest
 from validations.records import RECORD_SCHEMAS
 from validations.schema import RowRule, TableSchema
-from validations.screening import Screened, screen
+from validations.screening import Screened, Split, join, split
+from validations.typed_frames import numbered
+
+
+class _Known:
+    """Which cells of a column are among the names of their row's manifest: each different pair of
+    manifest and cell is looked up once."""
+
+    def __init__(self, records: pd.DataFrame) -> None:
+        self._records = records
+        self.row, self.collections = _coded(records["collection_id"])
+
+    def of(self, by_collection: Mapping[str, bool]) -> np.ndarray:
+        """What is known of the row's manifest."""
+        known = [by_collection.get(one, False) for one in self.collections]
+        return np.array([*known, False], dtype=bool)[self.row]
+
+    def __call__(
+        self, column: str, names: Mapping[str, set[str]], *, empty: bool = False
+    ) -> np.ndarray:
+        """Cells that are among the names; a missing one is, if `empty`."""
+        codes, texts = _coded(self._records[column])
+        known = np.zeros((len(self.collections) + 1, len(texts) + 1), dtype=bool)
+        for i, collection in enumerate(self.collections):
+            own = names.get(collection, set())
+            known[i, :-1] = [text in own or (empty and text == "") for text in texts]
+            known[i, -1] = empty
+        return np.asarray(known[self.row, codes])
+
+
+def _coded(values: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Codes of the cells and the different texts; missing ones have the code -1."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.codes.to_numpy(), [str(one) for one in values.cat.categories]
+    codes, texts = pd.factorize(values)
+    return codes, [str(one) for one in texts]
 
 
 def _declared_flags(
     records: pd.DataFrame, rules: tuple[RowRule, ...], manifests: dict[str, TrialManifest]
-) -> dict[str, pd.Series]:
+) -> dict[str, np.ndarray]:
     """Rules about names: whether arms, outcomes and variables are in the manifest."""
     ids = {rule.id for rule in rules}
     arms = {
         c: {a.id for a in m.arms} or {"intervention", "comparator"} for c, m in manifests.items()
     }
     outcomes = {c: {o.id for o in m.outcomes} for c, m in manifests.items()}
-
-    def known(column: str, names: dict[str, set[str]], *, empty: bool = False) -> pd.Series:
-        return pd.Series(
-            [
-                (empty and v == "") or v in names.get(c, set())
-                for c, v in zip(records["collection_id"], records[column], strict=True)
-            ],
-            index=records.index,
-        )
-
-    flags = {}
+    known = _Known(records)
+    adjusted = {c: m.design.clustering_already_adjusted for c, m in manifests.items()}
+    flags = {"effective_sizes": known.of(adjusted)}
     if "arm_declared" in ids:
         flags["arm_declared"] = known("arm", arms)
     if "outcome_declared" in ids:
         flags["outcome_declared"] = known("outcome", outcomes)
     if "arms_declared" in ids:
-        free = pd.Series(
-            [not manifests[c].arms for c in records["collection_id"]], index=records.index
-        )
-        flags["arms_told_apart"] = pd.Series(
-            [
-                arms_of_row(manifests[c], one or "", two or "") is not None
-                for c, one, two in zip(
-                    records["collection_id"], records["intervention"], records["comparator"],
-                    strict=True,
-                )
-            ],
-            index=records.index,
-        )  # fmt: skip
-        flags["arms_declared"] = free | (
+        flags["arms_told_apart"] = _told_apart(records, manifests)
+        flags["arms_declared"] = known.of({c: not m.arms for c, m in manifests.items()}) | (
             known("intervention", arms, empty=True) & known("comparator", arms, empty=True)
         )
-    adjusted = {c: m.design.clustering_already_adjusted for c, m in manifests.items()}
-    flags["effective_sizes"] = records["collection_id"].map(adjusted).fillna(False).astype(bool)
     if "quantiles_not_lopsided" in ids:
-        flags["quantiles_not_lopsided"] = ~lopsided_quantiles(records)
+        flags["quantiles_not_lopsided"] = ~lopsided_quantiles(records).to_numpy(dtype=bool)
     if "outcomes_declared" in ids:
         flags["outcomes_declared"] = known("intention", outcomes) & known("behavior", outcomes)
     if "variables_declared" in ids:
@@ -67,20 +82,45 @@ def _declared_flags(
     return flags
 
 
-def screen_kind(kind: str, records: pd.DataFrame, manifests: dict[str, TrialManifest]) -> Screened:
-    """Screen stacked records of one kind, with the scale limits of their outcomes."""
+def _told_apart(records: pd.DataFrame, manifests: dict[str, TrialManifest]) -> np.ndarray:
+    """Rows of printed effects that say which arms they compare."""
+    names = ["collection_id", "intervention", "comparator"]
+    return np.array(
+        [
+            arms_of_row(manifests[c], one or "", two or "") is not None
+            for c, one, two in zip(*(records[name] for name in names), strict=True)
+        ],
+        dtype=bool,
+    )
+
+
+def screen_kind(
+    kind: str, records: pd.DataFrame | Sequence[pd.DataFrame], manifests: dict[str, TrialManifest]
+) -> Screened:
+    """Screen the records of one kind, with the scale limits of their outcomes.
+
+    records: one frame, or several of the kind, whose rows never share a key (participant rows:
+    one frame per source and outcome). What is accepted, rejected and counted is joined.
+    """
     schema = RECORD_SCHEMAS[kind]
-    if records.empty:
+    frames = [records] if isinstance(records, pd.DataFrame) else list(records)
+    filled = [frame for frame in frames if len(frame)]
+    if not filled:
         empty = pd.DataFrame(columns=[*IDENTITY, *schema.names])
         return Screened(empty, pd.DataFrame(), [], [])
-    if kind == "arm_summaries":
-        scales = [
-            _scale(manifests[c], o)
-            for c, o in zip(records["collection_id"], records["outcome"], strict=True)
-        ]
-        records = records.assign(scale_min=[s[0] for s in scales], scale_max=[s[1] for s in scales])
+    return join([_split(frame, schema, manifests) for frame in filled])
+
+
+def _split(
+    records: pd.DataFrame, schema: TableSchema, manifests: dict[str, TrialManifest]
+) -> Split:
+    records = numbered(records)
+    if schema.name == "arm_summaries":
+        pairs = zip(records["collection_id"], records["outcome"], strict=True)
+        scales = np.array([_scale(manifests[c], o) for c, o in pairs], dtype=float)
+        records["scale_min"], records["scale_max"] = scales[:, 0], scales[:, 1]
     flags = _declared_flags(records, schema.rules, manifests)
-    return screen(records, schema, flags, _blank_labels(records, schema, manifests))
+    return split(records, schema, flags, _blank_labels(records, schema, manifests))
 
 
 UNNAMED = ("favors", "control_group", "cluster", "layer", "coder", "source")
@@ -97,26 +137,27 @@ def _blank_labels(
     leave a label out in all of its rows, but not in some of them.
     """
     own = [c.name for c in schema.columns if not c.is_number and not c.required]
+    labels = [name for name in ["study", *own] if name in records and name not in UNNAMED]
+    if not labels:
+        return {}
     free = {(m.id, s.id): set(s.may_be_empty) for m in manifests.values() for s in m.sources}
-    columns = [json.loads(text) for text in records["found_in"]]
+    read = {text: json.loads(text) for text in records["found_in"].unique()}
+    columns = [read[text] for text in records["found_in"]]
     spared = [free[key] for key in zip(records["collection_id"], records["source_id"], strict=True)]
     out = {}
-    for name in ["study", *own]:
-        if name not in records or name in UNNAMED:
-            continue
+    for name in labels:
         filled = records[name].fillna("").astype(str) != ""
         asked = pd.Series([name in one for one in columns], index=records.index)
         may = [one.get(name) in some for one, some in zip(columns, spared, strict=True)]
         some_filled = filled.groupby(records["trial_id"]).transform("any")
         wrong = ~filled & asked & (~pd.Series(may, index=records.index) | some_filled)
         if wrong.any():
-            out[name] = wrong.reset_index(drop=True)
+            out[name] = wrong
     return out
 
 
-def _scale(manifest: TrialManifest, outcome_id: str) -> tuple[str, str]:
+def _scale(manifest: TrialManifest, outcome_id: str) -> tuple[float, float]:
+    """Limits of an outcome, nan where it has none."""
     outcome = manifest.outcome(outcome_id)
-    if outcome is None:
-        return "", ""
-    limits = (outcome.scale.min, outcome.scale.max)
-    return "" if limits[0] is None else str(limits[0]), "" if limits[1] is None else str(limits[1])
+    limits = (outcome.scale.min, outcome.scale.max) if outcome else (None, None)
+    return tuple(np.nan if one is None else float(one) for one in limits)  # type: ignore[return-value]

@@ -5,7 +5,7 @@ A pure function of what was accepted: no folder, no store, no other trial.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -25,12 +25,14 @@ from assets.tables.covariances import (
     covariance_table,
     refuse_determined,
 )
+from assets.tables.participant_arms import arms_from_participants
 from assets.tables.participants import (
     ParticipantFacts,
     Unlinked,
     facts_from_counts,
     participant_facts,
 )
+from assets.tables.person_table import person_table
 from assets.tables.quality import CHECK_COLUMNS, findings_of_checks, participant_checks
 from validations.findings import Finding, Severity, apply_waivers
 from validations.manifest.model import TrialManifest
@@ -42,9 +44,10 @@ from validations.trial_rules import trial_findings
 class Accepted:
     """What screening left of one manifest's records.
 
-    records: kind -> rows with numbers cast (no entry without rows). items: answers to single
-    items, as text. study_values: columns that moderators and pairs name, per study. unlinked:
-    participant sources whose ids do not tell the same persons.
+    records: kind -> rows with numbers cast (no entry without rows); participant rows with labels
+    as categories and persons as whole numbers, or as text. items: answers to single items, as
+    text. study_values: columns that moderators and pairs name, per study. unlinked: participant
+    sources whose ids do not tell the same persons.
     """
 
     records: dict[str, pd.DataFrame]
@@ -60,7 +63,7 @@ class Accepted:
     @property
     def trials(self) -> list[str]:
         """Trials in order of first appearance."""
-        found = [str(t) for frame in self.records.values() for t in frame["trial_id"]]
+        found = [str(t) for frame in self.records.values() for t in frame["trial_id"].unique()]
         return list(dict.fromkeys(found))
 
     def of_trial(self, trial: str) -> Accepted:
@@ -102,13 +105,19 @@ TABLES = (
 
 
 def trial_numbers(
-    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings
+    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings, *, checks: bool = True
 ) -> TrialNumbers:
-    """Everything that is computed from one manifest's accepted records."""
+    """Everything that is computed from one manifest's accepted records.
+
+    checks: whether the independent checks of participant rows are made too; without them their
+    table is empty, and nothing of what they need is loaded.
+    """
     manifests = {manifest.id: manifest}
-    facts = _facts(manifest, accepted, settings)
-    with doing("checking participant rows"):
-        checks = _checks(manifest, accepted)
+    facts, checked = _of_participants(manifest, accepted, settings, checks)
+    with doing("summarizing intended-by-acted counts"):
+        for trial, part in _by_trial(accepted.kind("intention_by_action")):
+            if trial not in facts:
+                facts[trial] = facts_from_counts(manifest, part, settings.intender_rule)
     with doing("counting and averaging the arms"):
         arms = _arm_statistics(accepted, manifests)
     with doing("assembling the outcomes"):
@@ -124,40 +133,44 @@ def trial_numbers(
         assumed = _over_grid(effects, outcomes, book, covariances)
     with doing("pairing the effects"):
         pairs, told = pair_tables.make_pairs(stack, manifests, book, settings.assumed_correlation)
-    findings += findings_of_checks(checks) + _baselines(manifest, facts, outcomes) + told
+    findings += findings_of_checks(checked) + _baselines(manifest, facts, outcomes) + told
     findings += _moved(stack)
     return TrialNumbers(
-        facts, arms, checks, outcomes, effects, pairs, covariances, assumed, findings
+        facts, arms, checked, outcomes, effects, pairs, covariances, assumed, findings
     )
 
 
-def _facts(
-    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings
-) -> dict[str, ParticipantFacts]:
-    """Aggregates of participant rows and of intended-by-acted counts, by trial."""
+def _of_participants(
+    manifest: TrialManifest, accepted: Accepted, settings: AnalysisSettings, checks: bool
+) -> tuple[dict[str, ParticipantFacts], pd.DataFrame]:
+    """Aggregates of participant rows by trial, and their checks where they are asked for."""
     facts: dict[str, ParticipantFacts] = {}
-    rule = settings.intender_rule
-    with doing("summarizing participants"):
-        for trial, part in accepted.kind("participant_rows").groupby("trial_id"):
-            facts[str(trial)] = participant_facts(manifest, part, rule, accepted.unlinked)
-    with doing("summarizing intended-by-acted counts"):
-        for trial, part in accepted.kind("intention_by_action").groupby("trial_id"):
-            facts.setdefault(str(trial), facts_from_counts(manifest, part, rule))
-    return facts
-
-
-def _checks(manifest: TrialManifest, accepted: Accepted) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
-    for _, part in accepted.kind("participant_rows").groupby("trial_id"):
-        rows += participant_checks(manifest, part, accepted.items)
-    return pd.DataFrame(rows, columns=CHECK_COLUMNS)
+    for trial, part in _by_trial(accepted.kind("participant_rows")):
+        with doing("summarizing participants"):
+            table = person_table(part)
+            facts[trial] = participant_facts(
+                manifest, table, settings.intender_rule, accepted.unlinked
+            )
+        if checks:
+            with doing("checking participant rows"):
+                rows += participant_checks(manifest, table, accepted.items)
+    return facts, pd.DataFrame(rows, columns=CHECK_COLUMNS)
+
+
+def _by_trial(records: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Records of one kind by trial, in the order of the ids; those of a single trial are not
+    copied."""
+    trials = sorted(str(trial) for trial in records["trial_id"].unique())
+    for trial in trials:
+        yield trial, records if len(trials) == 1 else records[records["trial_id"] == trial]
 
 
 def _arm_statistics(accepted: Accepted, manifests: dict[str, TrialManifest]) -> pd.DataFrame:
     parts = [
         arm_tables.arms_from_summaries(accepted.kind("arm_summaries"), manifests),
         arm_tables.arms_from_counts(accepted.kind("intention_by_action"), manifests),
-        arm_tables.arms_from_participants(accepted.kind("participant_rows"), manifests),
+        arms_from_participants(accepted.kind("participant_rows"), manifests),
     ]
     filled = [part for part in parts if len(part)]
     if not filled:

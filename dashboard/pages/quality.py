@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.figures.text import whole
 from dashboard.blocks import Block, Cell, Details, Paragraph, Section, Table, columns
 from dashboard.context import Page
+from dashboard.file_accounts import reading_words, unused_columns, unusual
 from dashboard.release import NoReleaseError
 from dashboard.releases import GoneError
 from dashboard.report_trials import findings_section
@@ -17,6 +18,7 @@ def sections(page: Page) -> list[Section]:
     return [
         Section("checks", "Checks", (_checks(view), _audits(view))),
         findings_section(view),
+        Section("files", "Files read", tuple(_files(view))),
         Section("counts", "Tables", (_counts(view, previous),)),
         Section("withheld", "Withheld for disclosure", tuple(_withheld(view))),
         Section("inputs", "Inputs", (Details(
@@ -102,6 +104,40 @@ def _withheld(view: ReleaseView) -> list[Block]:
         return [Paragraph("No row was changed for disclosure in this release.", "note")]
     head = columns("Table | Rows changed | Rows")
     return [Table("Rows whose counts or numbers were withheld or rounded", head, tuple(rows))]
+
+
+_FILES = "files_read"
+
+
+def _files(view: ReleaseView) -> list[Block]:
+    """How every file was read, those with something unusual first."""
+    if _FILES not in (view.record.get("counts") or {}):
+        return [Paragraph("This release does not say how its files were read.", "note")]
+    rows = view.rows(_FILES)
+    doubts = {
+        (r["trial_id"], r["file"]) for r in view.rows("findings", rule_id="encoding_doubtful")
+    }
+    told = [(r, unusual(r, (r["collection_id"], r["file"]) in doubts)) for r in rows]
+    marked = sum(bool(found) for _, found in told)
+    said = (
+        f"{plural(len(rows), 'file')} read; {marked or 'none'} with something to look at: a hidden "
+        "sheet, an encoding that is doubtful or not UTF-8, or an extent other than stated."
+    )
+    head = columns("File | To look at | Rows | Kept | Columns | Not used | Read as",
+                   wide=("To look at", "Not used", "Read as"))  # fmt: skip
+    shown = tuple(
+        (
+            Cell(r["file"], view.trial_label(r["collection_id"])),
+            "; ".join(found) or "nothing unusual",
+            whole(r["rows_read"]),
+            whole(r["rows_kept"]),
+            whole(r["columns_read"]),
+            unused_columns(r),
+            Cell(", ".join(reading_words(r)), r["withheld"]),
+        )
+        for r, found in sorted(told, key=lambda one: not one[1])
+    )
+    return [Paragraph(said), Table("Files and how they were read", head, shown)]
 
 
 def _inputs(view: ReleaseView) -> Table:

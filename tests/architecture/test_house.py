@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import participant_trial
 from tests.loading import loaded_after
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,18 @@ def test_definitions_load_without_the_slow_packages() -> None:
     loaded = loaded_after("import pipelines.definitions")
     assert "dagster" in loaded
     assert not loaded & {"great_expectations", "pingouin", "matplotlib", "openpyxl", "pyreadstat"}
+
+
+def test_a_trial_is_checked_without_the_second_judges(tmp_path: Path) -> None:
+    """They guard against faults of the program, which a refresh does too, and take seconds."""
+    folder = participant_trial().write(tmp_path)
+    statement = (
+        "from pathlib import Path; from pipelines.check import check_folder; "
+        f"assert check_folder(Path({str(folder)!r})).summary"
+    )
+    loaded = loaded_after(statement)
+    assert "assets.journey" in loaded
+    assert not loaded & {"great_expectations", "pingouin", "dagster", "duckdb", "matplotlib"}
 
 
 def test_analysis_stands_alone() -> None:

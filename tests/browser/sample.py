@@ -83,6 +83,18 @@ def _extra() -> dict[str, list[dict[str, Any]]]:
             {"trial_id": MARKUP, "rule_id": "some_rule", "severity": "warning", "message": MARKUP,
              "fix": "look at it", "file": "a.csv", "row": 3, "count": 2, "status": "open"},
         ],
+        "files_read": [
+            {"collection_id": MARKUP, "source_id": "a", "source_kind": "arm_summaries",
+             "file": f"{MARKUP}.xlsx", "container": "xlsx", "table_read": LONG, "tables_held": 3,
+             "table_state": "hidden", "stated_rows": 21, "extent_as_stated": False,
+             "rows_read": 40, "rows_kept": 38, "columns_read": 30, "columns_used": 9,
+             "columns_unused": "age_at_the_first_interview_in_years, " * 20, "header_row": 1},
+            {"collection_id": "Adams 2003", "source_id": "a", "source_kind": "participant_rows",
+             "file": "rows.csv", "container": "csv", "encoding": "cp1252", "rows_read": 40,
+             "encoding_reason": "declared", "delimiter": "semicolon", "rows_kept": 40,
+             "columns_read": 4, "columns_used": 4, "header_row": 2, "persons": 40,
+             "withheld": "counts rounded, sizes withheld for disclosure"},
+        ],
         "rejected_rows": [
             {"trial_id": "Adams 2003", "kind": "reported_effects", "rule_id": "n_positive",
              "reason": "n must be above 0"},

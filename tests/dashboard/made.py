@@ -156,12 +156,14 @@ def make_release(
     releases: Path, trials: Sequence[Trial], settings: AnalysisSettings = SETTINGS, *,
     made_at: str = "2024-05-01T12:00:00+00:00", packages: Mapping[str, str] = {},
     findings: Sequence[Row] = (), whole: bool = True, current: bool = True, protocol: str = "",
+    files: Sequence[Row] = (),
 ) -> Made:  # fmt: skip
     """Write a release of these trials and switch `current` to it.
 
     whole: with specifications and each trial left out of the joint model (slow).
     """
     tables = _tables(trials, settings, findings, whole)
+    tables["files_read"] = conform(pd.DataFrame(list(files)), "files_read")
     said = repr((trials, settings, packages, protocol)).encode()
     content = hashlib.sha256(said).hexdigest()
     stamp = made_at.replace("-", "").replace(":", "").replace("T", "-")[:15]

@@ -52,13 +52,20 @@ FINDINGS = [{"trial_id": "=trial", "rule_id": "<b>", "severity": "warning", "sta
              "message": text, "fix": text} for text in HOSTILE]  # fmt: skip
 
 
+FILES = [{"collection_id": "=trial", "source_id": f"s{i}", "source_kind": "arm_summaries",
+          "file": text, "container": "xlsx", "table_read": text, "table_state": "hidden",
+          "tables_held": 2, "rows_read": 4, "rows_kept": 4, "columns_read": 3, "columns_used": 2,
+          "columns_unused": text, "encoding": text, "encoding_reason": "declared",
+          "delimiter": text} for i, text in enumerate(HOSTILE)]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("hostile")
     made = make_release(folder, hostile_trials()[1:], made_at="2024-01-01T00:00:00+00:00",
                         whole=False)  # fmt: skip
     assert made.folder.exists()
-    return make_release(folder, hostile_trials(), findings=FINDINGS)
+    return make_release(folder, hostile_trials(), findings=FINDINGS, files=FILES)
 
 
 @pytest.fixture(scope="module")

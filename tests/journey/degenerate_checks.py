@@ -89,7 +89,7 @@ def _of_texts(journey: Journey) -> list[str]:
     """Cells of participants where they could be seen."""
     out = [f"{f.rule_id} tells a cell" for f in journey.findings if CANARY in repr(f)]
     for name, frame in journey.tables.items():
-        for column in frame.select_dtypes(object):
+        for column in frame.select_dtypes(["object", "category"]):
             if frame[column].astype(str).str.contains(CANARY, regex=False).any():
                 out.append(f"{name}.{column} holds a cell")
     return out

@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 
 from analysis.effect_sizes.quantiles import moments_from_quantiles
+from assets.tables import participant_arms
 from assets.tables.arms import (
     ARM_STATISTICS,
     arms_from_counts,
-    arms_from_participants,
     arms_from_summaries,
     lopsided_quantiles,
     row_weeks,
 )
+from assets.tables.participant_arms import arms_from_participants
 from tests.journey.frames import IDENTITY, NAN, assert_row, persons, summaries
 from tests.journey.manifests import manifest, outcome
 
@@ -237,3 +238,23 @@ def test_participants_are_counted_averaged_and_summed() -> None:
                weeks=NAN)  # fmt: skip
     assert_row(fourth, outcome="b", arm="a", n=3.0, mean=NAN, sd=NAN, events=2.0, rows="4-6")
     assert all(isinstance(row["n"], float) for row in made)
+
+
+def test_sums_of_blocks_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far from 0, with groups that begin, end and are missing in some blocks."""
+    rng = np.random.default_rng(8)
+    many = {arm: list(1e6 + rng.normal(0.0, 2.0, n)) for arm, n in (("a", 40), ("c", 31), ("d", 1))}
+    rows = pd.concat([persons("i", many), persons("b", {"c": [1.0, 0.0, 1.0]})], ignore_index=True)
+    rows = rows.sample(frac=1.0, random_state=3)
+    expected = rows.groupby(["outcome", "arm"], sort=False)["value"].agg(["size", "mean", "std"])
+    for block in (1, 7, 1000):
+        monkeypatch.setattr(participant_arms, "_BLOCK", block)
+        made = arms_from_participants(rows, known()).set_index(["outcome", "arm"])
+        assert list(made.index) == list(expected.index)
+        assert made["n"].tolist() == expected["size"].tolist()
+        own, whole = made.loc["i"], expected.loc["i"]
+        assert own["mean"].to_numpy() == pytest.approx(whole["mean"].to_numpy(), rel=1e-14)
+        assert own["sd"].to_numpy() == pytest.approx(whole["std"].to_numpy(), rel=1e-9, nan_ok=True)
+        assert made.loc[("b", "c"), "events"] == 2.0
+        spans = rows.groupby(["outcome", "arm"])["row"].agg(["min", "max"])
+        assert dict(made["rows"]) == {k: f"{a}-{b}" for k, a, b in spans.itertuples()}

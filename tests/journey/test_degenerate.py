@@ -16,12 +16,10 @@ from assets.steps.second_look import second_look
 from tests.journey.degenerate import Folder, degenerate_folder
 from tests.journey.degenerate_checks import SETTINGS, faults, same_numbers
 
-KEY = b"k" * 32
-
 
 def journey_of(folder: Folder) -> Journey:
     with tempfile.TemporaryDirectory() as room:
-        return trial_journey(folder.write(Path(room)), KEY, SETTINGS)
+        return trial_journey(folder.write(Path(room)), SETTINGS)
 
 
 @settings(

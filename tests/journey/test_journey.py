@@ -16,7 +16,7 @@ from validations.findings import Finding, Severity
 
 
 def travelled(recipe: Recipe, root: Path) -> Journey:
-    return trial_journey(recipe.write(root), b"key", AnalysisSettings())
+    return trial_journey(recipe.write(root), AnalysisSettings())
 
 
 def rules(made: Journey) -> list[str]:
@@ -51,7 +51,7 @@ def test_what_screening_rejects_goes_no_further(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
-    made = trial_journey(tmp_path / "t", b"key", AnalysisSettings())
+    made = trial_journey(tmp_path / "t", AnalysisSettings())
     assert made.manifest is None and made.tables == {} and len(made.findings) == 1
     assert made.findings[0].trial_id == "t"
 
@@ -96,11 +96,11 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, trials: set[str])
     """Let the numbers of these trials fail; returns what was tried."""
     whole, tried = module.trial_numbers, []
 
-    def fail(manifest: Any, accepted: Any, settings: Any) -> Any:
+    def fail(manifest: Any, accepted: Any, settings: Any, **more: Any) -> Any:
         tried.append(accepted.trials)
         if trials & set(accepted.trials):
             raise error
-        return whole(manifest, accepted, settings)
+        return whole(manifest, accepted, settings, **more)
 
     monkeypatch.setattr(module, "trial_numbers", fail)
     return tried
@@ -136,10 +136,10 @@ def test_a_fault_that_only_all_studies_together_show(
 ) -> None:
     whole = module.trial_numbers
 
-    def fail(manifest: Any, accepted: Any, settings: Any) -> Any:
+    def fail(manifest: Any, accepted: Any, settings: Any, **more: Any) -> Any:
         if len(accepted.trials) > 1:
             raise ZeroDivisionError
-        return whole(manifest, accepted, settings)
+        return whole(manifest, accepted, settings, **more)
 
     monkeypatch.setattr(module, "trial_numbers", fail)
     made = travelled(REVIEW, tmp_path)

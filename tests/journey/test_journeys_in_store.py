@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import assets.steps.journeys as module
 import assets.tables.trial_numbers as numbers
 from analysis.synthesis.settings import AnalysisSettings
 from assets.journey import Journey, trial_journey
+from assets.sources.limits import Limits
 from assets.steps.effects import compute_effects, pair_effects, read_stack
 from assets.steps.journeys import Journeys, fingerprint, keep_traces, make_journeys
 from assets.steps.outcomes import assemble_outcomes, write_outcome_table
@@ -27,6 +29,7 @@ from validations.manifest.vocabulary import DisclosureProfile
 from validations.records import RECORD_SCHEMAS
 
 ARMS = {"a": "experimental", "c": "control"}
+LIMITS = Limits()
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def put(
     store.write_json(
         f"journeys/{trial}/summary",
         {"manifest": own, "tables": dict.fromkeys(tables or {}, ""), "checks": {}, "facts": {},
-         "files": []} | summary,
+         "participants": [], "files": []} | summary,
     )  # fmt: skip
 
 
@@ -119,6 +122,20 @@ def test_records_are_put_together_with_counts(store: TableStore) -> None:
     assert store.read_json("screened/arm_summaries_report") == report
     assert store.read("screened/arm_summaries")["trial_id"].tolist() == ["t", "u"]
     assert len(store.read("screened/arm_summaries_rejected")) == 5
+
+
+def test_accepted_participants_are_counted_and_not_copied(store: TableStore) -> None:
+    about = {"trial_id": "t", "collection_id": "t", "study_label": "T"}
+    put(store, "t", {"rejected_participant_rows": accepted("t")},
+        participants=[about | {"rows": 5}], checks={"participant_rows": []})  # fmt: skip
+    put(store, "u", participants=[about | {"trial_id": "u/x", "rows": 2}])
+    report = screen_records(store, ["t", "u"], "participant_rows")
+    assert (report["accepted"], report["rejected"]) == (7, 1)
+    assert store.read("screened/participant_rows").to_dict("records") == [
+        about | {"rows": 5}, about | {"trial_id": "u/x", "rows": 2}
+    ]  # fmt: skip
+    assert screen_records(store, [], "participant_rows")["accepted"] == 0
+    assert list(store.read("screened/participant_rows")) == [*about, "rows"]
 
 
 def test_profiles_of_trials_with_participants(store: TableStore) -> None:
@@ -272,8 +289,8 @@ def test_a_journey_is_kept_and_read_back(store: TableStore, tmp_path: Path) -> N
     said: list[str] = []
     settings = AnalysisSettings()
     made = make_journeys(store, [folder], settings, said.append)["small_trial"]
-    assert said == ["reading trials 1/1", "looking at what was accepted a second time"]
-    journey = trial_journey(folder, store.secret(), settings)
+    assert said == ["reading trials 1/1", "judging the rows a second time"]
+    journey = trial_journey(folder, settings)
     screened = journey.screened["participant_rows"]
     assert len(screened.accepted) == 46 and journey.manifest is not None
     expected = {
@@ -281,6 +298,8 @@ def test_a_journey_is_kept_and_read_back(store: TableStore, tmp_path: Path) -> N
         "by_machine": False, "manifest": journey.manifest.model_dump(mode="json"),
         "files": journey.files, "rows": 46 + len(screened.rejected),
         "checks": {"participant_rows": screened.checks},
+        "participants": [{"trial_id": "small_trial", "collection_id": "small_trial",
+                          "study_label": screened.accepted["study_label"].iloc[0], "rows": 46}],
         "facts": {"small_trial": journey.facts["small_trial"].to_dict()},
         "findings": len(journey.findings), "reused": False,
     }  # fmt: skip
@@ -317,12 +336,14 @@ def test_what_is_known_depends_on_settings_bytes_and_tables(
 ) -> None:
     folder = arm_trial().write(tmp_path)
 
-    def known(**settings: Any) -> bool:
-        return module._known(store, folder, AnalysisSettings(**settings)) is not None
+    def known(limits: Limits = LIMITS, **settings: Any) -> bool:
+        made_with = module.MadeWith(AnalysisSettings(**settings), limits)
+        return module._known(store, folder, made_with) is not None
 
     assert not known()
     make_journeys(store, [folder], AnalysisSettings())
     assert known() and not known(level=0.9)
+    assert not any(known(replace(LIMITS, **{f.name: 7})) for f in fields(Limits))
     table = (folder / "table.csv").read_text()
     (folder / "table.csv").write_text(table + "\n")
     assert not known()

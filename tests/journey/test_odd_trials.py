@@ -20,7 +20,7 @@ from validations.manifest.model import TrialManifest
 
 
 def journey(recipe: Recipe, room: Path) -> Journey:
-    made = trial_journey(recipe.write(room), b"k" * 32, AnalysisSettings())
+    made = trial_journey(recipe.write(room), AnalysisSettings())
     return second_look([made])[0]
 
 

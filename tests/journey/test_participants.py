@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.clustering import anova_icc
+from analysis.gap.contributions import Members
 from analysis.gap.participants import (
     adjusted_difference_influence,
     influence_correlations,
@@ -18,15 +19,10 @@ from analysis.gap.participants import (
     pooled_within_arm_correlation,
     smd_influence,
 )
-from assets.tables.baselines import baseline_fault
+from assets.tables.action_counts import belong_together
+from assets.tables.baselines import adjusted
 from assets.tables.comparisons import arms_of_row, comparisons_of
-from assets.tables.participants import (
-    ParticipantFacts,
-    belong_together,
-    facts_from_counts,
-    participant_facts,
-    wide_table,
-)
+from assets.tables.participants import ParticipantFacts, facts_from_counts, participant_facts
 from tests.journey.frames import IDENTITY, NAN, persons
 from tests.journey.manifests import manifest, outcome
 
@@ -62,17 +58,6 @@ def test_facts_survive_the_store() -> None:
     assert ParticipantFacts.from_dict(stored) == made
     assert set(stored) == {"correlations", "within_arm", "adjusted", "design_effects",
                            "cluster_faults", "baseline_faults", "counts"}  # fmt: skip
-
-
-def test_wide_tables_have_the_order_of_the_file() -> None:
-    rows = pd.DataFrame(
-        {"participant": ["z", "m", "z", "a"], "outcome": ["i", "i", "b", "b"],
-         "value": [1.0, 2.0, 3.0, 4.0], "row": [2, 3, 2, 1], "arm": list("acac")}
-    )  # fmt: skip
-    wide = wide_table(rows, "value")
-    assert list(wide.index) == ["a", "z", "m"] and set(wide.columns) == {"i", "b"}
-    assert list(wide["b"])[:2] == [4.0, 3.0] and list(wide["i"])[1:] == [1.0, 2.0]
-    assert list(wide_table(rows, "arm")["i"])[1:] == ["a", "c"]
 
 
 def test_comparisons() -> None:
@@ -245,8 +230,16 @@ VALUES, TREATED = np.array([1.0, 3, 2, 4, 6]), np.array([True, True, False, Fals
     ],
 )  # fmt: skip
 def test_faults_of_baselines(values: Any, treated: Any, covariate: Any, why: str) -> None:
-    found = baseline_fault(np.array(values), np.array(treated), np.array(covariate))
+    found = fault(np.array(values), np.array(treated), np.array(covariate))
     assert found == "" if not why else why in found
+
+
+def fault(values: np.ndarray, treated: np.ndarray, covariate: np.ndarray) -> str:
+    """Why there is no adjusted difference, empty where there is one."""
+    one, two = (Members(np.flatnonzero(arm), values[arm], covariate[arm])
+                for arm in (treated, ~treated))  # fmt: skip
+    found = adjusted(one, two)
+    return found if isinstance(found, str) else ""
 
 
 def test_the_border_of_a_baseline_that_determines_the_outcome() -> None:
@@ -254,7 +247,7 @@ def test_the_border_of_a_baseline_that_determines_the_outcome() -> None:
     x, e = np.tile([1.0, -1, 1, -1], 2), np.tile([1.0, 1, -1, -1], 2)
     treated = np.arange(8) < 4
     for s, r in ((0.1424, 0.99001), (0.1426, 0.98998)):
-        assert (baseline_fault(x + s * e, treated, x) != "") is (r >= 0.99)
+        assert (fault(x + s * e, treated, x) != "") is (r >= 0.99)
 
 
 def test_design_effects_of_clusters() -> None:
@@ -401,6 +394,29 @@ def test_nothing_joint_of_persons_that_are_not_the_same() -> None:
     joined = participant_facts(own, rows, "R2", frozenset({frozenset({"s", "third"})}))
     assert joined == participant_facts(own, rows, "R2")
     assert len(joined.correlations) == 4
+
+
+def test_facts_do_not_depend_on_numbers_of_persons_or_the_order_of_the_table() -> None:
+    """Also to the last digit: sums are those of the file's order."""
+    rng = np.random.default_rng(4)
+    wants = {arm: list(rng.normal(4.0, 1.0, 60).clip(1.0, 7.0)) for arm in ARMS}
+    went = {arm: list((rng.random(60) < 0.4).astype(float)) for arm in ARMS}
+    baseline = list(rng.normal(4.0, 1.0, 120))
+    rows = pd.concat(
+        [persons("i", wants, baseline=baseline), persons("b", went).drop(index=[3, 70])],
+        ignore_index=True,
+    )
+    own = manifest(ARMS, outcomes=outcomes(baseline_column="pre"))
+    expected = participant_facts(own, rows, "R2")
+    assert expected.adjusted and expected.counts
+    numbers = rows["participant"].str[1:].astype(int).map(dict(enumerate(rng.permutation(120))))
+    assert participant_facts(own, rows.assign(participant=numbers), "R2") == expected
+    assert participant_facts(own, rows.sample(frac=1.0, random_state=2), "R2") == expected
+    typed = rows.assign(participant=numbers.astype("int32"), row=rows["row"].astype("int32"))
+    labels = dict.fromkeys(["trial_id", "source_id", "arm", "outcome", "cluster"], "category")
+    typed = typed.astype(labels)
+    typed["arm"] = typed["arm"].cat.set_categories(["c", "nobody", "a"])
+    assert participant_facts(own, typed, "R2") == expected
 
 
 def test_upstream_outcomes_are_set_against_behaviors_only() -> None:

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.sources.columns import column_of_texts
 from assets.sources.labels import Persons, compare_persons, labels_alike
+from assets.sources.people import People
 
 
-def persons(ids: list[str], arms: list[str] | None = None) -> Persons:
-    return Persons(ids, arms or ["a"] * len(ids))
+@dataclass(frozen=True)
+class Source:
+    """Ids as they stand in the rows of a file, and the arm of each row (None: unknown)."""
+
+    ids: list[str]
+    arms: list[str] | None
 
 
-def compared(one: Persons, two: Persons) -> tuple[bool, str]:
+def persons(ids: list[str], arms: list[str] | None = None) -> Source:
+    return Source(ids, arms or ["a"] * len(ids))
+
+
+def compared(one: Source, two: Source) -> tuple[bool, str]:
     """Whether the sources are unlinked, and what is told."""
-    unlinked, findings = compare_persons("t", {"x": one, "y": two})
+    people = People()
+    known = [
+        Persons(
+            people.numbers(column_of_texts(source.ids)),
+            None if source.arms is None else column_of_texts(source.arms),
+        )
+        for source in (one, two)
+    ]
+    unlinked, findings = compare_persons("t", dict(zip("xy", known, strict=True)), people.ids)
     assert unlinked in (frozenset(), frozenset({frozenset({"x", "y"})}))
     assert len(findings) <= 1
     return bool(unlinked), findings[0].message if findings else ""
@@ -91,7 +111,7 @@ def test_persons_in_another_arm_are_others() -> None:
 def test_arms_that_are_empty_or_unknown_say_nothing() -> None:
     arms = ["a", "b"] * 20
     assert compared(persons(NUMBERS, arms), persons(NUMBERS, [""] * 40)) == (False, "")
-    assert compared(persons(NUMBERS, arms), Persons(NUMBERS, [])) == (False, "")
+    assert compared(persons(NUMBERS, arms), Source(NUMBERS, None)) == (False, "")
 
 
 def test_empty_ids_are_no_persons() -> None:
@@ -135,5 +155,5 @@ def test_many_alike_labels_are_counted() -> None:
 
 def test_clusters_of_participants_are_counted_and_never_named() -> None:
     rows = pd.DataFrame({"cluster": ["Praxis Dr. X", "praxis dr x", "B"], "study_label": "t"})
-    (finding,) = labels_alike("t", {"participant_rows": rows})
+    (finding,) = labels_alike("t", {}, [rows.astype("category")])
     assert "1 clusters have names" in finding.message and "Praxis" not in finding.text()

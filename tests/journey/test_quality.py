@@ -17,6 +17,7 @@ from analysis.participant_checks import (
     equal_variances,
     normal_residuals,
 )
+from assets.tables import quality
 from assets.tables.quality import findings_of_checks, participant_checks
 from tests.journey.frames import NAN, assert_row, persons
 from tests.journey.manifests import manifest, outcome
@@ -152,6 +153,54 @@ def test_the_reliability_of_items() -> None:
     expected = cronbach_alpha(complete)
     assert_row(found[("", "i", "cronbach_alpha")], estimate=expected.estimate, n=5, status="ok")
     assert ("", "i", "cronbach_alpha") not in checks(persons("i", WANTS), items=items("x", one))
+
+
+def test_answers_of_no_one_are_left_out() -> None:
+    """Persons without an id, and who answer an item twice; persons may be numbers."""
+    table = items("i", list("135246"), list("144256"), list("235254"))
+    expected = checks(persons("i", WANTS), items=table)[("", "i", "cronbach_alpha")]
+    nobody = items("i", list("17"), list("71"), list("77")).assign(participant="")
+    twice = pd.concat([items("i", list(c)) for c in ("1", "7", "4")]).assign(participant="q")
+    more = pd.concat([nobody, table, twice.assign(item="q0")], ignore_index=True)
+    found = checks(persons("i", WANTS), items=more)[("", "i", "cronbach_alpha")]
+    assert_row(found, **{name: expected[name] for name in ("estimate", "n")}, status="ok")
+    numbers = more["participant"].replace({"": "p-1", "q": "p9"}).str[1:].astype("int32")
+    found = checks(persons("i", WANTS), items=more.assign(participant=numbers))
+    assert_row(found[("", "i", "cronbach_alpha")], estimate=expected["estimate"], n=6)
+
+
+def test_checks_of_too_many_persons_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = [OUTCOMES[0] | {"baseline_column": "pre"}, OUTCOMES[1]]
+    rows = persons("i", WANTS, baseline=BASELINE), persons("b", WENT)
+    answers = items("i", list("135246"), list("144256"))
+    made = checks(*rows, items=answers, outcomes=own)
+    monkeypatch.setattr(quality, "MOST_PERSONS", 12)
+    assert {row["status"] for row in checks(*rows, items=answers, outcomes=own).values()} == {"ok"}
+    monkeypatch.setattr(quality, "MOST_PERSONS", 11)
+    found = checks(*rows, items=answers, outcomes=own)
+    assert list(found) == list(made)
+    left = {key for key, row in found.items() if row["status"] == "not_estimable"}
+    assert left == set(made) - {("", "i", "cronbach_alpha")}
+    assert found[("a_vs_c", "i", "ancova_group")]["reason"] == (
+        "left out: checks are made of at most 11 persons"
+    )
+    monkeypatch.setattr(quality, "MOST_PERSONS", 5)
+    row = checks(*rows, items=answers, outcomes=own)[("", "i", "cronbach_alpha")]
+    assert row["status"] == "not_estimable" and "at most 5 persons" in str(row["reason"])
+
+
+def test_the_regression_has_the_f_of_the_ancova() -> None:
+    import pingouin
+
+    rng = np.random.default_rng(6)
+    for n in (9, 80):
+        treated, x = np.arange(n) % 3 == 0, rng.normal(20.0, 3.0, n)
+        y = x + 2.0 * treated + rng.normal(0.0, 4.0, n)
+        found = adjusted_difference_p(y, treated, x)
+        table = pd.DataFrame({"y": y, "arm": treated.astype(int), "x": x})
+        expected = pingouin.ancova(data=table, dv="y", covar="x", between="arm").iloc[0]
+        assert found.estimate == pytest.approx(expected["F"], rel=1e-10) and found.n == n
+        assert found.pvalue == pytest.approx(expected["p_unc"], rel=1e-10)
 
 
 def test_one_item_has_no_reliability() -> None:

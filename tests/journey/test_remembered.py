@@ -160,7 +160,7 @@ def test_a_journey_that_cannot_be_written_is_made_again(
 def test_traces_are_kept_for_the_owner_and_go_with_their_cause(
     store: TableStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **more: object) -> None:
         raise ZeroDivisionError("answer 7 of person P001")
 
     with monkeypatch.context() as patch:
@@ -181,10 +181,10 @@ def test_one_study_of_a_review_does_not_stop_the_others(
 ) -> None:
     whole = assets.journey.trial_numbers
 
-    def fail(manifest: Any, accepted: Any, settings: Any) -> Any:
+    def fail(manifest: Any, accepted: Any, settings: Any, **more: Any) -> Any:
         if "review/beta_2012" in accepted.trials:
             raise ZeroDivisionError
-        return whole(manifest, accepted, settings)
+        return whole(manifest, accepted, settings, **more)
 
     monkeypatch.setattr(assets.journey, "trial_numbers", fail)
     make(store, REVIEW.write(tmp_path / "trials"))

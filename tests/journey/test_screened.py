@@ -11,6 +11,7 @@ import pytest
 from assets.sources.extraction import IDENTITY
 from assets.tables.screened import screen_kind
 from tests.journey.manifests import manifest, outcome
+from tests.typed_rows import typed_rows
 from validations.records import RECORD_SCHEMAS
 
 ARMS = {"a": "experimental", "b": "experimental", "c": "control"}
@@ -33,7 +34,8 @@ def screened(
     made_rows = [common | {"row": i} | row for i, row in enumerate(rows)]
     frame = pd.DataFrame(made_rows).fillna("").astype(object)
     own = manifest(ARMS if arms is None else arms, **{"outcomes": OUTCOMES} | more)
-    made = screen_kind(kind, frame, {"t": own})
+    typed = typed_rows(frame) if kind == "participant_rows" else frame
+    made = screen_kind(kind, typed, {"t": own})
     rejected: dict[int, str] = {}
     for row in made.rejected.to_dict("records"):
         rejected[int(row["row"])] = f"{row['rule_id']} {row['column']}"
@@ -178,3 +180,29 @@ def test_what_codings_may_leave_out(name: str) -> None:
 def test_clusters_are_judged_with_the_design(cluster: str) -> None:
     row = {"participant": "p", "arm": "a", "cluster": cluster, "outcome": "i", "value": "3"}
     assert screened("participant_rows", row)[0] == [0]
+
+
+def test_frames_of_a_kind_are_screened_one_by_one_and_joined() -> None:
+    row = BASE | {"found_in": "{}", "baseline": "", "cluster": "", "scale_type": "continuous",
+                  "arm": "a", "outcome": "i", "value": "3"}  # fmt: skip
+    rows = [row | {"row": i} | change for i, change in enumerate((
+        {"participant": "p"}, {"participant": "q", "arm": "x"}, {"participant": "r", "arm": ""},
+        {"participant": "p", "outcome": "b", "value": "1"},
+        {"participant": "q", "outcome": "b", "value": "0", "arm": "x"},
+        {"participant": "p", "source_id": "u", "arm": "c"},
+    ))]  # fmt: skip
+    frames = typed_rows(pd.DataFrame(rows))
+    assert len(frames) == 3
+    made = screen_kind("participant_rows", frames, {"t": manifest(ARMS, outcomes=OUTCOMES)})
+    assert list(made.accepted["row"]) == [0, 3, 5]
+    told = made.rejected[["row", "rule_id", "column"]].to_numpy().tolist()
+    assert told == [[1, "arm_declared", "arm"], [2, "value_required", "arm"],
+                    [4, "arm_declared", "arm"]]  # fmt: skip
+    assert [(f.rule_id, f.count) for f in made.findings] == [
+        ("arm_declared", 2), ("value_required", 1)
+    ]  # fmt: skip
+    assert [len(one.frame) for one in made.judged] == [3, 2, 1]
+    one = screen_kind("participant_rows", frames[0], {"t": manifest(ARMS, outcomes=OUTCOMES)})
+    assert list(one.accepted["row"]) == [0] and len(one.judged) == 1
+    nothing = screen_kind("participant_rows", [frames[0][:0]], {"t": manifest(ARMS)})
+    assert nothing.accepted.empty and nothing.judged == ()

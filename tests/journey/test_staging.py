@@ -1,19 +1,21 @@
-"""Trial folders as records: which row says what, in the words of the manifest, still as text."""
+"""Trial folders as records: which row says what, in the words of the manifest; text of tables,
+participants typed and numbered."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from assets.sources.extraction import IDENTITY, slug
 from assets.sources.staging import StagedTrial, stage_trial
+from validations.numbers import Reading
 
 ARMS = [{"id": "a", "role": "experimental"}, {"id": "c", "role": "control"}]
 INTENTION = {"id": "i", "construct": "intention", "scale": {"type": "continuous"},
@@ -26,18 +28,20 @@ BEHAVIOR = {"id": "b", "construct": "behavior", "scale": {"type": "binary"},
 def staged(tmp_path: Path) -> Any:
     """Stage a trial of the given sources and texts of files."""
 
-    def make(sources: list[dict[str, Any]], texts: dict[str, str], **more: Any) -> StagedTrial:
-        folder = tmp_path / "t"
+    def make(
+        sources: list[dict[str, Any]], texts: dict[str, str], name: str = "t", **more: Any
+    ) -> StagedTrial:
+        folder = tmp_path / name
         folder.mkdir()
         about = {
-            "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+            "ibgap": 1, "id": name, "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
             "sources": sources, "outcomes": [INTENTION, BEHAVIOR],
             "provenance": {"citation": "c", "source": "s", "license": "l"},
         }  # fmt: skip
         (folder / "trial.yaml").write_text(yaml.safe_dump(about | more, sort_keys=False))
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        return stage_trial(folder, b"key")
+        for file, text in texts.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        return stage_trial(folder)
 
     return make
 
@@ -78,15 +82,19 @@ def test_a_table_of_arms(staged: Any) -> None:
     assert first == expected
     assert (second["row"], second["arm"], second["mean"]) == (3, "c", "3.0")
     data = TABLE.encode()
-    assert found.files == [{"file": "a.csv", "sha256": hashlib.sha256(data).hexdigest(),
-                            "bytes": len(data), "rows": 2}]  # fmt: skip
+    (file,) = found.files
+    assert {name: file[name] for name in ("file", "sha256", "bytes", "rows_read", "rows_kept")} == {
+        "file": "a.csv", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data),
+        "rows_read": 2, "rows_kept": 2,
+    }  # fmt: skip
+    assert found.persons == []
     assert found.collection_id == "t" and found.findings == [] and found.study_values.empty
     assert found.manifest is not None and found.unlinked == frozenset()
 
 
 def test_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
-    found = stage_trial(tmp_path / "t", b"key")
+    found = stage_trial(tmp_path / "t")
     assert found.manifest is None and found.records == {} and len(found.findings) == 1
 
 
@@ -277,62 +285,188 @@ PEOPLE = (
 )
 
 
-def pseudonym(person: str) -> str:
-    return hmac.new(b"key", f"t\x00{person}".encode(), hashlib.sha256).hexdigest()[:24]
+def rows_of(found: StagedTrial) -> pd.DataFrame:
+    """The participant rows of all outcomes, one below the other."""
+    return pd.concat(found.persons, ignore_index=True)
 
 
 def test_participants(staged: Any) -> None:
     found = staged([people()], {"p.csv": PEOPLE}, outcomes=OUTCOMES)
-    frame = found.records["participant_rows"]
+    assert [len(frame) for frame in found.persons] == [2, 3]  # one per outcome
+    frame = rows_of(found)
     assert list(frame.columns) == [*IDENTITY, "participant", "arm", "cluster", "outcome", "value",
-                                   "baseline", "scale_min", "scale_max", "scale_type"]  # fmt: skip
-    first, second, third, fourth, fifth = frame.to_dict("records")
+                                   "read:value", "scale_type", "scale_min",
+                                   "scale_max"]  # fmt: skip
+    plain = frame.astype(object).where(frame.notna(), None)
+    first, second, third, fourth, fifth = plain.to_dict("records")
     assert first == {
         "trial_id": "t", "collection_id": "t", "study_label": "T 2020", "source_id": "s",
-        "file": "p.csv", "row": 2, "block": 0, "participant": pseudonym("P 1"), "arm": "a",
-        "cluster": "", "outcome": "i", "value": "5", "baseline": "", "scale_min": "1.0",
-        "scale_max": "7.0", "scale_type": "ordinal", "found_in": first["found_in"],
+        "file": "p.csv", "row": 2, "block": 0, "participant": 0, "arm": "a",
+        "cluster": None, "outcome": "i", "value": 5.0, "read:value": Reading.NUMBER,
+        "scale_min": 1.0, "scale_max": 7.0, "scale_type": "ordinal",
+        "found_in": first["found_in"],
     }  # fmt: skip
     assert json.loads(first["found_in"]) == {"participant": "id", "arm": "arm", "value": "want",
                                              "baseline": ""}  # fmt: skip
-    assert (second["participant"], second["value"], second["row"]) == (pseudonym("P2"), "3", 3)
-    assert [r["value"] for r in (third, fourth, fifth)] == ["1", "0", "1"]
-    assert (third["scale_min"], third["scale_max"], third["scale_type"]) == ("", "", "binary")
-    assert fifth["participant"] == "" and "participant_items" not in found.records
+    assert (second["participant"], second["value"], second["row"]) == (1, 3.0, 3)
+    assert [r["value"] for r in (third, fourth, fifth)] == [1.0, 0.0, 1.0]
+    assert [r["participant"] for r in (third, fourth, fifth)] == [0, 1, -1]
+    assert (third["scale_min"], third["scale_max"], third["scale_type"]) == (None, None, "binary")
+    assert "participant_rows" not in found.records and "participant_items" not in found.records
     assert found.findings == [] and found.study_values.empty
+    assert (found.files[0]["persons"], found.files[0]["shared_persons"]) == (2, None)
 
 
 def test_baselines_clusters_items_and_arms_of_an_outcome(staged: Any) -> None:
     own = [OUTCOMES[0] | {"baseline_column": "pre", "item_columns": ["q1", "q2"],
                           "arm_column": "arm2"}]  # fmt: skip
     source = people(columns={"participant": "id", "arm": "arm", "cluster": "site"})
-    found = staged([source], {"p.csv": PEOPLE}, outcomes=own).records
-    frame = found["participant_rows"]
-    assert frame[["arm", "cluster", "baseline"]].to_numpy().tolist() == [
-        ["c", "x", "4"], ["c", "y", ""]
-    ]  # fmt: skip
+    found = staged([source], {"p.csv": PEOPLE}, outcomes=own)
+    (frame,) = found.persons
+    assert frame[["arm", "cluster"]].astype(str).to_numpy().tolist() == [["c", "x"], ["c", "y"]]
+    assert frame["baseline"].fillna(-9.0).tolist() == [4.0, -9.0]
+    assert frame["read:baseline"].tolist() == [Reading.NUMBER, Reading.EMPTY]
     assert json.loads(frame["found_in"][0]) == {
         "participant": "id", "arm": "arm2", "cluster": "site", "value": "want", "baseline": "pre"
     }  # fmt: skip
-    items = found["participant_items"]
-    persons = [pseudonym("P 1"), pseudonym("P2"), ""]
+    items = found.records["participant_items"].fillna({"value": -9.0})
     assert items.to_dict("records") == [
         {"collection_id": "t", "outcome": "i", "participant": person, "item": item, "value": value}
-        for item, cells in (("q1", "135"), ("q2", ("2", "", "6")))
-        for person, value in zip(persons, cells, strict=True)
+        for item, cells in (("q1", (1.0, 3.0, 5.0)), ("q2", (2.0, -9.0, 6.0)))
+        for person, value in zip((0, 1, -1), cells, strict=True)
     ]  # fmt: skip
 
 
-def test_cells_of_numbers_stay_as_found(staged: Any) -> None:
+def test_persons_have_one_number_in_all_sources(staged: Any) -> None:
+    sources = [people(), people(id="s2", file="q.csv")]
+    own = [OUTCOMES[0] | {"source": "s"}, OUTCOMES[1] | {"source": "s2"}]
+    others = "id,arm,went\nP9,a,no\n P2 ,c,yes\nP 1,a,yes\n"
+    found = staged(sources, {"p.csv": PEOPLE, "q.csv": others}, outcomes=own)
+    assert [frame["participant"].tolist() for frame in found.persons] == [[0, 1], [2, 1, 0]]
+    assert [(file["persons"], file["shared_persons"]) for file in found.files] == [(2, 2), (3, 2)]
+
+
+def test_no_id_of_a_person_leaves_the_staging(staged: Any) -> None:
+    found = staged([people()], {"p.csv": PEOPLE.replace("P 1", "PERSON1").replace("P2", "PERSON2")},
+                   outcomes=[OUTCOMES[0] | {"item_columns": ["q1"]}, OUTCOMES[1]])  # fmt: skip
+    frames = [*found.persons, *found.records.values()]
+    held = "".join(frame.to_csv() for frame in frames) + repr(found.files) + repr(found.findings)
+    assert len(frames) == 3 and "PERSON" not in held
+    for frame in found.persons:
+        for name in frame.select_dtypes("category"):
+            assert not [c for c in frame[name].cat.categories if "PERSON" in str(c)]
+
+
+def test_cells_of_numbers_are_never_cleaned(staged: Any) -> None:
     """Only labels lose marks that nobody sees; a number with one is a fault to be told."""
     mark = "\u200b"
     own = [OUTCOMES[0] | {"baseline_column": "pre", "item_columns": ["q1"]}]
-    text = f"id,arm,want,pre,q1\nP1{mark},a{mark},5{mark},4{mark},3{mark}\n"
-    found = staged([people()], {"p.csv": text}, outcomes=own).records
-    row = found["participant_rows"].iloc[0]
-    assert (row["arm"], row["participant"]) == ("a", pseudonym("P1"))
-    assert (row["value"], row["baseline"]) == (f"5{mark}", f"4{mark}")
-    assert found["participant_items"]["value"].tolist() == [f"3{mark}"]
+    text = f"id,arm,want,pre,q1\nP1{mark},a{mark},5{mark},4{mark},3{mark}\nP1,a,5,4,3\n"
+    found = staged([people()], {"p.csv": text}, outcomes=own)
+    (frame,) = found.persons
+    assert frame["arm"].tolist() == ["a", "a"] and frame["participant"].tolist() == [0, 0]
+    for name, number in (("value", 5.0), ("baseline", 4.0)):
+        assert frame[f"read:{name}"].tolist() == [Reading.WORD, Reading.NUMBER]
+        assert np.isnan(frame[name][0]) and frame[name][1] == number
+    assert found.records["participant_items"]["value"].fillna(-9.0).tolist() == [-9.0, 3.0]
+
+
+@pytest.mark.parametrize("cell", ["NA", "<NA>", "NaN", "nan", "."])
+def test_what_software_writes_for_a_missing_number_is_missing(staged: Any, cell: str) -> None:
+    own = [OUTCOMES[0] | {"baseline_column": "pre"}, OUTCOMES[1]]
+    text = f"id,arm,want,went,pre\nP1,a,{cell},yes,{cell}\nP2,{cell},4,{cell},3\n"
+    found = staged([people()], {"p.csv": text}, outcomes=own)
+    assert [frame["participant"].tolist() for frame in found.persons] == [[1], [0]]
+    assert found.persons[0]["arm"].tolist() == [cell]  # a label is never taken as missing
+    (told,) = found.findings
+    assert (told.rule_id, told.severity.value, told.count) == ("missing_texts_read", "info", 3)
+    assert set(told.column.split(", ")) == {"want", "went", "pre"}
+    table = found_table(staged, cell)
+    assert table.records["arm_summaries"]["mean"].tolist() == ["3.5", ""]
+    assert rules(table) == ["missing_texts_read"]
+
+
+def found_table(staged: Any, cell: str) -> StagedTrial:
+    return staged([arms()], {"a.csv": f"arm,n,m,sd\na,20,3.5,1.1\nc,22,{cell},1.2\n"}, name="u")
+
+
+def test_missing_texts_that_are_declared_are_not_told(staged: Any) -> None:
+    text = "id,arm,want,went\nP1,a,NA,yes\nP2,a,4,yes\n"
+    found = staged([people(missing_codes=["NA"])], {"p.csv": text}, outcomes=OUTCOMES)
+    assert found.persons[0]["participant"].tolist() == [1] and rules(found) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [("٣", 3.0), ("３．５", 3.5), ("−2", -2.0), ("–2", -2.0), ("1 234", 1234.0)],
+)
+def test_digits_and_signs_of_other_scripts_are_read(staged: Any, cell: str, number: float) -> None:
+    text = f"id,arm,want\nP1,a,{cell}\n"
+    found = staged([people()], {"p.csv": text}, outcomes=[OUTCOMES[0]])
+    assert found.persons[0]["value"].tolist() == [number]
+    table = staged([arms()], {"a.csv": f"arm,n,m,sd\na,20,{cell},1.1\n"}, name="u")
+    assert [float(one) for one in table.records["arm_summaries"]["mean"]] == [number]
+
+
+@pytest.mark.parametrize(
+    ("about", "told"),
+    [
+        ({"where": {"wave": ["1", "3"]}}, "`where:` keeps the rows whose column 'wave' holds '3'"),
+        ({"where": {"wave": ["7"]}}, "so no row is kept"),
+        ({"recode": {"arm": {"a": "a", "Letter": "c"}}}, "`recode:` translates 'Letter' in the"),
+        ({"missing_codes": ["-9", "-8"]}, "`missing_codes:` names '-8'; no cell"),
+    ],
+)  # fmt: skip
+def test_declared_texts_that_no_cell_is_are_errors(
+    staged: Any, about: dict[str, Any], told: str
+) -> None:
+    text = "arm,n,m,sd,wave\na,20,3.5,-9.0,1\nc,22,3.0,1.2,2\n"
+    found = staged([arms(**about)], {"a.csv": text})
+    (error,) = [f for f in found.findings if f.severity.value == "error"]
+    assert error.rule_id == "declared_text_unmet" and told in error.message
+    assert error.count == 1 and error.file == "a.csv" and error.fix
+
+
+def test_a_declared_text_that_differs_in_case_alone_is_hinted_at(staged: Any) -> None:
+    found = staged([arms(recode={"arm": {"LETTER": "a"}})],
+                   {"a.csv": TABLE.replace("\na,", "\nletter,")})  # fmt: skip
+    (error,) = found.findings
+    assert "case, accents or blanks alone" in error.fix and "letter" not in error.text()
+
+
+def test_a_recoded_cell_is_what_it_is_translated_to(staged: Any) -> None:
+    """Translation comes first: of a missing code too, and of what software writes for one."""
+    own = [OUTCOMES[0], BEHAVIOR | {"column": "went"}]
+    source = people(
+        recode={"want": {"NA": "1", "-9": "2", "none": "-8"}, "went": {".": "0"}},
+        missing_codes=["-8", "-9"],
+    )  # fmt: skip
+    text = "id,arm,want,went\nP1,a,NA,.\nP2,a,-9,1\nP3,a,none,-9\nP4,a,-8,NA\n"
+    found = staged([source], {"p.csv": text}, outcomes=own)
+    assert [f["participant"].tolist() for f in found.persons] == [[0, 1], [0, 1]]
+    assert [f["value"].tolist() for f in found.persons] == [[1.0, 2.0], [0.0, 1.0]]
+    (told,) = found.findings
+    assert (told.rule_id, told.column, told.count) == ("missing_texts_read", "went", 1)
+
+
+def test_numbers_are_recoded_as_the_file_writes_them(staged: Any) -> None:
+    source = arms(format={"delimiter": ";", "decimal": ","}, recode={"m": {"low": "2,5"}})
+    found = staged([source], {"a.csv": "arm;n;m;sd\na;20;low;1,5\n"})
+    assert found.records["arm_summaries"]["mean"].tolist() == ["2.5"] and found.findings == []
+
+
+def test_what_software_writes_may_be_a_declared_answer(staged: Any) -> None:
+    own = [BEHAVIOR | {"column": "went", "scale": {"type": "binary", "not_acted_values": ["NA"]}}]
+    found = staged([people()], {"p.csv": "id,arm,went\nP1,a,NA\nP2,a,1\n"}, outcomes=own)
+    assert found.persons[0]["value"].tolist() == [0.0, 1.0] and found.findings == []
+
+
+def test_other_words_than_the_declared_ones_are_no_answers(staged: Any) -> None:
+    """With words of its own for yes and no, a bare 1 is neither."""
+    text = PEOPLE.replace("P2,c,3,no", "P2,c,3,1").replace(",c,,yes", ",c,,no")
+    (_, frame) = staged([people()], {"p.csv": text}, outcomes=OUTCOMES).persons
+    assert frame["read:value"].tolist() == [Reading.NUMBER, Reading.WORD, Reading.NUMBER]
+    assert frame["value"].fillna(-9.0).tolist() == [1.0, -9.0, 0.0]
 
 
 def test_cells_of_arms_stay_as_found(staged: Any) -> None:
@@ -352,7 +486,7 @@ def test_outcomes_of_two_sources(staged: Any) -> None:
     sources = [people(), people(id="s2", file="q.csv")]
     own = [OUTCOMES[0] | {"source": "s"}, OUTCOMES[1] | {"source": "s2"}]
     found = staged(sources, {"p.csv": PEOPLE, "q.csv": PEOPLE}, outcomes=own)
-    frame = found.records["participant_rows"]
+    frame = rows_of(found)
     assert set(zip(frame["source_id"], frame["outcome"], strict=True)) == {("s", "i"), ("s2", "b")}
     assert found.findings == [] and found.unlinked == frozenset()
 
@@ -453,5 +587,198 @@ def test_labels_of_codes_in_statistics_files(staged: Any, tmp_path: Path) -> Non
         "sources": [source], "outcomes": OUTCOMES[1:],
         "provenance": {"citation": "c", "source": "s", "license": "l"},
     }))  # fmt: skip
-    rows = stage_trial(tmp_path / "t", b"key").records["participant_rows"]
-    assert rows[["arm", "value"]].to_numpy().tolist() == [["a", "1"], ["c", "0"]]
+    (rows,) = stage_trial(tmp_path / "t").persons
+    assert rows["arm"].tolist() == ["a", "c"] and rows["value"].tolist() == [1.0, 0.0]
+
+
+def test_a_filter_that_keeps_no_row_is_a_warning(staged: Any) -> None:
+    """Each text is met, and no row has them both."""
+    source = arms(where={"arm": ["a"], "n": ["22"]})
+    found = staged([source], {"a.csv": TABLE})
+    (told,) = found.findings
+    assert (told.rule_id, told.severity.value, told.count) == ("rows_filtered", "warning", 2)
+    assert "all 2 rows" in told.message and "arm, n" in told.message and told.fix
+
+
+@pytest.fixture
+def of_spss(tmp_path: Path) -> Any:
+    """Stage persons of an SPSS file whose codes have value labels."""
+    import pyreadstat
+
+    def make(outcomes: list[dict[str, Any]], **more: Any) -> StagedTrial:
+        folder = tmp_path / "t"
+        folder.mkdir()
+        frame = pd.DataFrame({"id": ["p", "q", "r"], "arm": ["a", "c", "a"],
+                              "wave": [1.0, 2.0, 1.0], "went": [0.0, 1.0, 1.0]})  # fmt: skip
+        labels = {"wave": {1.0: "Follow-up", 2.0: "Baseline"}, "went": {0.0: "yes", 1.0: "no"}}
+        pyreadstat.write_sav(frame, str(folder / "p.sav"), variable_value_labels=labels)
+        about = {
+            "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+            "sources": [people(file="p.sav", **more)], "outcomes": outcomes,
+            "provenance": {"citation": "c", "source": "s", "license": "l"},
+        }  # fmt: skip
+        (folder / "trial.yaml").write_text(yaml.safe_dump(about, sort_keys=False))
+        return stage_trial(folder)
+
+    return make
+
+
+def test_rows_are_kept_by_their_value_labels(of_spss: Any) -> None:
+    scale = {"type": "binary", "acted_values": ["yes"], "not_acted_values": ["no"]}
+    found = of_spss([BEHAVIOR | {"column": "went", "scale": scale}], where={"wave": ["Follow-up"]})
+    assert rules(found) == ["rows_filtered"] and found.findings[0].count == 1
+    assert found.persons[0]["value"].tolist() == [1.0, 0.0]
+
+
+def test_value_labels_that_contradict_the_manifest_are_an_error(of_spss: Any) -> None:
+    found = of_spss([BEHAVIOR | {"column": "went"}])  # 1 means yes unless declared otherwise
+    (error,) = [one for one in found.findings if one.severity.value == "error"]
+    assert (error.rule_id, error.column, error.count) == ("value_labels_contradict", "went", 2)
+    assert "'0'" in error.message and "acted_values" in error.fix
+
+
+def test_names_of_columns_that_look_the_same_are_the_same(staged: Any) -> None:
+    text = "\u200bid,arm\u00a0,inten\u0327ao,want\nP1,a,3,1\nP2,c,4,2\n"
+    found = staged(
+        [people()], {"p.csv": text}, outcomes=[OUTCOMES[0] | {"column": "inten\u0327ao"}]
+    )
+    other = staged(
+        [people()], {"p.csv": text}, outcomes=[OUTCOMES[0] | {"column": "inte\u0146ao"}], name="u"
+    )
+    assert found.persons[0]["value"].tolist() == other.persons[0]["value"].tolist() == [3.0, 4.0]
+
+
+def test_columns_that_differ_in_case_are_named_as_such(staged: Any) -> None:
+    found = staged([people()], {"p.csv": "ID,Arm,Want\nP1,a,3\n"}, outcomes=[OUTCOMES[0]])
+    assert {f.rule_id for f in found.findings} == {"column_missing"}
+    assert all("did you mean" in f.fix for f in found.findings)
+
+
+@pytest.mark.parametrize(
+    ("kept", "cells", "rows", "near"),
+    [(["Y"], "Yy", 1, 1), (["1"], ["1", "01"], 1, 1), (["1"], ["1", "-1"], 1, 0),
+     (["Y", "y"], "Yy", 2, 0)],
+)  # fmt: skip
+def test_rows_left_out_for_the_writing_of_a_text_alone_are_told(
+    staged: Any, kept: list[str], cells: list[str], rows: int, near: int
+) -> None:
+    text = f"id,arm,want,itt\nP1,a,3,{cells[0]}\nP2,c,4,{cells[1]}\n"
+    found = staged([people(where={"itt": kept})], {"p.csv": text}, outcomes=[OUTCOMES[0]])
+    assert len(found.persons[0]) == rows
+    assert [f.count for f in found.findings if f.rule_id == "filter_nearly_met"] == [near] * near
+
+
+def test_a_point_behind_a_zero_groups_no_thousands(staged: Any) -> None:
+    text = "id;arm;want\nP1;a;0.125\nP2;c;1.234\n"
+    source = people(format={"decimal": ",", "delimiter": ";"})
+    found = staged([source], {"p.csv": text}, outcomes=[OUTCOMES[0]])
+    assert found.persons[0]["read:value"].tolist() == [Reading.WORD, Reading.NUMBER]
+    assert found.persons[0]["value"].tolist()[1] == 1234.0
+
+
+def test_an_id_is_no_missing_code(staged: Any) -> None:
+    source = people(missing_codes=["99"])
+    found = staged([source], {"p.csv": "id,arm,want\n99,a,3\nP2,c,4\n"}, outcomes=[OUTCOMES[0]])
+    assert found.persons[0]["participant"].tolist() == [0, 1]
+    assert "declared_text_unmet" in rules(found)  # the code stands among the ids alone
+
+
+@pytest.mark.parametrize("answers", ["yy", "y-", "nn"])
+def test_answers_of_one_kind_beside_unread_ones_are_set_aside(staged: Any, answers: str) -> None:
+    first, second = (a.replace("-", "") for a in answers)
+    text = f"id,arm,did\nP1,a,{first}\nP2,c,{second}\nP3,c,maybe\n"
+    scale = {"type": "binary", "acted_values": ["y"], "not_acted_values": ["n"]}
+    did = BEHAVIOR | {"column": "did", "scale": scale}
+    found = staged([people()], {"p.csv": text}, outcomes=[did])
+    (told,) = [f for f in found.findings if f.rule_id == "answers_of_one_kind"]
+    assert told.count == 1 and "maybe" not in told.message + told.fix and not found.persons
+    both = staged([people()], {"p.csv": text.replace("P2,c,", "P4,c,y\nP5,a,n\nP2,c,")},
+                  outcomes=[did], name="u")  # fmt: skip
+    assert len(both.persons) == 1 and "answers_of_one_kind" not in rules(both)
+
+
+@pytest.mark.parametrize("answers", [{0.0: "Yes", 1.0: "No"}, {0.0: "0", 1.0: "No"}, {0.0: "No"}])
+def test_an_outcome_whose_labels_contradict_the_manifest_is_set_aside(
+    staged: Any, tmp_path: Path, answers: dict[float, str]
+) -> None:
+    frame = pd.DataFrame(
+        {"id": ["P1", "P2"], "arm": ["a", "c"], "did": [1.0, 0.0], "w": [1.0, 2.0]}
+    )
+    import pyreadstat
+
+    labels = {"did": answers, "w": {1.0: "1.5", 2.0: "2"}}
+    pyreadstat.write_sav(frame, str(tmp_path / "p.sav"), variable_value_labels=labels)
+    did = BEHAVIOR | {"column": "did"}
+    want = INTENTION | {"column": "w"}
+    (tmp_path / "t").mkdir()
+    about = {
+        "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+        "sources": [people(file="p.sav")], "outcomes": [want, did],
+        "provenance": {"citation": "c", "source": "s", "license": "l"},
+    }  # fmt: skip
+    (tmp_path / "t" / "trial.yaml").write_text(yaml.safe_dump(about))
+    (tmp_path / "p.sav").rename(tmp_path / "t" / "p.sav")
+    found = stage_trial(tmp_path / "t")
+    told = {f.column for f in found.findings if f.rule_id == "value_labels_contradict"}
+    contrary = answers != {0.0: "No"}
+    assert told == ({"w", "did"} if contrary else {"w"})
+    assert [frame["outcome"].iloc[0] for frame in found.persons] == ([] if contrary else ["b"])
+
+
+def test_ids_may_be_recoded(staged: Any) -> None:
+    source = people(recode={"id": {"P2": "P1"}})
+    (frame,) = staged([source], {"p.csv": "id,arm,want\nP1,a,3\nP2,c,4\n"},
+                      outcomes=[OUTCOMES[0]]).persons  # fmt: skip
+    assert frame["participant"].tolist() == [0, 0]
+
+
+def test_a_cover_sheet_leads_to_the_sheet_with_the_data(staged: Any, tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["Trial of letters", 2024])
+    book.active.append(["anna", 3])
+    book.create_sheet("Data").append(["id", "arm", "want"])
+    (tmp_path / "t").mkdir()
+    book.save(tmp_path / "t" / "p.xlsx")
+    about = {
+        "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+        "sources": [people(file="p.xlsx")], "outcomes": [OUTCOMES[0]],
+        "provenance": {"citation": "c", "source": "s", "license": "l"},
+    }  # fmt: skip
+    (tmp_path / "t" / "trial.yaml").write_text(yaml.safe_dump(about))
+    (told,) = stage_trial(tmp_path / "t").findings
+    assert told.rule_id == "header_missing" and "2 sheets: set format.sheet" in told.fix
+    assert "anna" not in told.text()
+
+
+def test_percents_that_may_be_shares_are_told(staged: Any) -> None:
+    block = {"arm": "arm", "n": "n", "percent": "p", "values": {"outcome": "b"}}
+    text = "arm,n,p\na,2000,0.45\nc,2000,0.3\n"
+    (told,) = staged([arms(block)], {"a.csv": text}).findings
+    assert (told.rule_id, told.column, told.count) == ("percents_may_be_shares", "p", 2)
+    assert told.severity.value == "warning" and "45 for 45 percent" in told.fix
+    plain = staged([arms(block)], {"a.csv": text.replace("0.45", "45")}, name="u")
+    assert plain.findings == []
+
+
+def test_percents_shown_outside_a_column_of_percents_are_told(staged: Any, tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["arm", "n", "m", "sd"], ["a", 20, 0.45, 0.2], ["c", 22, 0.3, 0.2]):
+        book.active.append(row)
+    for cell in ("C2", "C3"):
+        book.active[cell].number_format = "0%"
+    (tmp_path / "t").mkdir()
+    book.save(tmp_path / "t" / "a.xlsx")
+    about = {
+        "ibgap": 1, "id": "t", "label": "T 2020", "design": {"type": "parallel"}, "arms": ARMS,
+        "sources": [arms(file="a.xlsx")], "outcomes": [INTENTION],
+        "provenance": {"citation": "c", "source": "s", "license": "l"},
+    }  # fmt: skip
+    (tmp_path / "t" / "trial.yaml").write_text(yaml.safe_dump(about))
+    found = stage_trial(tmp_path / "t")
+    (told,) = found.findings
+    assert (told.rule_id, told.column, told.count) == ("percent_cells_as_shares", "m", 2)
+    assert found.records["arm_summaries"]["mean"].tolist() == ["0.45", "0.3"]

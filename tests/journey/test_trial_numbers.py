@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pandas as pd
@@ -107,6 +109,30 @@ def test_items_are_checked() -> None:
     ])  # fmt: skip
     found = made({"participant_rows": PEOPLE}, accepted={"items": items})
     assert "cronbach_alpha" in set(found.participant_checks["check"])
+
+
+def test_checks_are_made_where_they_are_asked_for() -> None:
+    own = manifest(ARMS, outcomes=OUTCOMES)
+    accepted = Accepted({"participant_rows": PEOPLE})
+    found = trial_numbers(own, accepted, AnalysisSettings(), checks=False)
+    whole = trial_numbers(own, accepted, AnalysisSettings())
+    assert found.participant_checks.empty and len(whole.participant_checks) == 4
+    assert list(found.participant_checks) == list(whole.participant_checks)
+    assert found.facts == whole.facts
+    pd.testing.assert_frame_equal(found.effects, whole.effects)
+
+
+def test_nothing_of_the_checks_is_loaded_where_they_are_not_asked_for() -> None:
+    code = """
+import sys
+from tests.journey.test_trial_numbers import ARMS, OUTCOMES, PEOPLE, manifest
+from assets.tables.trial_numbers import Accepted, trial_numbers
+from analysis.synthesis.settings import AnalysisSettings
+own, accepted = manifest(ARMS, outcomes=OUTCOMES), Accepted({"participant_rows": PEOPLE})
+trial_numbers(own, accepted, AnalysisSettings(), checks=False)
+assert not {"pingouin", "statsmodels"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_kinds_stand_together() -> None:

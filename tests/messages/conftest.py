@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from analysis.synthesis.settings import AnalysisSettings
 from assets.journey import trial_journey
+from assets.sources.limits import Limits
 from pipelines import exits
 from pipelines.command_line import main
 from tests.builders import Recipe
@@ -52,12 +53,12 @@ def command() -> Callable[..., Answer]:
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[[Recipe | Path], Answer]:
-    """What the journey of a trial says of it, without the command line around it."""
+def read(tmp_path: Path) -> Callable[..., Answer]:
+    """What the journey of a trial says of it, within limits, without the command line around it."""
 
-    def run(trial: Recipe | Path) -> Answer:
+    def run(trial: Recipe | Path, limits: Limits | None = None) -> Answer:
         folder = trial if isinstance(trial, Path) else trial.write(tmp_path)
-        findings = trial_journey(folder.resolve(), b"test", AnalysisSettings()).findings
+        findings = trial_journey(folder.resolve(), AnalysisSettings(), limits).findings
         set_aside = any(finding.blocks for finding in findings)
         text = "\n".join(finding.text() for finding in findings)
         return Answer(exits.SET_ASIDE if set_aside else exits.OK, text)

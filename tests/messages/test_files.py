@@ -11,7 +11,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from assets.sources import statistics_files
+from assets.sources.limits import Limits
 from pipelines import exits
 from tests.builders import Recipe, arm_trial, participant_trial
 
@@ -89,9 +89,9 @@ FILES = [
         ["row 4", "5 cells", "quote cells"],
     ),
     (
-        "utf-16",
-        P.having("people.csv", CSV.encode("utf-16")),
-        ["not utf-8 text", "set format.encoding", "utf-16"],
+        "utf-16 without its mark",
+        P.having("people.csv", CSV.replace("S1", "Zürich").encode("utf-16-le")),
+        ["set format.encoding", "utf-16-le"],
     ),
     (
         "latin-1",
@@ -208,12 +208,14 @@ def test_a_file_that_cannot_be_read(read: Check, recipe: Recipe, words: list[str
     answer.does_not_say("P001")
 
 
-@pytest.mark.parametrize("keep", [300, -200])
-def test_a_truncated_spss_file(read: Check, tmp_path: Path, keep: int) -> None:
+@pytest.mark.parametrize(
+    ("keep", "found"), [(300, "cannot be opened"), (-200, "says it has 540 rows, and 535 are in")]
+)
+def test_a_truncated_spss_file(read: Check, tmp_path: Path, keep: int, found: str) -> None:
     pyreadstat.write_sav(pd.concat([_table()] * 9), tmp_path / "whole.sav")
     answer = read(_named("people.sav", (tmp_path / "whole.sav").read_bytes()[:keep]))
     assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
-    answer.says("people.sav", "cannot be opened", "truncated", "export it again")
+    answer.says("people.sav", found, "truncated", "export it again")
 
 
 def test_western_text_is_recognized(read: Check) -> None:
@@ -264,22 +266,68 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(read: Check) -> None:
     assert read(recipe.having("people.csv", ("\ufeff" + CSV).encode())).text == ""
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_says_how_a_file_is_encoded(read: Check, encoding: str) -> None:
+    text = CSV.replace("S1", "Zürich")
+    recipe = P.having("people.csv", text.encode(encoding))
+    healthy = read(recipe)
+    assert (healthy.exit_code, healthy.text) == (exits.OK, "")
+    wrong = recipe.called("wrong").having(
+        "people.csv", text.replace("P004,letter", "P004,leter").encode(encoding)
+    )
+    read(wrong).says("row 5")
+    latin = "    file: people.csv\n    format: {encoding: latin-1}\n"
+    other = read(recipe.called("other").but("    file: people.csv\n", latin))
+    assert other.exit_code == exits.OK
+    other.says("WARNING", "the first bytes say that the file is utf-", "format.encoding says iso")
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "better"), [("latin-1", "utf-8", "utf-8"), ("latin-1", "cp1252",
+                                                                         "cp1252")]
+)  # fmt: skip
+def test_bytes_that_look_otherwise_than_declared_are_told(
+    read: Check, declared: str, encoding: str, better: str
+) -> None:
+    said = f"    file: people.csv\n    format: {{encoding: {declared}}}\n"
+    recipe = P.but("    file: people.csv\n", said)
+    recipe = recipe.having("people.csv", CSV.replace("S1", "“Zürich”").encode(encoding))
+    answer = read(recipe)
+    assert (answer.exit_code, answer.faults) == (exits.OK, 0)
+    answer.says("WARNING", "read as iso8859-1, as declared", f"bytes look like {better}",
+                f"set format.encoding: {better}")  # fmt: skip
+    answer.does_not_say("Zürich")
+
+
+def test_quotes_within_quotes_may_be_doubled_or_have_a_backslash(read: Check) -> None:
+    for name, quote in (("doubled", '""'), ("backslash", '\\"')):
+        text = CSV.replace("S1", f'"the {quote}old{quote} clinic, S1"')
+        answer = read(P.called(name).having("people.csv", text))
+        assert (answer.exit_code, answer.text) == (exits.OK, ""), name
+
+
 def test_a_tsv_of_commas_is_read_where_the_manifest_says_so(read: Check) -> None:
     assert read(_named("people.tsv", CSV.encode(), '{delimiter: ","}')).text == ""
     assert read(_named("people.tsv", CSV.replace(",", "\t").encode()).called("other")).text == ""
 
 
-@pytest.mark.parametrize("kind", ["parquet", "sav"])
+@pytest.mark.parametrize("kind", ["parquet", "sav", "csv", "xlsx"])
 def test_files_of_too_many_cells_are_refused(
-    read: Check, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+    read: Callable[..., Answer], tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / f"whole.{kind}"
-    write = {"parquet": pd.DataFrame.to_parquet, "sav": pyreadstat.write_sav}[kind]
-    write(_table(), path)
-    monkeypatch.setattr(statistics_files, "MOST_CELLS", 299)
-    answer = read(_named(f"people.{kind}", path.read_bytes()))
+    write: dict[str, Callable[..., object]] = {
+        "parquet": pd.DataFrame.to_parquet, "sav": pyreadstat.write_sav,
+        "csv": pd.DataFrame.to_csv, "xlsx": pd.DataFrame.to_excel,
+    }  # fmt: skip
+    write[kind](_table(), path, **({"index": False} if kind in ("csv", "xlsx") else {}))
+    recipe = _named(f"people.{kind}", path.read_bytes())
+    cells = 60 * 5 + (5 if kind in ("csv", "xlsx") else 0)
+    answer = read(recipe, Limits(cells=cells - 1))
     assert (answer.exit_code, answer.faults) == (exits.SET_ASIDE, 1)
-    answer.says("60 rows of 5 columns", "at most 299 cells", "keep the columns")
+    answer.says("cells; at most", f"at most {cells - 1} are read", "under [reading] in ibgap.toml")
+    whole = read(recipe.called("within"), Limits(cells=cells))
+    assert (whole.exit_code, whole.faults) == (exits.OK, 0)
 
 
 def test_a_spreadsheet_may_begin_with_blank_rows(read: Check) -> None:

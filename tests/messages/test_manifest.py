@@ -392,7 +392,9 @@ def test_findings_as_json(check: Check, command: Callable[..., Answer], tmp_path
     folder = P.but("topic: help_seeking", "topick: help_seeking").write(tmp_path)
     answer = command("trial", "check", folder, "--json")
     assert answer.exit_code == exits.SET_ASIDE
-    (finding,) = json.loads(answer.text)
+    said = json.loads(answer.text)
+    assert list(said) == ["findings", "files"] and said["files"] == []
+    (finding,) = said["findings"]
     assert (finding["rule_id"], finding["file"], finding["row"]) == (
         "manifest_unknown_key",
         "trial.yaml",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import openpyxl
 import pytest
 
+from assets.sources.limits import Limits, Watch
 from pipelines import exits
+from pipelines.draft_sheets import upper_rows
 from pipelines.settings import SettingsError, load_settings
 from tests.builders import arm_trial, participant_trial
 
@@ -28,6 +32,16 @@ WRONG = [
     ("protocol of no text", "protocol = 5", ["protocol is 5", "CRD42024000000"]),
     ("blank protocol", 'protocol = " \\u200b"', ["protocol is blank", "leave it out"]),
     ("long protocol", f'protocol = "{201 * "x"}"', ["protocol has 201 characters", "200"]),
+    ("limit of nothing", "[reading]\nrows = 0", ["rows under [reading] is 0", "50000000"]),
+    ("negative limit", "[reading]\nseconds = -1", ["seconds under [reading] is -1", "positive"]),
+    ("limit without end", "[reading]\nseconds = inf", ["seconds under [reading] is inf"]),
+    ("limit that is none", "[reading]\nunpacked_megabytes = nan", ["is nan", "2000"]),
+    ("part of a row", "[reading]\nrows = 2.5", ["rows under [reading] is 2.5", "whole number"]),
+    ("limit in words", '[reading]\ncells = "many"', ["cells under [reading] is 'many'"]),
+    ("limit that is true", "[reading]\ncolumns = true", ["columns under [reading] is True"]),
+    ("unknown limit", "[reading]\nsheets = 3", ["no setting 'reading_sheets'", "reading_rows"]),
+    ("a heading as a setting", "reading = 3", ["reading in ibgap.toml is 3", "[reading]"]),
+    ("another heading", "analysis = 3", ["analysis in ibgap.toml is 3", "[analysis]"]),
     ("not TOML", "level = ", ["ibgap.toml cannot be read"]),
 ]
 
@@ -52,6 +66,95 @@ def test_the_environment_wins_and_is_checked_too(tmp_path: Path) -> None:
     assert load_settings(tmp_path, {"IBGAP_LEVEL": "0.99"}).analysis.level == 0.99
     with pytest.raises(SettingsError, match="there is no setting 'colour'"):
         load_settings(tmp_path, {"IBGAP_COLOUR": "red"})
+
+
+def test_limits_of_reading(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, {}).reading == Limits()
+    (tmp_path / "ibgap.toml").write_text("[reading]\nrows = 70\nseconds = 2\n", encoding="utf-8")
+    environment = {
+        "IBGAP_READING_UNPACKED_MEGABYTES": "0.5", "IBGAP_READING_ROWS": "80",
+        "IBGAP_READING_COLUMNS": "9", "IBGAP_READING_CELLS": "1e3",
+        "IBGAP_READING_CELL_LENGTH": "11",
+    }  # fmt: skip
+    assert load_settings(tmp_path, {}).reading == replace(Limits(), rows=70, seconds=2.0)
+    found = load_settings(tmp_path, environment).reading
+    assert found == Limits(0.5, 80, 9, 1000, 11, 2.0)
+    assert type(found.cells) is int and type(found.seconds) is float
+    with pytest.raises(SettingsError, match=r"rows under \[reading\] is '0'"):
+        load_settings(tmp_path, {"IBGAP_READING_ROWS": "0"})
+
+
+def test_a_check_holds_the_limits(home: Path, command: Command) -> None:
+    folder = arm_trial().write(home / "trials")
+    (home / "ibgap.toml").write_text("[reading]\nrows = 4\n", encoding="utf-8")
+    answer = command("trial", "check", folder)
+    assert answer.exit_code == exits.SET_ASIDE
+    answer.says("table.csv", "5 rows; at most 4 are read", "[reading] in ibgap.toml")
+    (home / "ibgap.toml").write_text("[reading]\nrows = 5\n", encoding="utf-8")
+    assert command("trial", "check", folder).exit_code == exits.OK
+
+
+def test_a_refresh_holds_the_limits_and_reads_again_when_they_are_raised(
+    home: Path, command: Command
+) -> None:
+    arm_trial().write(home / "trials")
+    (home / "ibgap.toml").write_text("[reading]\ncolumns = 5\n", encoding="utf-8")
+    assert command("refresh").exit_code == exits.SET_ASIDE
+    command("findings").says("6 columns; at most 5 are read")
+    (home / "ibgap.toml").write_text("[reading]\ncolumns = 6\n", encoding="utf-8")
+    assert command("refresh").exit_code == exits.OK
+    command("findings").does_not_say("at most")
+
+
+def test_a_draft_holds_the_limits(home: Path, command: Command) -> None:
+    (home / "people.csv").write_text(str(participant_trial().files["people.csv"]))
+    (home / "ibgap.toml").write_text("[reading]\ncolumns = 3\n", encoding="utf-8")
+    answer = command("trial", "new", home / "people.csv")
+    assert answer.exit_code == exits.USAGE
+    answer.says("people.csv", "5 columns; at most 3 are read")
+    assert not (home / "trials").exists()
+
+
+def _book(path: Path, rows: list[list[object]], *, others: int = 0) -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"] = "About this file"
+    for i in range(others):
+        book.create_sheet(f"Notes {i}")["A1"] = "x" * 50
+    made = book.create_sheet("Data")
+    for row in rows:
+        made.append(row)
+    book.save(path)
+
+
+ROWS: list[list[object]] = [[], ["Figures"], ["person", "group", "intend"],
+                            *([f"P{i}", "ab"[i % 2], i % 7] for i in range(12))]  # fmt: skip
+
+
+def test_a_draft_finds_the_table_among_the_sheets(home: Path, command: Command) -> None:
+    _book(home / "study.xlsx", ROWS)
+    assert command("trial", "new", home / "study.xlsx").exit_code == exits.OK
+    text = (home / "trials" / "study" / "trial.yaml").read_text(encoding="utf-8")
+    assert 'sheet: "Data"' in text and "header_row: 3" in text and "intend" in text
+
+
+def test_a_draft_looks_at_sheets_within_the_limits(
+    home: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many sheets there are, looking at them takes no longer than reading one file."""
+    import pipelines.draft_sheets as module
+
+    _book(home / "study.xlsx", ROWS, others=3)
+    data, limits = (home / "study.xlsx").read_bytes(), Limits(cell_length=49)
+    assert list(upper_rows(data, Limits())) == ["Sheet", *(f"Notes {i}" for i in range(3)), "Data"]
+    assert upper_rows(data, limits) == {}
+    watches = []
+    monkeypatch.setattr(module, "Watch", lambda given: watches.append(given) or Watch(given))
+    upper_rows(data, limits)
+    assert watches == [limits]
+    (home / "ibgap.toml").write_text("[reading]\ncell_length = 20\n", encoding="utf-8")
+    answer = command("trial", "new", home / "study.xlsx")
+    assert answer.exit_code == exits.USAGE
+    answer.says("20 characters of a cell", "[reading]")
 
 
 def test_a_protocol_is_one_clean_line_that_the_release_carries(tmp_path: Path) -> None:

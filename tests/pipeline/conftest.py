@@ -97,6 +97,7 @@ def run_steps(home: Home) -> None:
     steps.run_through_pairs(store, [home.trials / name for name in names], settings)
     for table in steps.SYNTHESIS_TABLES:
         steps.synthesize(store, names, settings, table)
+    steps.list_files(store, names)
     steps.describe_trials(store, names)
     steps.collect_findings(store, names, steps.SYNTHESIS_TABLES)
     home.publish()

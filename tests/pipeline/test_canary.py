@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,21 +132,51 @@ def test_no_command_or_export_shows_a_value(ran: Run, tmp_path: Path) -> None:
         assert leaks(sheet.to_csv().encode()) == []
 
 
-def test_the_restricted_store_has_pseudonyms_and_mapped_columns_only(ran: Run) -> None:
+def test_the_restricted_store_has_mapped_columns_only(ran: Run) -> None:
     found = leaks_below(ran.home.store)
     named = {secret for secrets in found.values() for secret in secrets}
     assert "ids" not in named and "free text" not in named
     assert (ran.home.store.stat().st_mode & 0o777) == 0o700
-    assert ((ran.home.store / "pseudonym.key").stat().st_mode & 0o777) == 0o600
+    rows = pd.read_parquet(
+        ran.home.store / "journeys/canary_trial/accepted_participant_rows.parquet"
+    )
+    assert pd.api.types.is_integer_dtype(rows["participant"]) and rows["participant"].min() >= 0
 
 
-def test_pseudonyms_differ_between_stores(ran: Run, tmp_path: Path) -> None:
-    from assets.sources.staging import stage_trial
+def test_nothing_that_is_kept_is_made_from_an_id(ran: Run, tmp_path: Path) -> None:
+    """The same trial with other ids leaves the same store, but for the hash of its file."""
+    recipe = canary_trial()
+    text = str(recipe.files["people.csv"])
+    others = {one: f"{one[:10]}{99 - i:04d}" for i, one in enumerate(dict.fromkeys(IDS))}
+    for one, other in others.items():
+        text = text.replace(f"\n{one},", f"\n{other},")
+    assert not any(one in text for one in IDS) and len(text) == len(str(recipe.files["people.csv"]))
+    other_home = Home(tmp_path)
+    other_home.add(recipe.having("people.csv", text))
+    assert other_home.command("refresh").exit_code == exits.SET_ASIDE
+    first, second = (_kept(home) for home in (ran.home, other_home))
+    assert set(first) == set(second) and "journeys/canary_trial/summary.json" in first
+    assert [name for name in first if first[name] != second[name]] == []
 
-    folder = ran.home.trials / "canary_trial"
-    first, second = (stage_trial(folder, key).records["participant_rows"] for key in (b"1", b"2"))
-    assert not set(first["participant"]) & set(second["participant"])
-    assert set(first["participant"].str.len()) == {24}
+
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:\+00:00|Z)?|\d{8}T\d{6}Z?\S*")
+
+
+def _kept(home: Home) -> dict[str, str]:
+    """Everything below the store as text by file, without hashes of files of this trial."""
+    data = (home.trials / "canary_trial" / "people.csv").read_bytes()
+    mine = hashlib.sha256(data).hexdigest()
+    out = {}
+    for path in sorted(p for p in home.store.rglob("*") if p.is_file()):
+        name = str(path.relative_to(home.store))
+        if path.suffix == ".parquet":
+            text = pd.read_parquet(path).to_csv(float_format="%.17g").replace(mine, "HASH")
+        else:
+            text = path.read_text(encoding="utf-8")
+            text = _TIME.sub("TIME", _HASH.sub("HASH", text))  # of whole files and tables
+        out[name] = text
+    return out
 
 
 @pytest.fixture(scope="module")

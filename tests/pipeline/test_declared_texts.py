@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from assets.sources.columns import column_of_texts
 from assets.sources.declared_texts import translated
 from assets.sources.staging import stage_trial
 from tests.builders import Recipe, participant_trial
@@ -41,9 +42,8 @@ def coded(zeros: str, separator: str = ",", decimal: str = ".") -> Recipe:
 
 
 def staged_values(recipe: Recipe, root: Path) -> pd.DataFrame:
-    rows = stage_trial(recipe.write(root), b"key").records["participant_rows"]
-    rows["value"] = pd.to_numeric(rows["value"]).astype(float)
-    return rows[["participant", "arm", "outcome", "value"]].reset_index(drop=True)
+    rows = pd.concat(stage_trial(recipe.write(root)).persons, ignore_index=True)
+    return rows[["participant", "arm", "outcome", "value"]].astype({"arm": str, "outcome": str})
 
 
 @pytest.mark.parametrize("layout", [(".0",), (".00", ";"), (",0", ";", ",")])
@@ -56,8 +56,8 @@ def test_empty_decimals_change_nothing(tmp_path: Path, layout: tuple[str, ...]) 
 
 
 def test_the_text_as_found_comes_first() -> None:
-    cells = pd.Series(["1", "1.0", "1.5", "10", "one", ""])
+    cells = column_of_texts(["1", "1.0", "1.5", "10", "one", ""])
     mapping = {"1": "a", "1.0": "b", "one": "c"}
-    assert list(translated(cells, mapping)) == ["a", "b", "1.5", "10", "c", ""]
-    assert list(translated(cells, {})) == list(cells)
-    assert list(translated(pd.Series(["2", "-99"]), {"-99.0": ""})) == ["2", ""]
+    assert translated(cells, mapping).rows() == ["a", "b", "1.5", "10", "c", ""]
+    assert translated(cells, {}) is cells
+    assert translated(column_of_texts(["2", "-99"]), {"-99.0": ""}).rows() == ["2", ""]

@@ -157,6 +157,11 @@ def test_barrier_percentages(tables: dict[str, pd.DataFrame]) -> None:
         assert table.loc[dimension, "points_per_source"] == near(mean, 1)
 
 
+def test_no_shipped_trial_has_an_error(tables: dict[str, pd.DataFrame]) -> None:
+    findings = tables["findings"]
+    assert findings[findings["severity"] == "error"]["trial_id"].tolist() == []
+
+
 def test_every_effect_in_the_pools_is_finite(tables: dict[str, pd.DataFrame]) -> None:
     used = tables["effects"][tables["effects"]["in_pool"].astype(bool)]
     assert np.isfinite(used["yi"]).all() and (used["vi"] > 0).all()

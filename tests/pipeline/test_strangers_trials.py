@@ -173,14 +173,14 @@ def test_codes_and_labels_of_spss(refreshed: Home, tmp_path: Path) -> None:
     from assets.sources.staging import stage_trial
 
     frame = spss_file(tmp_path / "again.sav")
-    rows = stage_trial(refreshed.trials / "clinic_2020", b"k").records["participant_rows"]
+    rows = pd.concat(stage_trial(refreshed.trials / "clinic_2020").persons, ignore_index=True)
     intention = rows[rows["outcome"] == "intent_t1"]
     known = frame[frame["INTENT_T1"].between(1, 7)]
-    assert list(intention["value"]) == [str(int(v)) for v in known["INTENT_T1"]]
+    assert list(intention["value"]) == list(known["INTENT_T1"])
     assert list(intention["arm"]) == ["letter" if c == 2 else "care" for c in known["COND"]]
     attended = rows[rows["outcome"] == "attended"]
     acted = frame.loc[frame["ATTENDED"] < 3, "ATTENDED"]
-    assert list(attended["value"]) == ["1" if v == 2 else "0" for v in acted]
+    assert list(attended["value"]) == [1.0 if v == 2 else 0.0 for v in acted]
     assert list(intention["row"][:4]) == [1, 2, 3, 6]  # cases, as SPSS counts them
 
 

@@ -18,7 +18,7 @@ KINDS = sorted(WRONG)
 
 def staged(written: Written) -> StagedTrial:
     with tempfile.TemporaryDirectory() as folder:
-        return stage_trial(written.recipe().write(Path(folder)), b"key")
+        return stage_trial(written.recipe().write(Path(folder)))
 
 
 def _said(trial: StagedTrial) -> str:
@@ -30,7 +30,7 @@ def test_a_wrong_file_is_an_error_that_speaks_of_header_or_column(kind: str) -> 
     trial = staged(WRONG[kind](people()))
     said = _said(trial)
     assert CANARY not in said
-    assert trial.records == {}
+    assert trial.records == {} and trial.persons == []
     assert {one.severity for one in trial.findings} == {Severity.ERROR}
     assert "unreadable" not in said
     if "encoding" not in kind:
@@ -54,4 +54,4 @@ def test_no_cell_of_any_row_is_said(rows: list[list[str]], kind: str) -> None:
     unlike = [row for row in marked if len({*row}) == len(row)] or people(1)
     trial = staged(WRONG[kind](unlike))
     assert CANARY not in _said(trial)
-    assert trial.records == {}
+    assert trial.records == {} and trial.persons == []

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from assets.sources.account import Account
+from assets.sources.columns import column_of_texts
 from assets.sources.header_evidence import (
     Declared,
     evidence,
@@ -15,7 +18,7 @@ from assets.sources.header_evidence import (
     likelier_row,
     nameable,
 )
-from assets.sources.headers import Cells, missing_columns, with_header
+from assets.sources.headers import Grid, missing_columns, with_header
 from assets.sources.reading import declared_columns
 from assets.sources.unreadable import UnreadableError
 from tests.builders import PROVENANCE, participant_trial
@@ -28,12 +31,17 @@ NAMES = ["id", "arm", "score", "acted"]
 ROWS = [["P1", "web", "3", "yes"], ["P2", "control", "4", "no"], ["P3", "web", "5", "yes"]]
 
 
-def cells(rows: list[list[str]], *, first: int = 1, delimiter: str = ",") -> Cells:
-    numbers = list(range(first, first + len(rows)))
-    return Cells(rows, numbers, numbers[-1], delimiter)
+def cells(rows: list[list[str]], *, first: int = 1, delimiter: str = ",") -> Grid:
+    """The grid of rows that may differ in width, as a reader of text gives it."""
+    widths = np.array([len(row) for row in rows])
+    padded = [row + [""] * (int(widths.max()) - len(row)) for row in rows]
+    columns = [column_of_texts(column) for column in zip(*padded, strict=True)]
+    numbers = np.arange(first, first + len(rows))
+    account = Account("csv", delimiter=delimiter)
+    return Grid(columns, numbers, int(numbers[-1]), account, widths)
 
 
-def refused(found: Cells, declared: Declared, **given: int | str) -> UnreadableError:
+def refused(found: Grid, declared: Declared, **given: int | str) -> UnreadableError:
     with pytest.raises(UnreadableError) as caught:
         with_header(found, FileFormat(**given), declared)
     return caught.value
@@ -121,12 +129,14 @@ def test_only_plausible_names_may_be_listed() -> None:
 
 def test_the_first_row_that_is_not_blank_is_the_header_and_rows_keep_their_numbers() -> None:
     read = with_header(cells([NAMES, *ROWS], first=4), FileFormat(), PEOPLE)
-    assert list(read.frame.columns) == NAMES
-    assert read.rows == [5, 6, 7]
+    assert [name for name, _ in read.columns] == NAMES
+    assert [column.rows() for _, column in read.columns] == list(map(list, zip(*ROWS, strict=True)))
+    assert read.rows.tolist() == [5, 6, 7]
+    assert read.account.header_row == 4
 
 
 def test_a_named_header_row_must_not_be_blank() -> None:
-    found = Cells([NAMES, *ROWS], [3, 4, 5, 6], 6, ",")
+    found = cells([NAMES, *ROWS], first=3)
     error = refused(found, PEOPLE, header_row=1)
     assert (error.rule, error.row) == ("header_row_wrong", 1)
     assert "row 1, which format.header_row names, is blank" in error.message
@@ -155,7 +165,8 @@ def test_a_missing_header_is_told_with_declared_names_and_counts() -> None:
 
 def test_a_row_of_units_is_a_row_like_any_other() -> None:
     units = ["", "", "points", "yes/no"]
-    assert with_header(cells([NAMES, units, *ROWS]), FileFormat(), PEOPLE).rows == [2, 3, 4, 5]
+    read = with_header(cells([NAMES, units, *ROWS]), FileFormat(), PEOPLE)
+    assert read.rows.tolist() == [2, 3, 4, 5]
 
 
 def test_a_delimiter_is_judged_by_the_names_it_splits_off() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import openpyxl
-import pandas as pd
 import pyarrow as pa
 import pyreadstat
 import pytest
+from pyarrow import csv, parquet
 
 from assets.sources.reading import read_table
 from ibgap.base.machine import is_machine_fault
@@ -38,8 +38,11 @@ FAULTS = [
 ]  # fmt: skip
 LIBRARIES: list[tuple[str, Callable[[], bytes], Any, str]] = [
     ("csv", lambda: b"id,arm\nP1,web\n", Path, "read_bytes"),
-    ("xlsx", lambda: as_sheets(ROWS), openpyxl, "load_workbook"),
-    ("parquet", lambda: as_parquet(ROWS), pd, "read_parquet"),
+    ("csv split by arrow", lambda: b"id,arm\nP1,web\n", csv, "read_csv"),
+    ("xlsx", lambda: as_sheets(ROWS), zipfile, "ZipFile"),
+    ("xlsx, a part of it", lambda: as_sheets(ROWS), zipfile.ZipFile, "open"),
+    ("parquet", lambda: as_parquet(ROWS), parquet, "ParquetFile"),
+    ("parquet, its rows", lambda: as_parquet(ROWS), parquet.ParquetFile, "iter_batches"),
     ("sav", lambda: as_statistics_file("sav", ROWS), pyreadstat, "read_sav"),
 ]
 
@@ -58,7 +61,11 @@ def _raising(error: BaseException, *, wrapped: bool) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("error", FAULTS, ids=repr)
-@pytest.mark.parametrize(("kind", "made", "place", "name"), LIBRARIES, ids=lambda one: str(one)[:9])
+@pytest.mark.parametrize(
+    ("kind", "made", "place", "name"),
+    [(case.split()[0].strip(","), *rest) for case, *rest in LIBRARIES],
+    ids=[case for case, *_ in LIBRARIES],
+)
 def test_a_fault_of_the_machine_is_never_the_files(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

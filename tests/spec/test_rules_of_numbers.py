@@ -254,9 +254,10 @@ def unused(
     mentioned: Collection[str] = (),
 ) -> list[tuple[str, str]]:
     rows = unused_declarations(manifest(), arm_outcomes, set(with_effect), set(mentioned))
-    assert {(r.severity, r.file, r.trial_id) for r in rows} <= {
-        (Severity.WARNING, "trial.yaml", "arms_trial")
-    }
+    assert {(r.file, r.trial_id) for r in rows} <= {("trial.yaml", "arms_trial")}
+    errors = {r.rule_id for r in rows if r.severity is Severity.ERROR}
+    assert errors == {r.rule_id for r in rows} & {"arm_without_rows"}
+    assert {r.severity for r in rows} <= {Severity.ERROR, Severity.WARNING}
     return [(r.rule_id, f"{r.message}; {r.fix}") for r in rows]
 
 

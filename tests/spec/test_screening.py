@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from tests.typed_rows import typed_rows
 from validations.findings import Severity
 from validations.judge import Failure
 from validations.records import RECORD_SCHEMAS
 from validations.schema import Column, RowRule, TableSchema
-from validations.screening import REJECTED_COLUMNS, leading_failures, screen
+from validations.screening import REJECTED_COLUMNS, Screened, join, leading_failures, split
 
 IDENTITY = {
     "trial_id": "t", "collection_id": "t", "study_label": "T", "source_id": "s", "file": "f.csv",
@@ -33,6 +35,13 @@ GOOD: dict[str, dict[str, str]] = {
     },
     "barrier_codings": {"dimension": "socio_cultural"},
 }  # fmt: skip
+
+
+def screen(records: pd.DataFrame, schema: TableSchema, *more: Any, **named: Any) -> Screened:
+    """Records of text as they are screened: participant rows typed, a frame per source and
+    outcome."""
+    frames = typed_rows(records) if schema.name == "participant_rows" else [records]
+    return join([split(frame, schema, *more, **named) for frame in frames])
 
 
 def records(kind: str, *changes: dict[str, str]) -> pd.DataFrame:
@@ -306,6 +315,61 @@ def test_numbers_are_cast_and_texts_that_are_empty_are_missing() -> None:
     assert pd.isna(row["weeks"]) and pd.isna(row["timepoint"]) and row["arm"] == "a"
 
 
+PEOPLE = RECORD_SCHEMAS["participant_rows"]
+
+
+def test_accepted_rows_of_participants_are_typed_and_joined() -> None:
+    changes = [
+        {"participant": "p", "arm": "b", "cluster": "k"}, {"participant": "q", "value": "9"},
+        {"participant": "p", "outcome": "other", "arm": "a", "value": "2.5", "baseline": "1"},
+        {"participant": "r", "outcome": "other", "arm": "c"},
+    ]  # fmt: skip
+    made = screen(records("participant_rows", *changes), PEOPLE)
+    kinds = dict.fromkeys(("trial_id", "collection_id", "study_label", "source_id", "file",
+                           "outcome", "scale_type", "arm", "cluster"), "category")  # fmt: skip
+    kinds |= {"row": "int32", "participant": "int32", "value": "float64", "baseline": "float64"}
+    assert {name: str(kind) for name, kind in made.accepted.dtypes.items()} == kinds
+    assert made.accepted[["row", "participant", "arm", "value"]].to_numpy().tolist() == [
+        [2, 0, "b", 3.0], [4, 0, "a", 2.5], [5, 2, "c", 3.0],
+    ]  # fmt: skip
+    assert list(made.accepted["arm"].cat.categories) == ["a", "b", "c"]
+    assert (
+        made.accepted["cluster"].tolist()[0] == "k" and made.accepted["cluster"].isna().sum() == 2
+    )
+    assert list(made.accepted.index) == [0, 1, 2]
+    counted = {(o.rule_id, o.column): (o.success, o.evaluated, o.unexpected) for o in made.outcomes}
+    assert counted["value_within_scale", "value"] == (False, 4, 1)
+    assert counted["row_unique", ", ".join(PEOPLE.key)] == (True, 4, 0)
+
+
+def test_what_was_judged_is_all_rows_without_a_text_of_them() -> None:
+    frame = records("participant_rows", {"arm": ""}, {"participant": "q", "value": "x"})
+    (judged,) = screen(frame, PEOPLE).judged
+    assert len(judged.frame) == 2 and "object" not in set(judged.frame.dtypes.astype(str))
+    assert {(f.rule_id, f.column, *f.positions) for f in judged.failures} == {
+        (EMPTY, "arm", 0), ("number_readable", "value", 1)
+    }  # fmt: skip
+
+
+def test_what_is_given_to_be_screened_stays_as_it_is() -> None:
+    (frame,) = typed_rows(records("participant_rows", {"value": "1e31"}, {"participant": ""}))
+    before = frame.copy(deep=True)
+    split(frame, PEOPLE, {"arm_declared": np.array([True, False])})
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_rows_that_share_a_missing_id_are_no_doubles() -> None:
+    found = broken("participant_rows", {"participant": ""}, {"participant": ""})
+    assert found == {(2, EMPTY, "participant"), (3, EMPTY, "participant")}
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "1e-400"])
+def test_numbers_beyond_a_double_are_no_measurements(text: str) -> None:
+    for column in ("value", "baseline"):
+        changes = {column: text, "scale_min": "", "scale_max": ""}
+        assert broken("participant_rows", changes) == {(2, "number_plausible", column)}
+
+
 def test_effective_sizes_need_not_be_whole() -> None:
     changes = ({"n": "40.5"}, {"n": "40.5", "arm": "b"})
     flags = {"effective_sizes": pd.Series([True, False])}
@@ -371,7 +435,7 @@ def test_blank_cells_of_named_columns_are_set_aside() -> None:
     frame = records("participant_rows", {}, {"participant": "q"})
     made = screen(frame, RECORD_SCHEMAS["participant_rows"], blank=blank)
     assert list(made.rejected["rule_id"]) == [EMPTY]
-    assert list(made.accepted["participant"]) == ["p"]
+    assert list(made.accepted["row"]) == [2]
     (told,) = made.findings
     assert told.message == "cluster is empty" and "fill_down" in told.fix
     counted = {(o.rule_id, o.column): (o.success, o.evaluated, o.unexpected) for o in made.outcomes}
@@ -485,8 +549,9 @@ PERSONS = RECORD_SCHEMAS["participant_rows"]
 
 
 def leading(schema: TableSchema, *failures: tuple[str, str, tuple[int, ...]]) -> set[Any]:
-    found = leading_failures([Failure(*one) for one in failures], schema)
-    return {(one.rule_id, one.positions) for one in found}
+    given = [Failure(rule, column, np.array(at)) for rule, column, at in failures]
+    found = leading_failures(given, schema)
+    return {(one.rule_id, tuple(one.positions.tolist())) for one in found}
 
 
 @pytest.mark.parametrize("rule", ["number_readable", "number_plausible", "value_required"])

@@ -1,0 +1,78 @@
+"""Frames whose texts are categories, joined without making a text of each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import union_categoricals
+
+
+def as_category(values: pd.Series) -> pd.Series:
+    """Texts as categories that are in use, in the order of the alphabet."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype("category")
+    used = values.cat.remove_unused_categories()
+    return used.cat.reorder_categories(sorted(used.cat.categories))
+
+
+def some_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Columns of a frame that share its cells: nothing is copied."""
+    return pd.DataFrame({name: frame[name] for name in names}, index=frame.index, copy=False)
+
+
+def numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with rows numbered from 0, sharing its cells."""
+    out = frame.copy(deep=False)
+    out.index = pd.RangeIndex(len(frame))
+    return out
+
+
+def joined_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames as one, with the columns of the first of them that has any rows.
+
+    Categories of all frames become those of the whole, in the order of the alphabet. A flag that
+    only some of them have holds (True) in the others.
+
+    >>> one = pd.DataFrame({"arm": pd.Categorical(["b"])})
+    >>> two = pd.DataFrame({"arm": pd.Categorical(["a", None]), "fine": [True, False]})
+    >>> whole = joined_frames([one, two])
+    >>> whole["arm"].tolist(), list(whole["arm"].cat.categories), whole["fine"].tolist()
+    (['b', 'a', nan], ['a', 'b'], [True, True, False])
+    """
+    filled = [frame for frame in frames if len(frame)] or list(frames[:1])
+    if len(filled) == 1:
+        return numbered(filled[0])
+    names = list(dict.fromkeys(name for frame in filled for name in frame.columns))
+    return pd.DataFrame({name: _joined(filled, name) for name in names}, copy=False)
+
+
+def _joined(frames: Sequence[pd.DataFrame], name: str) -> pd.Series | pd.Categorical | np.ndarray:
+    parts = [frame.get(name) for frame in frames]
+    known = [part for part in parts if part is not None]
+    if all(part.dtype == bool for part in known):
+        return np.concatenate(
+            [
+                np.ones(len(frame), dtype=bool) if part is None else part.to_numpy()
+                for frame, part in zip(frames, parts, strict=True)
+            ]
+        )
+    if len(known) == len(parts) and all(isinstance(p.dtype, pd.CategoricalDtype) for p in known):
+        whole: pd.Categorical = union_categoricals(
+            [part.array for part in known], sort_categories=True
+        )
+        return whole
+    if all(part.dtype == np.float64 for part in known):
+        return np.concatenate(
+            [
+                np.full(len(frame), np.nan) if part is None else part.to_numpy()
+                for frame, part in zip(frames, parts, strict=True)
+            ]
+        )
+    made = [
+        pd.Series([None] * len(frame)) if part is None else part
+        for frame, part in zip(frames, parts, strict=True)
+    ]
+    joined: pd.Series = pd.concat(made, ignore_index=True)
+    return joined

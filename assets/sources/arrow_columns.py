@@ -73,8 +73,7 @@ def _are_bytes(kind: pa.DataType) -> bool:
 
 def _spread(levels: Column, codes: np.ndarray) -> Column:
     """A column whose rows are the given ones of another, which has a row per level."""
-    column = replace(levels, codes=np.append(levels.codes, np.int32(NOTHING))[codes])
-    return column.take(slice(None))
+    return levels.with_codes(np.append(levels.codes, np.int32(NOTHING))[codes])
 
 
 def _of_extension(cells: pa.ChunkedArray) -> Column | None:

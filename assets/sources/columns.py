@@ -58,8 +58,21 @@ class Column:
 
     def filled(self) -> np.ndarray:
         """Rows in which something stands that is not missing."""
-        has_text = np.append(pc.not_equal(self.texts, "").to_numpy(zero_copy_only=False), False)
-        return np.asarray(has_text[self.codes])
+        return self.by_row(pc.not_equal(self.texts, "").to_numpy(zero_copy_only=False), False)
+
+    def by_row(self, of_levels: np.ndarray, nothing: object) -> np.ndarray:
+        """What is known of each different cell, per row; `nothing` where nothing stands.
+
+        >>> column_of_texts(["a", "", "b", "a"]).by_row(np.array([1.5, 2.5]), 0.0).tolist()
+        [1.5, 0.0, 2.5, 1.5]
+        """
+        return np.asarray(np.append(of_levels, np.asarray(nothing, of_levels.dtype))[self.codes])
+
+    def without(self, levels: np.ndarray) -> Column:
+        """The column with nothing where some of the different cells (a mask) stand."""
+        if not levels.any():
+            return self
+        return self.with_codes(np.where(self.by_row(levels, True), NOTHING, self.codes))
 
     def rows(self) -> list[str]:
         """The text of every row, empty where nothing stands."""
@@ -72,7 +85,7 @@ class Column:
 
     def with_codes(self, codes: np.ndarray) -> Column:
         """The column with other codes for its rows, and the different cells left in them."""
-        return replace(self, codes=codes)._compact()
+        return replace(self, codes=codes.astype(np.int32, copy=False))._compact()
 
     def retexted(self, texts: Sequence[str] | pa.StringArray) -> Column:
         """The column with another text per different cell; equal ones of a kind become one."""
@@ -104,6 +117,20 @@ class Column:
             shown={int(moved[i]): text for i, text in self.shown.items() if used[i]},
             percents=frozenset(int(moved[i]) for i in self.percents if used[i]),
         )
+
+
+def standing_rows(columns: Iterable[Column], rows: int) -> np.ndarray:
+    """Which of so many rows hold something in some column.
+
+    >>> standing_rows([column_of_texts(["a", "", ""]), column_of_texts(["", "", "b"])], 3).tolist()
+    [True, False, True]
+    """
+    stands = np.zeros(rows, dtype=bool)
+    for column in columns:
+        stands |= column.codes >= 0
+        if stands.all():
+            break
+    return stands
 
 
 def column_of_texts(cells: pa.ChunkedArray | pa.Array | Iterable[str | None]) -> Column:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.sources.columns import NOTHING, Column, Kind
+from assets.sources.columns import Column, Kind
 from ibgap.base.labels import clean_label
 
 UNMET = -1
@@ -66,12 +66,7 @@ def translated(
 
 def without(column: Column, missing: Sequence[str], decimal: str = ".") -> Column:
     """The column with nothing where one of the texts that mean missing stands."""
-    found = matched(column, missing, decimal)
-    if (found == UNMET).all():
-        return column
-    gone = np.append(found != UNMET, True)
-    codes = np.where(gone[column.codes], NOTHING, column.codes).astype(np.int32)
-    return column.with_codes(codes)
+    return column.without(matched(column, missing, decimal) != UNMET)
 
 
 def _plain(column: Column, which: np.ndarray, kind: Kind) -> Column:

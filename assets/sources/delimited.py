@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from assets.sources.account import Account
-from assets.sources.columns import Column, column_of_texts
+from assets.sources.columns import column_of_texts, standing_rows
 from assets.sources.encodings import Encoding, encoding_of, likely_wide, refuse_undecodable
 from assets.sources.headers import DELIMITERS, Grid, wrong_delimiter
 from assets.sources.limits import Watch, too_large
@@ -272,7 +272,7 @@ def _grid(path: Path, found: _Found, dialect: _Dialect, encoding: Encoding, stat
     columns = []
     while found.columns:  # each column of text goes once it is typed
         columns.append(column_of_texts(found.columns.pop(0)))
-    filled = _filled_rows(columns, len(found.widths))
+    filled = standing_rows(columns, len(found.widths))
     filled[:1] &= not stated  # the line that states the delimiter
     if not filled.all():
         columns = [column.take(filled) for column in columns]
@@ -287,13 +287,3 @@ def _grid(path: Path, found: _Found, dialect: _Dialect, encoding: Encoding, stat
     numbers = (np.flatnonzero(filled) + 1).astype(np.int32)
     last = len(found.widths)
     return Grid(columns, numbers, last, account, found.widths[filled], list(encoding.notes))
-
-
-def _filled_rows(columns: list[Column], rows: int) -> np.ndarray:
-    """Rows with a character that can be seen."""
-    filled = np.zeros(rows, dtype=bool)
-    for column in columns:
-        filled |= column.codes >= 0
-        if filled.all():
-            break
-    return filled

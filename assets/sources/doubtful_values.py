@@ -120,7 +120,7 @@ def other_numbers_as_labels(source: Source, raw: RawTable, names: Iterable[str])
         meant, _ = read_numbers(labels)
         codes, _ = read_numbers(column.texts)
         wrong = np.isfinite(meant) & (meant != codes) & ~apart
-        count = int(np.append(wrong, False)[column.codes].sum())
+        count = int(column.by_row(wrong, False).sum())
         if count:
             yield (
                 "value_labels_contradict",

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.sources.columns import NOTHING, Column, Kind, column_of_texts
+from assets.sources.columns import Column, Kind, column_of_texts
 from assets.sources.declared_texts import UNMET, matched, translated, without
 from assets.sources.number_texts import number_texts_of, percent_texts_of, stands_for_missing
 from assets.sources.reading import RawTable
@@ -64,8 +64,7 @@ def number_field(raw: RawTable, source: Source, name: str, *, percent: bool = Fa
 def without_missing_numbers(column: Column, source: Source, answers: list[str]) -> Column:
     """A column of answers without what means missing: declared codes, however their number is
     written, and what software writes where a number is missing, unless it is one of the answers."""
-    gone = _missing(column, source, answers)
-    return column.with_codes(_codes(column, gone)) if gone.any() else column
+    return column.without(_missing(column, source, answers))
 
 
 def _missing(column: Column, source: Source, answers: list[str] | None = None) -> np.ndarray:
@@ -84,11 +83,6 @@ def undeclared_missing(
         return gone
     declared = [*source.missing_codes, *(answers or [])]
     return gone & (matched(column, declared, source.format.decimal) == UNMET)
-
-
-def _codes(column: Column, gone: np.ndarray) -> np.ndarray:
-    """The codes of the rows, without some of the different cells."""
-    return np.where(np.append(gone, True)[column.codes], NOTHING, column.codes).astype(np.int32)
 
 
 def matched_numbers(column: Column, declared: list[str], decimal: str) -> np.ndarray:
@@ -137,4 +131,4 @@ def filled_down(column: Column) -> Column:
     rows = np.where(named.filled(), np.arange(len(named)), -1)
     above = np.maximum.accumulate(rows)
     codes = np.where(above >= 0, named.codes[np.maximum(above, 0)], -1)
-    return named.with_codes(codes.astype(np.int32))
+    return named.with_codes(codes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from assets.sources.account import Account
-from assets.sources.columns import Column
+from assets.sources.columns import Column, standing_rows
 from assets.sources.header_evidence import (
     COMPARED_ROWS,
     SEARCHED_ROWS,
@@ -108,11 +108,9 @@ def with_header(grid: Grid, file_format: FileFormat, declared: Declared) -> Tabl
 
 def without_blank_rows(table: Table) -> Table:
     """The rows that hold something in a named column; the others are counted."""
-    filled = np.zeros(len(table.rows), dtype=bool)
-    for _, column in table.columns:
-        filled |= column.codes >= 0
-        if filled.all():
-            return table
+    filled = standing_rows((column for _, column in table.columns), len(table.rows))
+    if filled.all():
+        return table
     blank = int((~filled).sum()) + table.account.blank_rows
     return Table(
         [(name, column.take(filled)) for name, column in table.columns],

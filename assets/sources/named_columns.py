@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from assets.sources.account import Account
-from assets.sources.columns import Column, Kind
+from assets.sources.columns import Column, Kind, standing_rows
 from assets.sources.headers import Notes, Table
 from assets.sources.limits import Watch, too_large
 
@@ -28,9 +28,7 @@ def table_of(
         raise too_large(
             f"a cell of {longest:,} characters", f"{watch.limits.cell_length:,} characters of one"
         )
-    stands = np.zeros(count, dtype=bool)
-    for _, column in columns:
-        stands |= column.codes >= 0
+    stands = standing_rows((column for _, column in columns), count)
     rows = np.flatnonzero(stands) + 1
     if len(rows) < count:
         columns = [(name, column.take(stands)) for name, column in columns]

@@ -167,10 +167,7 @@ def truths_of(column: Column, outcome: Outcome, decimal: str) -> np.ndarray:
 
 
 def _by_row(column: Column, values: np.ndarray, readings: np.ndarray) -> Values:
-    return Values(
-        np.append(values, np.nan)[column.codes],
-        np.append(readings, np.uint8(Reading.EMPTY))[column.codes],
-    )
+    return Values(column.by_row(values, np.nan), column.by_row(readings, Reading.EMPTY))
 
 
 def _constant(value: object, count: int) -> pd.Categorical:

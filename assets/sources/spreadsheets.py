@@ -6,7 +6,6 @@ or as many as a sheet can hold. Read is what stands below names, up to the last 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from assets.sources.columns import NOTHING, Column, Kind
 from assets.sources.header_evidence import SEARCHED_ROWS
 from assets.sources.headers import Grid, Notes
 from assets.sources.limits import Watch
+from assets.sources.named_columns import missing_reasons
 from assets.sources.shared_strings import shared_strings
 from assets.sources.sheet_cells import Content, has_cells, read_cells
 from assets.sources.unreadable import UnreadableError, opening
@@ -156,7 +156,7 @@ def _grid(content: Content, asked: int, watch: Watch) -> Grid:
         stated_columns,
         header_row=header,
         blank_rows=last - len(numbers),
-        missing_reasons=_reasons(columns[:header_width], below),
+        missing_reasons=missing_reasons([one.take(below) for one in columns[:header_width]]),
     )
     notes = [
         *_uncomputed(content, header, header_width),
@@ -192,18 +192,7 @@ def _placed(cells: tuple[np.ndarray, Column], numbers: np.ndarray) -> Column:
     rows, column = cells
     codes = np.full(len(numbers), NOTHING, np.int32)
     codes[np.searchsorted(numbers, rows)] = column.codes
-    return replace(column, codes=codes).take(slice(None))
-
-
-def _reasons(columns: Sequence[Column], below: np.ndarray) -> tuple[tuple[str, int], ...]:
-    """What is shown in cells below the header that hold an error, with their counts."""
-    counts: Counter[str] = Counter()
-    for column in columns:
-        codes = column.codes[below]
-        for level in np.flatnonzero(column.kinds == Kind.MISSING).tolist():
-            counts[column.shown[level]] += int((codes == level).sum())
-    counts = +counts  # an error in the header is none of a cell
-    return tuple(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
+    return column.with_codes(codes)
 
 
 def _uncomputed(content: Content, header: int, width: int) -> Notes:
@@ -232,7 +221,7 @@ def _errors(
         return []
     holds = np.zeros(len(numbers), dtype=bool)
     for column in columns:
-        holds |= np.append(column.kinds == Kind.MISSING, False)[column.codes]
+        holds |= column.by_row(column.kinds == Kind.MISSING, False)
     rows = numbers[holds & below].tolist()
     counted = ", ".join(f"{shown}: {count:,}" for shown, count in reasons)
     return [

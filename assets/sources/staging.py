@@ -247,7 +247,7 @@ def _keep_declared_rows(raw: RawTable, source: Source) -> RawTable:
     for name, texts in source.where.items():
         column = labels_of(raw.columns[name])
         met = matched(column, texts, source.format.decimal) != UNMET
-        keep &= np.append(met, False)[column.codes]
+        keep &= column.by_row(met, False)
     return raw.keep(keep)
 
 

@@ -126,7 +126,7 @@ def _nearly_kept(source: Source, raw: RawTable) -> Iterator[Told]:
         words = {folded(text) for text, number in zip(texts, numbers, strict=True) if not number}
         alike = np.array([folded(text) in words - {""} for text in column.levels()], dtype=bool)
         alike |= matched_numbers(column, texts, decimal) != UNMET
-        count = int(np.append(alike & (met == UNMET), False)[column.codes].sum())
+        count = int(column.by_row(alike & (met == UNMET), False).sum())
         if count:
             yield (
                 "filter_nearly_met",
@@ -199,7 +199,7 @@ def _missing_texts(
             recode = source.recode.get(name, {})
             column = translated(raw.columns[name], recode, source.format.decimal)
             found = undeclared_missing(column, source, answers.get(name))
-            gone = np.append(found, False)[column.codes]
+            gone = column.by_row(found, False)
             if gone.any():
                 count, names = count + int(gone.sum()), [*names, name]
     if count:
@@ -239,7 +239,7 @@ def _shares(source: Source, raw: RawTable, used: Sequence[tuple[str, str]]) -> I
             continue
         column = raw.columns[name]
         values, _ = read_numbers(percent_texts_of(column, source.format.decimal))
-        rows = np.append(values, np.nan)[column.codes]
+        rows = column.by_row(values, np.nan)
         rows = rows[np.isfinite(rows) & (rows != 0.0)]
         if len(rows) > 1 and (rows <= 1.0).all() and (rows % 1 != 0.0).any():
             yield (

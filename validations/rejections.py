@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from validations.numbers import (
     Reading,
 )
 from validations.schema import Column, TableSchema
-from validations.typed_frames import as_category, joined_frames, numbered
+from validations.typed_frames import as_category, constant, joined_frames, numbered
 
 REJECTED_COLUMNS = [
     "trial_id",
@@ -165,19 +164,15 @@ def _of_failure(frame: pd.DataFrame, schema: TableSchema, failure: Failure) -> p
     texts = {"kind": schema.name, "rule_id": failure.rule_id, "reason": reason, "fix": fix}
     texts |= {} if one_outcome else {"outcome": ""}
     for name, text in texts.items():
-        rows[name] = _constant(text, len(at))
+        rows[name] = pd.Series(constant(text, len(at)))
     return pd.DataFrame(rows)[[*REJECTED_COLUMNS, "fix", "outcome"]]
-
-
-def _constant(text: str, count: int) -> pd.Series:
-    codes: Any = np.zeros(count, np.int8)
-    return pd.Series(pd.Categorical.from_codes(codes, pd.Index([text])))
 
 
 def _in_file(frame: pd.DataFrame, failure: Failure) -> pd.Series:
     """Names that the columns of a failure have in the file, per row."""
     if "found_in" not in frame:
-        return _constant(_columns_of_file("", failure.column), len(failure.positions))
+        text = _columns_of_file("", failure.column)
+        return pd.Series(constant(text, len(failure.positions)))
     found = as_category(frame["found_in"].iloc[failure.positions].reset_index(drop=True))
     names = {text: _columns_of_file(str(text), failure.column) for text in found.cat.categories}
     return as_category(found.map(names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,16 @@ def as_category(values: pd.Series) -> pd.Series:
         values = values.astype("category")
     used = values.cat.remove_unused_categories()
     return used.cat.reorder_categories(sorted(used.cat.categories))
+
+
+def constant(value: object, count: int) -> pd.Categorical:
+    """One value in every row, as a category (None: nothing in any).
+
+    >>> list(constant("a", 2)), list(constant(None, 1))
+    (['a', 'a'], [nan])
+    """
+    codes: Any = np.full(count, -1 if value is None else 0, np.int8)
+    return pd.Categorical.from_codes(codes, pd.Index([] if value is None else [value]))
 
 
 def some_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

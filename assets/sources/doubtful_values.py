@@ -9,7 +9,7 @@ import numpy as np
 
 from assets.sources.declared_texts import UNMET, matched
 from assets.sources.fields import matched_numbers
-from assets.sources.participant_rows import outcomes_of, truths_by_row
+from assets.sources.participant_rows import truths_by_row
 from assets.sources.reading import RawTable
 from ibgap.base.labels import clean_label, folded
 from validations.findings import Finding, Severity
@@ -37,7 +37,7 @@ def answers_of_one_kind(
     """One finding per binary outcome whose read answers all mean the same while others cannot be
     read: the texts for the other answer are not declared, and its share would be 0 or 1."""
     out = []
-    for outcome in outcomes_of(manifest, source):
+    for outcome in manifest.outcomes_in(source.id):
         if outcome.scale.type is not ScaleType.BINARY:
             continue
         values = truths_by_row(raw, source, outcome)
@@ -76,7 +76,7 @@ def contradicting_labels(manifest: TrialManifest, source: Source, raw: RawTable)
     """Codes that mean yes and no by themselves and the contrary by their value labels."""
     if not isinstance(source, ParticipantSource):
         return
-    for outcome in outcomes_of(manifest, source):
+    for outcome in manifest.outcomes_in(source.id):
         labels = raw.columns[outcome.column].labels if outcome.column in raw.columns else {}
         if outcome.scale.type is not ScaleType.BINARY or not labels:
             continue

@@ -20,6 +20,7 @@ from validations.manifest.model import (
     EffectSource,
     Source,
     TrialManifest,
+    blocks_of,
 )
 from validations.records import RECORD_SCHEMAS
 
@@ -120,12 +121,12 @@ def extract(manifest: TrialManifest, source: Source, raw: RawTable) -> dict[str,
 
     Raises `TrialFileError` when the file lacks a column that the manifest names.
     """
-    blocks = source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
+    blocks = blocks_of(source)
     fields = [name for name in type(blocks[0]).model_fields if name != "values"]
     frames = []
     for number, block in enumerate(blocks):
         frame = _fields(manifest, raw, source, block.mapping(), block.values, fields)
-        if isinstance(source, (EffectSource, ArmSource)) and len(blocks) > 1:
+        if len(blocks) > 1:
             # A wide row may leave one of its blocks empty; that is not a fault.
             numbers = [
                 c
@@ -159,7 +160,7 @@ def values_of_studies(manifest: TrialManifest, source: Source, raw: RawTable) ->
     must = [(why, c) for why, c, where in wanted if c and (where == source.id or only)]
     require_columns(raw, {why: [column] for why, column in must})
     columns = [c for c in dict.fromkeys(c for _, c in here) if c in raw.columns]
-    block = source.blocks[0] if isinstance(source, (ArmSource, EffectSource)) else source.columns
+    block = blocks_of(source)[0]
     study = block.mapping().get("study") if hasattr(block, "study") else None
     if not columns:
         return pd.DataFrame()

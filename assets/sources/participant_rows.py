@@ -21,6 +21,7 @@ from assets.sources.reading import RawTable, require_columns
 from validations.manifest.model import Outcome, ParticipantSource, TrialManifest
 from validations.manifest.vocabulary import ScaleType
 from validations.numbers import Reading, read_numbers
+from validations.typed_frames import constant
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,11 @@ class Values:
     readings: np.ndarray
 
 
-def outcomes_of(manifest: TrialManifest, source: ParticipantSource) -> list[Outcome]:
-    """The outcomes whose values stand in this source."""
-    return [o for o in manifest.outcomes if o.column and (o.source or source.id) == source.id]
-
-
 def require_outcomes(manifest: TrialManifest, source: ParticipantSource, raw: RawTable) -> None:
     """Raise one finding per column that the source or its outcomes name and the file lacks."""
     wanted = source.columns.mapping()
-    for outcome in outcomes_of(manifest, source):
-        named = [outcome.column, outcome.arm_column, outcome.baseline_column, *outcome.item_columns]
-        wanted[f"outcome {outcome.id}"] = [column for column in named if column]
+    for outcome in manifest.outcomes_in(source.id):
+        wanted[f"outcome {outcome.id}"] = outcome.columns
     require_columns(raw, wanted)
 
 
@@ -56,16 +51,16 @@ def participant_frames(
     its scale); a person in whose row nothing stands for the outcome has no record of it.
     """
     frames, items = [], []
-    for outcome in outcomes_of(manifest, source):
+    for outcome in manifest.outcomes_in(source.id):
         frames.append(_outcome_frame(manifest, source, raw, outcome, persons))
         for name in dict.fromkeys(outcome.item_columns):
             items.append(
                 pd.DataFrame(
                     {
-                        "collection_id": _constant(manifest.id, len(persons)),
-                        "outcome": _constant(outcome.id, len(persons)),
+                        "collection_id": constant(manifest.id, len(persons)),
+                        "outcome": constant(outcome.id, len(persons)),
                         "participant": persons,
-                        "item": _constant(name, len(persons)),
+                        "item": constant(name, len(persons)),
                         "value": _numbers(number_field(raw, source, name)).numbers,
                     }
                 )
@@ -93,30 +88,30 @@ def _outcome_frame(
     found_in |= {"baseline": [outcome.baseline_column]}
     place = json.dumps({k: " + ".join(v) for k, v in found_in.items()}, sort_keys=True)
     made: dict[str, object] = {
-        "trial_id": _constant(manifest.id, count),
-        "collection_id": _constant(manifest.id, count),
-        "study_label": _constant(manifest.label, count),
-        "source_id": _constant(source.id, count),
-        "file": _constant(source.file, count),
+        "trial_id": constant(manifest.id, count),
+        "collection_id": constant(manifest.id, count),
+        "study_label": constant(manifest.label, count),
+        "source_id": constant(source.id, count),
+        "file": constant(source.file, count),
         "row": raw.rows[rows],
         "block": np.zeros(count, np.int8),
-        "found_in": _constant(place, count),
+        "found_in": constant(place, count),
         "participant": persons[rows],
         "arm": _category(label_field(raw, source, [arm_column], arms), rows),
         "cluster": _category(label_field(raw, source, [columns.cluster]), rows)
         if columns.cluster
-        else _constant(None, count),
-        "outcome": _constant(outcome.id, count),
+        else constant(None, count),
+        "outcome": constant(outcome.id, count),
         "value": value.numbers[rows],
         "read:value": value.readings[rows],
-        "scale_type": _constant(scale.type.value, count),
+        "scale_type": constant(scale.type.value, count),
     }
     if outcome.baseline_column:
         baseline = _numbers(number_field(raw, source, outcome.baseline_column))
         made |= {"baseline": baseline.numbers[rows], "read:baseline": baseline.readings[rows]}
     for name, limit in (("scale_min", scale.min), ("scale_max", scale.max)):
         if limit is not None:
-            made[name] = _constant(float(limit), count)
+            made[name] = constant(float(limit), count)
     return pd.DataFrame(made, copy=False)
 
 
@@ -168,13 +163,6 @@ def truths_of(column: Column, outcome: Outcome, decimal: str) -> np.ndarray:
 
 def _by_row(column: Column, values: np.ndarray, readings: np.ndarray) -> Values:
     return Values(column.by_row(values, np.nan), column.by_row(readings, Reading.EMPTY))
-
-
-def _constant(value: object, count: int) -> pd.Categorical:
-    """One value in every row (None: nothing)."""
-    if value is None:
-        return pd.Categorical.from_codes(np.full(count, -1, np.int8), categories=[])
-    return pd.Categorical.from_codes(np.zeros(count, np.int8), categories=[value])
 
 
 def _category(column: Column, rows: np.ndarray | slice) -> pd.Categorical:

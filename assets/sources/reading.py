@@ -33,13 +33,13 @@ from ibgap.base.printable import printable
 from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
 from validations.manifest.model import (
-    ArmSource,
-    EffectSource,
     FileFormat,
     ParticipantSource,
     Source,
     TrialManifest,
+    blocks_of,
 )
+from validations.manifest.vocabulary import ScaleType
 
 _TEXT = (".csv", ".tsv", ".txt")
 _SPREADSHEET, _PARQUET = ".xlsx", ".parquet"
@@ -139,16 +139,27 @@ def _head(table: Table) -> list[list[str]]:
     return [list(row) for row in zip(*parts, strict=True)]
 
 
+def used_columns(manifest: TrialManifest, source: Source) -> list[tuple[str, str]]:
+    """(field, column) of everything that is read from a source."""
+    out = [
+        (field, name)
+        for block in blocks_of(source)
+        for field, names in block.mapping().items()
+        for name in names
+    ]
+    if isinstance(source, ParticipantSource):
+        for outcome in manifest.outcomes_in(source.id):
+            value = "truth" if outcome.scale.type is ScaleType.BINARY else "value"
+            named = [(value, outcome.column), ("arm", outcome.arm_column)]
+            named += [("baseline", outcome.baseline_column)]
+            named += [("value", name) for name in outcome.item_columns]
+            out += [(field, name) for field, name in named if name]
+    return list(dict.fromkeys(out))
+
+
 def declared_columns(manifest: TrialManifest, source: Source) -> Declared:
     """The columns that a manifest names for the file of a source, whatever for."""
-    blocks = source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
-    names = [name for block in blocks for columns in block.mapping().values() for name in columns]
-    participants = isinstance(source, ParticipantSource)
-    if participants:
-        for outcome in manifest.outcomes:
-            if outcome.column and outcome.source in ("", source.id):
-                names += [outcome.column, outcome.arm_column, outcome.baseline_column]
-                names += outcome.item_columns
+    names = [name for _, name in used_columns(manifest, source)]
     only = len(manifest.sources) == 1
     of_studies = [(m.column, m.source) for m in manifest.moderators]
     of_studies += [
@@ -156,6 +167,7 @@ def declared_columns(manifest: TrialManifest, source: Source) -> Declared:
     ]
     names += [column for column, where in of_studies if only or where == source.id]
     names += [*source.recode, *source.where, *source.fill_down, *source.may_be_empty]
+    participants = isinstance(source, ParticipantSource)
     return Declared(tuple(dict.fromkeys(name for name in names if name)), participants)
 
 

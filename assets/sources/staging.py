@@ -20,8 +20,14 @@ from assets.sources.labels import Persons, compare_persons, labels_alike
 from assets.sources.limits import Limits
 from assets.sources.participant_rows import participant_frames, require_outcomes
 from assets.sources.people import People
-from assets.sources.reading import RawTable, declared_columns, read_table, require_columns
-from assets.sources.told import texts_told, used_columns
+from assets.sources.reading import (
+    RawTable,
+    declared_columns,
+    read_table,
+    require_columns,
+    used_columns,
+)
+from assets.sources.told import texts_told
 from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
 from validations.manifest import load_manifest

@@ -18,13 +18,11 @@ from assets.sources.doubtful_values import (
 from assets.sources.extraction import NUMERIC_FIELDS
 from assets.sources.fields import labels_of, matched_numbers, undeclared_missing
 from assets.sources.number_texts import MISSING_TEXTS, percent_texts_of
-from assets.sources.participant_rows import answers_of, outcomes_of
-from assets.sources.reading import RawTable
+from assets.sources.participant_rows import answers_of
+from assets.sources.reading import RawTable, used_columns
 from ibgap.base.labels import clean_label, folded
 from validations.findings import Finding, Severity
 from validations.manifest.model import (
-    ArmSource,
-    EffectSource,
     ParticipantSource,
     Source,
     TrialManifest,
@@ -57,25 +55,6 @@ def texts_told(manifest: TrialManifest, source: Source, raw: RawTable) -> list[F
         Finding(manifest.id, rule, severity, message, fix, source.file, column=name, count=count)
         for rule, severity, message, fix, name, count in parts
     ]
-
-
-def used_columns(manifest: TrialManifest, source: Source) -> list[tuple[str, str]]:
-    """(field, column) of everything that is read from a source."""
-    blocks = source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
-    out = [
-        (field, name)
-        for block in blocks
-        for field, names in block.mapping().items()
-        for name in names
-    ]
-    if isinstance(source, ParticipantSource):
-        for outcome in outcomes_of(manifest, source):
-            value = "truth" if outcome.scale.type is ScaleType.BINARY else "value"
-            named = [(value, outcome.column), ("arm", outcome.arm_column)]
-            named += [("baseline", outcome.baseline_column)]
-            named += [("value", name) for name in outcome.item_columns]
-            out += [(field, name) for field, name in named if name]
-    return list(dict.fromkeys(out))
 
 
 def is_number_field(field: str) -> bool:
@@ -190,7 +169,7 @@ def _missing_texts(
 ) -> Iterator[Told]:
     answers: dict[str, list[str]] = {}
     if isinstance(source, ParticipantSource):
-        for outcome in outcomes_of(manifest, source):
+        for outcome in manifest.outcomes_in(source.id):
             if outcome.scale.type is ScaleType.BINARY:
                 answers.setdefault(outcome.column, []).extend(answers_of(outcome))
     count, names = 0, []

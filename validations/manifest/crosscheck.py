@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from ibgap.base.files import path_is_inside
 from validations.findings import Finding, Severity
 from validations.manifest.model import (
-    ArmSource,
     CodingSource,
-    EffectSource,
     ParticipantSource,
     TrialManifest,
+    blocks_of,
 )
 from validations.manifest.vocabulary import ArmRole, Construct, DesignType
 from validations.manifest.yaml_reader import Path, YamlDocument
@@ -119,9 +118,7 @@ def _check_sources(faults: _Faults, manifest: TrialManifest) -> None:
                 f"source {source.id!r} needs arms",
                 "declare the groups of the trial under `arms:`",
             )
-        blocks = (
-            source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
-        )
+        blocks = blocks_of(source)
         for j, block in enumerate(blocks):
             path: Path = ("sources", i, "blocks", j) if len(blocks) > 1 else ("sources", i)
             for field in ("outcome", "intention", "behavior", "variable_1", "variable_2"):

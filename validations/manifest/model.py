@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -216,6 +217,17 @@ Source = Annotated[
 ]
 
 
+Blocks = Sequence[
+    ArmColumns | EffectColumns | ParticipantColumns | CorrelationColumns | ActionColumns
+    | CodingColumns
+]  # fmt: skip
+
+
+def blocks_of(source: Source) -> Blocks:
+    """The sets of columns that each row of a source holds: several in wide tables, else one."""
+    return source.blocks if isinstance(source, (ArmSource, EffectSource)) else [source.columns]
+
+
 class Scale(Strict):
     """Values an outcome can take."""
 
@@ -294,6 +306,12 @@ class Outcome(Strict):
     )
 
     _check_id = field_validator("id")(_identifier)
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of participant rows that belong to the outcome."""
+        named = [self.column, self.arm_column, self.baseline_column, *self.item_columns]
+        return [name for name in named if name]
 
 
 class Comparison(Strict):
@@ -444,6 +462,10 @@ class TrialManifest(Strict):
     def outcome(self, outcome_id: str) -> Outcome | None:
         """The outcome with this id."""
         return next((o for o in self.outcomes if o.id == outcome_id), None)
+
+    def outcomes_in(self, source_id: str) -> list[Outcome]:
+        """The outcomes whose values stand in this source of participant rows."""
+        return [o for o in self.outcomes if o.column and o.source in ("", source_id)]
 
     def source(self, source_id: str) -> Source | None:
         """The source with this id."""

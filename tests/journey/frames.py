@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 
 NAN = float("nan")
+ARMS = {"a": "experimental", "c": "control"}
+WANTS = {"a": [5.0, 6, 3, 7, 4, 6], "c": [3.0, 4, 2, 5, 3, 6]}
+WENT = {"a": [1.0, 1, 0, 1, 1, 0], "c": [0.0, 1, 0, 1, 0, 0]}
+"""Two arms of six persons: what they want (1 to 7), and whether they went."""
 IDENTITY = {
     "trial_id": "t", "collection_id": "t", "study_label": "T 2020", "source_id": "s",
     "file": "a.csv", "row": 2,

@@ -23,12 +23,9 @@ from assets.tables.action_counts import belong_together
 from assets.tables.baselines import adjusted
 from assets.tables.comparisons import arms_of_row, comparisons_of
 from assets.tables.participants import ParticipantFacts, facts_from_counts, participant_facts
-from tests.journey.frames import IDENTITY, NAN, persons
+from tests.journey.frames import ARMS, IDENTITY, NAN, WANTS, WENT, persons
 from tests.journey.manifests import manifest, outcome
 
-ARMS = {"a": "experimental", "c": "control"}
-WANTS = {"a": [5.0, 6, 3, 7, 4, 6], "c": [3.0, 4, 2, 5, 3, 6]}
-WENT = {"a": [1.0, 1, 0, 1, 1, 0], "c": [0.0, 1, 0, 1, 0, 0]}
 KEY = ("a", "c", "i")
 
 

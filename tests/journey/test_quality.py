@@ -19,12 +19,9 @@ from analysis.participant_checks import (
 )
 from assets.tables import quality
 from assets.tables.quality import findings_of_checks, participant_checks
-from tests.journey.frames import NAN, assert_row, persons
+from tests.journey.frames import ARMS, NAN, WANTS, WENT, assert_row, persons
 from tests.journey.manifests import manifest, outcome
 
-ARMS = {"a": "experimental", "c": "control"}
-WANTS = {"a": [5.0, 6, 3, 7, 4, 6], "c": [3.0, 4, 2, 5, 3, 6]}
-WENT = {"a": [1.0, 1, 0, 1, 1, 0], "c": [0.0, 1, 0, 1, 0, 0]}
 BASELINE = [4.0, 6, 2, 6, 5, 5, 3, 5, 1, 4, 3, 5]
 VALUES, TREATED = np.array([*WANTS["a"], *WANTS["c"]]), np.arange(12) < 6
 OUTCOMES = [outcome("i", "intention"), outcome("b", "behavior", scale="binary")]

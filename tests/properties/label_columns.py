@@ -21,7 +21,7 @@ from analysis.gap.participants import pooled_within_arm_correlation
 from analysis.participant_checks import correlation_check
 from analysis.results import Result
 from analysis.synthesis.gap_estimates import within_arm_slope
-from analysis.synthesis.moderator_effects import declared_moderators
+from analysis.synthesis.moderators import declared_moderators
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Stack, labeled
 

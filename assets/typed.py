@@ -49,6 +49,7 @@ _OF_JOURNEYS: dict[str, Kinds] = {
     ),
     "arm_statistics": _texts(ARM_STATISTICS, ["weeks", "n", "mean", "sd", "events"]),
     "findings": _texts(FINDING_COLUMNS, ["row", "count"]),
+    "synthesis_findings": _texts(FINDING_COLUMNS, ["row", "count"]),
     "rejected_rows": _texts([*REJECTED_COLUMNS, "fix", "outcome"], ["row"]),
     "action_counts": _texts(
         ["trial_id", "collection_id", "basis", "arm", "arm_group", "intention", "behavior",
@@ -139,7 +140,7 @@ def from_rows(rows: Sequence[Mapping[str, Any]], table: str) -> pa.Table:
     for field in schema_of(table):
         values = [row.get(field.name) for row in rows]
         if field.type == pa.large_string():
-            values = [None if one is None else str(one) for one in values]
+            values = [None if one is None or one != one else str(one) for one in values]
         elif field.type == pa.float64():
             values = [None if one is None else float(one) for one in values]
         columns.append(pa.array(values, field.type, from_pandas=True))

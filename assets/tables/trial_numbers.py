@@ -176,10 +176,7 @@ def _arm_statistics(accepted: Accepted, manifests: dict[str, TrialManifest]) -> 
     filled = [part for part in parts if len(part)]
     if not filled:
         return empty_table(arm_tables.ARM_STATISTICS)
-    out = pd.concat(filled, ignore_index=True)
-    for name in ("comparison", "instrument", "timepoint"):
-        out[name] = out[name].fillna("")
-    return out
+    return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
 
 def _in_pools(

@@ -15,6 +15,7 @@ import pandas as pd
 
 from validations.numbers import Reading
 from validations.schema import Column, TableSchema
+from validations.typed_frames import with_columns
 
 CELL_FLAGS = ("number_plausible", "count_whole")
 """Rules for single cells that the screening decides, as boolean columns `RULE:COLUMN`."""
@@ -58,11 +59,8 @@ def with_keys(frame: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
     frame: numbers cast, with `text:` copies where there are any (what is no number is told apart
     by its text). A missing whole number (`read:` is empty) is no one's: it equals no other.
     """
-    out = frame.copy(deep=False)
-    for name in schema.key:
-        if name in frame:
-            out[f"key:{name}"] = _key_codes(frame, name)
-    return out
+    keys = {f"key:{name}": _key_codes(frame, name) for name in schema.key if name in frame}
+    return with_columns(frame, keys)
 
 
 def _key_codes(frame: pd.DataFrame, name: str) -> np.ndarray:
@@ -78,8 +76,10 @@ def _key_codes(frame: pd.DataFrame, name: str) -> np.ndarray:
     else:
         codes, rest = np.full(len(frame), -1), values
     if rest is not None:
-        filled = (rest.notna() & (rest.astype(str) != "")).to_numpy()
-        codes[filled] = len(frame) + pd.factorize(rest[filled].astype(str))[0]
+        texts = ["" if pd.isna(one) else str(one) for one in rest]
+        numbers: dict[str, int] = {"": -1}
+        named = np.array([numbers.setdefault(one, len(numbers) - 1) for one in texts], np.int64)
+        codes = np.where(named < 0, codes, len(frame) + named)
     return codes.astype(np.int64, copy=False)
 
 

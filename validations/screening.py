@@ -20,7 +20,7 @@ from validations.rejections import (
     summaries,
 )
 from validations.schema import TableSchema
-from validations.typed_frames import joined_frames, numbered, some_columns
+from validations.typed_frames import joined_frames, numbered, some_columns, with_columns
 
 __all__ = ["REJECTED_COLUMNS", "Screened", "Split", "join", "leading_failures", "screen", "split"]
 
@@ -77,12 +77,12 @@ def split(
     flags = {name: np.asarray(one, dtype=bool) for name, one in (declared or {}).items()}
     effective = flags.get("effective_sizes", np.zeros(len(records), dtype=bool))
     frame = cast(records, schema, effective)
-    for rule in schema.rules:
-        if rule.id in flags:
-            frame[rule.flag] = flags[rule.id]
-        elif rule.id in ROW_CHECKS:
-            frame[rule.flag] = ROW_CHECKS[rule.id](frame).to_numpy(dtype=bool)
-    frame = with_keys(frame, schema)
+    kept_rules = {
+        rule.flag: flags[rule.id] if rule.id in flags else ROW_CHECKS[rule.id](frame)
+        for rule in schema.rules
+        if rule.id in flags or rule.id in ROW_CHECKS
+    }
+    frame = with_keys(with_columns(frame, kept_rules), schema)
     failures, outcomes = judge(frame, schema)
     judged = Judged(some_columns(frame, judged_columns(frame, schema)), tuple(failures))
     told = list(failures)
@@ -136,8 +136,11 @@ def _sizes_told(accepted: pd.DataFrame) -> list[Finding]:
     sizes = [name for name in ("n1", "n2") if name in accepted and "statistic" in accepted]
     if not sizes or accepted.empty:
         return []
-    broken = (accepted[sizes] % 1 > 0).any(axis=1) & ~accepted[EFFECTIVE_SIZES].astype(bool)
-    findings = []
+    broken = np.logical_or.reduce([accepted[name].to_numpy(float) % 1 > 0 for name in sizes])
+    broken &= ~accepted[EFFECTIVE_SIZES].to_numpy(dtype=bool)
+    findings: list[Finding] = []
+    if not broken.any():
+        return findings
     for (trial, file), rows in accepted[broken].groupby(["collection_id", "file"], sort=True):
         numbers = sorted({int(row) for row in rows["row"]})
         findings.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,25 @@ def constant(value: object, count: int) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, pd.Index([] if value is None else [value]))
 
 
+def columns_of(frame: pd.DataFrame) -> dict[str, Any]:
+    """The cells of each column, not copied: numpy arrays, or categories."""
+    return {str(name): _cells(column) for name, column in frame.items()}
+
+
+def _cells(column: pd.Series) -> Any:
+    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+
+
 def some_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Columns of a frame that share its cells: nothing is copied."""
-    return pd.DataFrame({name: frame[name] for name in names}, index=frame.index, copy=False)
+    cells = {name: _cells(frame[name]) for name in names}
+    return pd.DataFrame(cells, index=frame.index, copy=False)
+
+
+def with_columns(frame: pd.DataFrame, more: Mapping[str, Any]) -> pd.DataFrame:
+    """The frame with other or further columns, sharing its cells; at the price of one frame,
+    however many columns there are."""
+    return pd.DataFrame(columns_of(frame) | dict(more), index=frame.index, copy=False)
 
 
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -18,17 +18,18 @@ from validations.numbers import (
 )
 from validations.records import EFFECTIVE_SIZES
 from validations.schema import Column, TableSchema
-from validations.typed_frames import columns_of
+from validations.typed_frames import Cells, cells_of
 
 
-def cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> pd.DataFrame:
-    """Records with numbers as floats, beside each what its text was (`read:NAME`, of `Reading`).
+def cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> Cells:
+    """The cells of records with numbers as floats, beside each what its text was (`read:NAME`, of
+    `Reading`).
 
     records: text, or columns that are typed already: categories, floats with their `read:NAME`,
     whole numbers below 0 for missing ones. Empty text is missing, and so is a number that no
     measurement can be (a flag beside it says so). `text:NAME` keeps the text of a number.
     """
-    cells = columns_of(records)
+    cells = cells_of(records)
     cells[EFFECTIVE_SIZES] = effective
     declared = [column for column in schema.columns if column.name in cells]
     read = _numbers_read(cells, [column.name for column in declared if column.is_number])
@@ -41,12 +42,8 @@ def cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> p
             cells[column.name] = _texts(cells[column.name])
     for name in ("scale_min", "scale_max"):
         if name in cells and cells[name].dtype == object:
-            cells[name] = pd.to_numeric(cells[name], errors="coerce").astype(float)
-    return pd.DataFrame(cells, index=records.index, copy=False)
-
-
-_Cells = dict[str, Any]
-"""Column -> its cells."""
+            cells[name] = np.asarray(pd.to_numeric(cells[name], errors="coerce"), float)
+    return cells
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class _Read:
     readings: np.ndarray
 
 
-def _numbers_read(cells: _Cells, names: list[str]) -> dict[str, _Read]:
+def _numbers_read(cells: Cells, names: list[str]) -> dict[str, _Read]:
     """Those of the columns of numbers that are text, all of them read at once."""
     texts = {
         name: _texts(cells[name])
@@ -77,7 +74,7 @@ def _texts(found: Any) -> np.ndarray:
     return np.array([str(cell) or None for cell in found], dtype=object)
 
 
-def _cast_numbers(cells: _Cells, column: Column, found: _Read | None) -> None:
+def _cast_numbers(cells: Cells, column: Column, found: _Read | None) -> None:
     """The numbers of a column with their readings and the flags of `CELL_FLAGS`."""
     name, read = column.name, f"read:{column.name}"
     if np.issubdtype(cells[name].dtype, np.integer):
@@ -119,7 +116,7 @@ def _plausible(
     return np.asarray(~(too_large | too_small | (readings == Reading.BEYOND)))
 
 
-def _has_error_of_its_own(cells: _Cells) -> np.ndarray:
+def _has_error_of_its_own(cells: Cells) -> np.ndarray:
     """Printed effects with their standard error, variance or interval: their group sizes do not
     make the variance (reviews give means of comparisons there)."""
     given = np.zeros(len(cells[EFFECTIVE_SIZES]), dtype=bool)
@@ -135,7 +132,7 @@ def _filled(cells: np.ndarray) -> np.ndarray:
     return np.array([not (pd.isna(cell) or str(cell) == "") for cell in cells], dtype=bool)
 
 
-def _may_be_tiny(cells: _Cells, column: Column) -> np.ndarray | bool:
+def _may_be_tiny(cells: Cells, column: Column) -> np.ndarray | bool:
     """Cells of p-values; a printed p stands in the column `value` too."""
     if column.name == "value" and "statistic" in cells:
         return np.array([str(one) == "p" for one in cells["statistic"]], dtype=bool)

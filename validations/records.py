@@ -10,6 +10,7 @@ import pandas as pd
 from validations.manifest.vocabulary import REPORTED_STATISTICS, BarrierDimension, FrameworkLayer
 from validations.numbers import whole_events
 from validations.schema import Column, RowRule, TableSchema
+from validations.typed_frames import Cells
 
 _N = "number of participants analyzed"
 
@@ -449,125 +450,126 @@ def largest_possible_sd(
     """Largest sample SD of n values within [low, high] with this mean:
     sqrt((mean - low)(high - mean) n / (n - 1))."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (np.maximum((mean - low) * (high - mean), 0.0) * (n / (n - 1))) ** 0.5
+        variance = np.maximum((mean - low) * (high - mean), 0.0) * (n / (n - 1))
+        return np.asarray(variance**0.5)
 
 
 EFFECTIVE_SIZES = "sizes:effective"
 """Rows whose numbers of persons are effective sample sizes, which need not be whole."""
 
-_Check = Callable[[pd.DataFrame], np.ndarray]
-"""Frame -> for each row whether the rule holds."""
+_Check = Callable[[Cells], np.ndarray]
+"""Cells by column, numbers cast -> for each row whether the rule holds."""
 
 
-def _numbers(frame: pd.DataFrame, *names: str) -> list[np.ndarray]:
-    return [frame[name].to_numpy(dtype=float) for name in names]
+def _numbers(cells: Cells, *names: str) -> list[np.ndarray]:
+    return [np.asarray(cells[name], dtype=float) for name in names]
 
 
-def _known(frame: pd.DataFrame, name: str) -> np.ndarray:
-    return np.asarray(frame[name].notna().to_numpy())
+def _known(cells: Cells, name: str) -> np.ndarray:
+    return np.asarray(~np.isnan(_numbers(cells, name)[0]))
 
 
-def _within_n(frame: pd.DataFrame) -> np.ndarray:
-    events, n = _numbers(frame, "events", "n")
+def _within_n(cells: Cells) -> np.ndarray:
+    events, n = _numbers(cells, "events", "n")
     return ~(events > n)
 
 
-def _percent_of_whole(frame: pd.DataFrame) -> np.ndarray:
+def _percent_of_whole(cells: Cells) -> np.ndarray:
     """Percents that stand for the events; those out of range or of no n are told as such."""
-    n, percent, decimals = _numbers(frame, "n", "percent", "percent_decimals")
+    n, percent, decimals = _numbers(cells, "n", "percent", "percent_decimals")
     with np.errstate(invalid="ignore"):
         judged = (percent >= 0) & (percent <= 100) & (n >= 1) & (n % 1 == 0)
-    judged &= ~_known(frame, "events")
-    if EFFECTIVE_SIZES in frame:
-        judged &= ~frame[EFFECTIVE_SIZES].to_numpy(dtype=bool)
-    good = np.ones(len(frame), dtype=bool)
+    judged &= ~_known(cells, "events")
+    if EFFECTIVE_SIZES in cells:
+        judged &= ~np.asarray(cells[EFFECTIVE_SIZES], dtype=bool)
+    good = np.ones(len(n), dtype=bool)
     for i in np.flatnonzero(judged):
         good[i] = not np.isnan(whole_events(percent[i], decimals[i], n[i]))
     return good
 
 
-def _one_kind(frame: pd.DataFrame) -> np.ndarray:
-    has_mean = _known(frame, "mean") & (_known(frame, "sd") | _known(frame, "se"))
-    quartiles = _known(frame, "q1") & _known(frame, "q3")
-    extremes = _known(frame, "minimum") & _known(frame, "maximum")
-    has_median = _known(frame, "median") & (quartiles | extremes)
-    has_events = _known(frame, "events") | _known(frame, "percent")
+def _one_kind(cells: Cells) -> np.ndarray:
+    has_mean = _known(cells, "mean") & (_known(cells, "sd") | _known(cells, "se"))
+    quartiles = _known(cells, "q1") & _known(cells, "q3")
+    extremes = _known(cells, "minimum") & _known(cells, "maximum")
+    has_median = _known(cells, "median") & (quartiles | extremes)
+    has_events = _known(cells, "events") | _known(cells, "percent")
     return np.asarray((has_mean | has_median) ^ has_events)
 
 
-def _in_order(frame: pd.DataFrame) -> np.ndarray:
+def _in_order(cells: Cells) -> np.ndarray:
     # What is missing cannot be out of order: each number against the largest before it.
-    largest, *others = _numbers(frame, "minimum", "q1", "median", "q3", "maximum")
-    good = np.ones(len(frame), dtype=bool)
+    largest, *others = _numbers(cells, "minimum", "q1", "median", "q3", "maximum")
+    good = np.ones(len(largest), dtype=bool)
     for own in others:
         good &= ~(own < largest)
         largest = np.where(np.isnan(own), largest, own)
     return good
 
 
-def _mean_within(frame: pd.DataFrame) -> np.ndarray:
-    mean, median, low, high = _numbers(frame, "mean", "median", "scale_min", "scale_max")
+def _mean_within(cells: Cells) -> np.ndarray:
+    mean, median, low, high = _numbers(cells, "mean", "median", "scale_min", "scale_max")
     middle = np.where(np.isnan(mean), median, mean)
     return ~((middle < low) | (middle > high))
 
 
-def _sd_possible(frame: pd.DataFrame) -> np.ndarray:
-    mean, n, low, high = _numbers(frame, "mean", "n", "scale_min", "scale_max")
-    sd, se = _numbers(frame, "sd", "se")
+def _sd_possible(cells: Cells) -> np.ndarray:
+    mean, n, low, high = _numbers(cells, "mean", "n", "scale_min", "scale_max")
+    sd, se = _numbers(cells, "sd", "se")
     sd = np.where(np.isnan(sd), se * np.sqrt(np.maximum(n, 0.0)), sd)
     largest = largest_possible_sd(mean, n, low, high)
     # Printed numbers are rounded: half a unit of the second decimal is allowed for.
     return np.asarray(~(sd > largest + 0.005 + 0.01 * largest) | (largest == 0))
 
 
-def _within_scale(frame: pd.DataFrame) -> np.ndarray:
-    value = frame["value"].to_numpy(dtype=float)
-    good = np.ones(len(frame), dtype=bool)
-    if "scale_min" in frame:
-        good &= ~(value < _limit(frame["scale_min"]))
-    if "scale_max" in frame:
-        good &= ~(value > _limit(frame["scale_max"]))
+def _within_scale(cells: Cells) -> np.ndarray:
+    (value,) = _numbers(cells, "value")
+    good = np.ones(len(value), dtype=bool)
+    if "scale_min" in cells:
+        good &= ~(value < _limit(cells["scale_min"]))
+    if "scale_max" in cells:
+        good &= ~(value > _limit(cells["scale_max"]))
     return good
 
 
-def _limit(limits: pd.Series) -> np.ndarray | float:
+def _limit(limits: np.ndarray | pd.Categorical) -> np.ndarray | float:
     """Limits by row; one number where they are one category, as those of one outcome are."""
-    if not isinstance(limits.dtype, pd.CategoricalDtype):
-        return limits.to_numpy(dtype=float)
-    return float(limits.cat.categories[0])
+    if isinstance(limits, pd.Categorical):
+        return float(limits.categories[0])
+    return np.asarray(limits, dtype=float)
 
 
-def _yes_or_no(frame: pd.DataFrame) -> np.ndarray:
-    (value,) = _numbers(frame, "value")
-    scored = (frame["scale_type"] != "binary").to_numpy(dtype=bool)
+def _yes_or_no(cells: Cells) -> np.ndarray:
+    (value,) = _numbers(cells, "value")
+    scored = np.asarray(cells["scale_type"] != "binary", dtype=bool)
     return np.asarray(scored | (value == 0.0) | (value == 1.0))
 
 
-def _limits_in_order(frame: pd.DataFrame) -> np.ndarray:
-    low, high = _numbers(frame, "ci_lb", "ci_ub")
+def _limits_in_order(cells: Cells) -> np.ndarray:
+    low, high = _numbers(cells, "ci_lb", "ci_ub")
     return ~(low >= high)
 
 
-def _value_within_limits(frame: pd.DataFrame) -> np.ndarray:
-    value, low, high = _numbers(frame, "value", "ci_lb", "ci_ub")
+def _value_within_limits(cells: Cells) -> np.ndarray:
+    value, low, high = _numbers(cells, "value", "ci_lb", "ci_ub")
     return ~((value < low) | (value > high))
 
 
-def _ratio_above_zero(frame: pd.DataFrame) -> np.ndarray:
-    value, low = _numbers(frame, "value", "ci_lb")
-    ratio = np.array([one in ("OR", "RR") for one in frame["statistic"]], dtype=bool)
+def _ratio_above_zero(cells: Cells) -> np.ndarray:
+    value, low = _numbers(cells, "value", "ci_lb")
+    ratio = np.array([one in ("OR", "RR") for one in cells["statistic"]], dtype=bool)
     return ~(ratio & ((value <= 0) | (low <= 0)))
 
 
-def _not_all_zero(frame: pd.DataFrame) -> np.ndarray:
-    cells = _numbers(
-        frame,
+def _not_all_zero(cells: Cells) -> np.ndarray:
+    counts = _numbers(
+        cells,
         "inclined_actors",
         "inclined_abstainers",
         "disinclined_actors",
         "disinclined_abstainers",
     )
-    return np.asarray(np.nansum(cells, axis=0) >= 2)
+    return np.asarray(np.nansum(counts, axis=0) >= 2)
 
 
 ROW_CHECKS: dict[str, _Check] = {

@@ -14,6 +14,7 @@ from assets.tables.rows import empty_table, records_of
 from validations.manifest.model import TrialManifest
 from validations.numbers import LARGEST_MEASUREMENT, decimals_of, whole_events
 from validations.records import ROW_CHECKS
+from validations.typed_frames import cells_of
 
 ARM_STATISTICS = [
     "trial_id",
@@ -72,7 +73,9 @@ def lopsided_quantiles(records: pd.DataFrame) -> pd.Series:
     columns = ["mean", "sd", "se", *QUANTILES]
     numbers = records.reindex(columns=columns).apply(pd.to_numeric, errors="coerce")
     numbers = numbers.where(numbers.abs() <= LARGEST_MEASUREMENT)
-    usable = (numbers["n"] > FEWEST_FOR_QUANTILES) & ROW_CHECKS["quantiles_in_order"](numbers)
+    usable = (numbers["n"] > FEWEST_FOR_QUANTILES) & ROW_CHECKS["quantiles_in_order"](
+        cells_of(numbers)
+    )
     own = [row for row in records_of(numbers[usable].reset_index()) if _rests_on_quantiles(row)]
     if own:
         found.loc[[row["index"] for row in own]] = _moments(own).skewed

@@ -21,7 +21,7 @@ from analysis.gap.participants import pooled_within_arm_correlation
 from analysis.participant_checks import correlation_check
 from analysis.results import Result
 from analysis.synthesis.gap_estimates import within_arm_slope
-from analysis.synthesis.moderator_effects import declared_moderators
+from analysis.synthesis.moderators import declared_moderators
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Stack, labeled
 
@@ -366,7 +366,7 @@ NAMES = {
 def parameters() -> Iterator[tuple[str, inspect.Parameter]]:
     """Every parameter of every public function and input class but of figures, which draw texts."""
     for module in pkgutil.walk_packages(lib.__path__, "analysis."):
-        if module.name.startswith("analysis.figures"):
+        if module.name.startswith("ibgap.figures"):
             continue
         for name, found in vars(importlib.import_module(module.name)).items():
             own = getattr(found, "__module__", "") == module.name and not name.startswith("_")

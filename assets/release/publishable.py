@@ -80,7 +80,9 @@ def inputs_of(journeys: pd.DataFrame, files: pd.DataFrame) -> list[dict[str, Any
     journeys, files: the tables `journeys` and `files_read`.
     """
     by_trial: dict[str, list[dict[str, str]]] = {}
-    for trial, file, digest in zip(files["collection_id"], files["file"], files["sha256"], strict=True):
+    for trial, file, digest in zip(
+        files["collection_id"], files["file"], files["sha256"], strict=True
+    ):
         by_trial.setdefault(trial, []).append({"file": printable(file), "sha256": digest})
     return [
         {

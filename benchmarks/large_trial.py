@@ -112,7 +112,7 @@ import atexit, json, sys
 modules = sys.argv.pop()
 atexit.register(lambda: open(modules, "w").write(json.dumps(list(sys.modules))))
 sys.argv = ["ibgap", "refresh"]
-from pipelines.command_line import main
+from ibgap.cli.command_line import main
 main()
 """
 _IMPORTS = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from analysis.figures.text import number, p_value, percent
 from analysis.synthesis.verdicts import NONE
 from dashboard.blocks import (
     Block,
@@ -37,6 +36,7 @@ from dashboard.wording import (
     set_of,
     verdict_of,
 )
+from ibgap.figures.text import number, p_value, percent
 
 
 def gap_section(one: Synthesis) -> Section:

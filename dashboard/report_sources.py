@@ -6,7 +6,6 @@ import math
 import re
 from collections import Counter
 
-from analysis.figures.text import number, percent, whole
 from dashboard.blocks import (
     Block,
     Citation,
@@ -17,6 +16,7 @@ from dashboard.blocks import (
 )
 from dashboard.view import ReleaseView, capital, counted, plural, words
 from dashboard.wording import ESTIMANDS
+from ibgap.figures.text import number, percent, whole
 
 _KINDS = {
     "participant_rows": "participant rows",

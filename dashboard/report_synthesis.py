@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from functools import cached_property
 
-from analysis.figures.text import interval, number, p_value, percent, whole
 from analysis.gap.many_gaps import SMALLEST_NUMBER_OF_PAIRS
 from analysis.synthesis.verdicts import PairedAlone, paired_alone
 from dashboard.blocks import (
@@ -37,6 +36,7 @@ from dashboard.wording import (
     set_of,
     unforeseen_words,
 )
+from ibgap.figures.text import interval, number, p_value, percent, whole
 
 FULL_FOREST = 100
 _MODELS = {

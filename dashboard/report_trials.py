@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from analysis.figures.text import whole
 from dashboard.blocks import (
     Block,
     Cell,
@@ -17,6 +16,7 @@ from dashboard.blocks import (
     columns,
 )
 from dashboard.view import MAIN, ReleaseView, Row, capital, counted, plural, words
+from ibgap.figures.text import whole
 
 _SEVERITIES = ("error", "hold", "warning", "info")
 _SHOWN_FINDINGS, _OPEN_FINDINGS = 300, 10

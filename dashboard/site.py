@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analysis.figures import FIGURE_CSS
-from analysis.figures.text import number
 from analysis.univariate.meta_regression import CI_METHODS
 from analysis.univariate.tau2 import TAU2_METHODS
 from dashboard.blocks import Section
@@ -20,6 +18,8 @@ from dashboard.query import ROB_LEVELS, State, query_pairs, to_query
 from dashboard.templating import TEMPLATES, template
 from dashboard.view import MAIN, capital, plural, words
 from dashboard.wording import INTERVAL_METHODS, is_gap, primary_mark, primary_name
+from ibgap.figures import FIGURE_CSS
+from ibgap.figures.text import number
 
 STATIC = Path(__file__).parent / "static"
 _RELEASES_OFFERED = 30

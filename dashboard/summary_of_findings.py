@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from analysis.figures.text import interval, number, p_value, whole
 from analysis.natural import extra_per_hundred
 from analysis.synthesis.stack import having
 from analysis.synthesis.verdicts import NONE, UNSETTLED
@@ -17,6 +16,7 @@ from dashboard.blocks import Block, Cell, Paragraph, Section, Table, columns
 from dashboard.report_synthesis import Synthesis
 from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, ci_of, is_indirect, is_ok, verdict_of
+from ibgap.figures.text import interval, number, p_value, whole
 
 BASE_SHARE = 0.3
 _LARGE_I2 = 50.0

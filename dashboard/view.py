@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import EstimationError
-from analysis.figures.svg import safe_id
-from analysis.figures.text import as_float
 from analysis.gap.joint import JointModel
 from analysis.synthesis.gap_estimates import try_joint_model
 from analysis.synthesis.moderator_effects import Moderator, declared_moderators
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import MAIN, PAIRED, Stack, TrialEffects
 from dashboard.release import ReleaseFiles
+from ibgap.figures.svg import safe_id
+from ibgap.figures.text import as_float
 
 __all__ = ["MAIN", "ReleaseView", "Row", "capital", "counted", "plural", "words"]
 

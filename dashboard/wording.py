@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from analysis.figures.text import as_float, interval, interval_words, number, percent
 from analysis.gap.estimands import INDIRECT
 from analysis.synthesis.verdicts import ABOVE, BELOW, NARROW, NARROW_GAP, NONE, PairedAlone
 from dashboard.view import Row, capital, plural, words
+from ibgap.figures.text import as_float, interval, interval_words, number, percent
 
 ESTIMANDS: dict[str, tuple[str, str, str]] = {
     "difference": (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.sources.limits import Limits
+from assets.staging.limits import Limits
 from assets.store import TableStore
 from ibgap.base.printable import printable
 from pipelines.settings import Settings

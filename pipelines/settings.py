@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.sources.limits import Limits
+from assets.staging.limits import Limits
 from ibgap.base.labels import clean_label
 
 SETTINGS_FILE = "ibgap.toml"

@@ -4,8 +4,15 @@ Each reads what earlier steps wrote, calls pure functions, and writes its tables
 a run: `journeys`, `records`, `outcomes`, `effects`, `synthesis`, `trials`.
 """
 
+from assets.journey.kept import Journeys, fingerprint, make_journeys
+from assets.release.trials import (
+    collect_findings,
+    describe_trials,
+    disclosure_profiles,
+    file_profiles,
+    list_files,
+)
 from assets.steps.effects import compute_effects, pair_effects, read_stack
-from assets.steps.journeys import Journeys, fingerprint, make_journeys
 from assets.steps.outcomes import (
     assemble_outcomes,
     check_participants,
@@ -13,15 +20,8 @@ from assets.steps.outcomes import (
     write_outcome_table,
 )
 from assets.steps.records import screen_records
-from assets.steps.synthesis import SYNTHESIS_TABLES, synthesize
 from assets.steps.through_pairs import run_through_pairs
-from assets.steps.trials import (
-    collect_findings,
-    describe_trials,
-    disclosure_profiles,
-    file_profiles,
-    list_files,
-)
+from assets.synthesis.tables import SYNTHESIS_TABLES, synthesize
 
 __all__ = [
     "SYNTHESIS_TABLES",

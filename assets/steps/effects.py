@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.synthesis import Stack
-from assets.steps.journeys import Journeys
+from assets.effects import make_effects as effect_tables
+from assets.effects.alike_levels import levels_alike
+from assets.effects.moderators import moderator_values
+from assets.effects.same_trial import same_trials
+from assets.journey.kept import Journeys
 from assets.store import TableStore
-from assets.tables import effects as effect_tables
-from assets.tables.alike_levels import levels_alike
-from assets.tables.moderators import moderator_values
-from assets.tables.same_trial import same_trials
 from validations.findings import findings_frame
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from assets.steps.journeys import Journeys
+from assets.journey.kept import Journeys
+from assets.outcomes import outcome_rows as outcome_tables
 from assets.store import TableStore
-from assets.tables import outcomes as outcome_tables
 
 
 def summarize_participants(store: TableStore, trials: list[str]) -> dict[str, Any]:

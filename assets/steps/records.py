@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assets.steps.journeys import Journeys
+from assets.journey.kept import Journeys
 from assets.store import TableStore
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.synthesis.settings import AnalysisSettings
+from assets.journey.kept import make_journeys
 from assets.steps.effects import compute_effects, pair_effects
-from assets.steps.journeys import make_journeys
 from assets.steps.outcomes import (
     OUTCOME_TABLES,
     assemble_outcomes,

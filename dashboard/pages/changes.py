@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from analysis.figures.text import number
 from dashboard.blocks import Block, Cell, Details, Links, Paragraph, Section, Table, columns
 from dashboard.changes import Changes, ResultChange
 from dashboard.context import Page
@@ -10,6 +9,7 @@ from dashboard.release import NoReleaseError
 from dashboard.releases import GoneError
 from dashboard.view import MAIN, Row, capital, plural, words
 from dashboard.wording import ci_name, ci_of, is_indirect
+from ibgap.figures.text import number
 
 _SHOWN = 200
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 
-from analysis.figures.text import interval, number
 from dashboard.blocks import Block, Figure, Heading, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.pages.forest import state_notes, with_downloads
@@ -15,6 +14,7 @@ from dashboard.report_figures import gap_figure
 from dashboard.report_gap import gap_blocks, grid_blocks, grid_of
 from dashboard.view import capital, plural, words
 from dashboard.wording import ci_name, primary_mark
+from ibgap.figures.text import interval, number
 
 FEW_PAIRS = 10
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from analysis.figures import draw_spec_curve
-from analysis.figures.model import SpecCurve, SpecPoint
-from analysis.figures.text import interval, number
 from analysis.synthesis.verdicts import ABOVE, BELOW, NONE
 from analysis.univariate.meta_regression import CI_METHODS
 from analysis.univariate.tau2 import TAU2_METHODS
@@ -26,6 +23,9 @@ from dashboard.wording import (
     primary_mark,
     verdict_of,
 )
+from ibgap.figures import draw_spec_curve
+from ibgap.figures.model import SpecCurve, SpecPoint
+from ibgap.figures.text import interval, number
 
 CHOICES = {
     "trials": "Trials", "follow_up": "Follow-up of behavior", "measures": "Measure of behavior",

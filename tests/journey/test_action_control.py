@@ -15,8 +15,8 @@ from analysis.gap.action_control import (
     split_behavior_effect,
 )
 from analysis.synthesis.settings import AnalysisSettings
-from assets.tables.action_control import ACTION_COLUMNS, action_control, action_counts
-from assets.tables.participants import ParticipantFacts
+from assets.outcomes.participants import ParticipantFacts
+from assets.synthesis.action_control import ACTION_COLUMNS, action_control, action_counts
 from tests.journey.frames import NAN, assert_row
 from tests.journey.manifests import manifest
 

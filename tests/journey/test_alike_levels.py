@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from assets.tables.alike_levels import levels_alike
-from assets.tables.moderators import MODERATOR_COLUMNS
+from assets.effects.alike_levels import levels_alike
+from assets.effects.moderators import MODERATOR_COLUMNS
 from tests.journey.manifests import manifest
 
 NONE = pd.DataFrame(columns=MODERATOR_COLUMNS)

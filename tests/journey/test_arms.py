@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from analysis.effect_sizes.quantiles import moments_from_quantiles
-from assets.tables import participant_arms
-from assets.tables.arms import (
+from assets.outcomes import participant_arms
+from assets.outcomes.arms import (
     ARM_STATISTICS,
     arms_from_counts,
     arms_from_summaries,
     lopsided_quantiles,
     row_weeks,
 )
-from assets.tables.participant_arms import arms_from_participants
+from assets.outcomes.participant_arms import arms_from_participants
 from tests.journey.frames import IDENTITY, NAN, assert_row, persons, summaries
 from tests.journey.manifests import manifest, outcome
 

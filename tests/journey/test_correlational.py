@@ -11,7 +11,7 @@ import pytest
 from analysis.agreement import rater_agreement
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.univariate.pooling import fit_random_effects
-from assets.tables.correlational import barrier_table, pooled_correlations
+from assets.synthesis.correlational import barrier_table, pooled_correlations
 from tests.journey.frames import NAN, assert_row
 from tests.journey.manifests import manifest
 

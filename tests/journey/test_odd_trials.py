@@ -10,10 +10,10 @@ import pytest
 
 from analysis.barriers import barrier_shares
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey import Journey, trial_journey
-from assets.steps.second_look import second_look
+from assets.journey.trial_journey import Journey, trial_journey
+from assets.outcomes.participants import participant_facts
+from assets.screening.second_look import second_look
 from assets.store import TableStore
-from assets.tables.participants import participant_facts
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
 from tests.journey.manifests import manifest
 from validations.manifest.model import TrialManifest

@@ -17,8 +17,8 @@ from analysis.participant_checks import (
     equal_variances,
     normal_residuals,
 )
-from assets.tables import quality
-from assets.tables.quality import findings_of_checks, participant_checks
+from assets.outcomes import quality
+from assets.outcomes.quality import findings_of_checks, participant_checks
 from tests.journey.frames import ARMS, NAN, WANTS, WENT, assert_row, persons
 from tests.journey.manifests import manifest, outcome
 

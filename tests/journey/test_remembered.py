@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import assets.journey
-import assets.sources.staging
+import assets.journey.trial_journey
+import assets.staging.stage
 from analysis.synthesis.settings import AnalysisSettings
 from assets.steps import Journeys, fingerprint, make_journeys
 from assets.store import TableStore
@@ -122,10 +122,10 @@ def test_a_fault_of_the_machine_is_not_remembered(
         raise error
 
     other = effects_trial().write(folder.parent)
-    whole = assets.sources.staging.read_table
+    whole = assets.staging.stage.read_table
     with monkeypatch.context() as patch:
         patch.setattr(
-            assets.sources.staging,
+            assets.staging.stage,
             "read_table",
             lambda trial, *rest, **o: (fail if trial == "arms_trial" else whole)(trial, *rest, **o),
         )
@@ -164,7 +164,7 @@ def test_traces_are_kept_for_the_owner_and_go_with_their_cause(
         raise ZeroDivisionError("answer 7 of person P001")
 
     with monkeypatch.context() as patch:
-        patch.setattr(assets.journey, "trial_numbers", fail)
+        patch.setattr(assets.journey.trial_journey, "trial_numbers", fail)
         made = make(store, folder)
     trace = store.root / "traces" / "arms_trial.txt"
     assert "answer 7" in trace.read_text() and trace.stat().st_mode & 0o777 == 0o600
@@ -179,14 +179,14 @@ def test_traces_are_kept_for_the_owner_and_go_with_their_cause(
 def test_one_study_of_a_review_does_not_stop_the_others(
     store: TableStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = assets.journey.trial_numbers
+    whole = assets.journey.trial_journey.trial_numbers
 
     def fail(manifest: Any, accepted: Any, settings: Any, **more: Any) -> Any:
         if "review/beta_2012" in accepted.trials:
             raise ZeroDivisionError
         return whole(manifest, accepted, settings, **more)
 
-    monkeypatch.setattr(assets.journey, "trial_numbers", fail)
+    monkeypatch.setattr(assets.journey.trial_journey, "trial_numbers", fail)
     make(store, REVIEW.write(tmp_path / "trials"))
     journeys = Journeys(store, ["review"])
     assert set(journeys.stack("effects")["trial_id"]) == {"review/alpha_2010", "review/gamma_2014"}

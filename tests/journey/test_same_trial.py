@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from assets.tables.same_trial import SameTrials, label_key, same_trials
+from assets.effects.same_trial import SameTrials, label_key, same_trials
 from tests.journey.manifests import manifest
 from validations.findings import Severity
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.sources.extraction import IDENTITY
-from assets.steps.stacking import stacked
-from assets.tables.arms import ARM_STATISTICS
+from assets.journey.stacking import stacked
+from assets.outcomes.arms import ARM_STATISTICS
+from assets.staging.extraction import IDENTITY
 from validations.findings import FINDING_COLUMNS
 from validations.records import RECORD_SCHEMAS
 from validations.tables import made_columns

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.tables.moderators import moderator_values
-from assets.tables.trial_tables import (
+from assets.effects.moderators import moderator_values
+from assets.release.trial_tables import (
     arms_table,
     instruments_table,
     risk_of_bias_table,

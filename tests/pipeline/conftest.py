@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from assets import steps
 from assets.store import TableStore
 from dashboard.release import ReleaseFiles, open_release
-from pipelines.command_line import main
+from ibgap.cli.command_line import main
 from pipelines.project import Project
 from pipelines.publisher import Publisher, Release
 from pipelines.refresh import RefreshResult, refresh

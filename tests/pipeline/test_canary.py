@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from assets.store import TableStore
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import Recipe, participant_trial
 
 from .conftest import Home

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import arm_trial
 from tests.participant_files import CANARY, WRONG, people
 
@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def said(home: Home) -> str:
     """Standard output, errors and the log of one refresh in a process of its own."""
-    done = home.process("-m", "pipelines.command_line", "refresh")
+    done = home.process("-m", "ibgap.cli.command_line", "refresh")
     assert done.returncode == exits.SET_ASIDE, done.stderr[-2000:]
     return done.stdout + done.stderr
 

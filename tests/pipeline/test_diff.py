@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 
-from pipelines import exits
+from ibgap.cli import exits
 
 from .conftest import Home
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import assets.journey
-import assets.sources.staging
-import assets.steps.synthesis
+import assets.journey.trial_journey
+import assets.staging.stage
+import assets.synthesis.tables
 from pipelines.lost_trials import lost_to_the_machine
 from pipelines.refresh import RefreshFailedError
 from tests.builders import arm_trial, effects_trial
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def _breaks(patch: pytest.MonkeyPatch, trial: str, error: Exception) -> None:
-    whole = assets.sources.staging.read_table
+    whole = assets.staging.stage.read_table
 
     def read(name: str, *rest: Any, **options: Any) -> Any:
         if name == trial:
             raise error
         return whole(name, *rest, **options)
 
-    patch.setattr(assets.sources.staging, "read_table", read)
+    patch.setattr(assets.staging.stage, "read_table", read)
 
 
 def test_an_unforeseen_error_costs_its_trial_and_is_counted(
@@ -61,16 +61,16 @@ def test_a_synthesis_that_breaks_leaves_the_others(
 ) -> None:
     apart = effects_trial("apart").but("topic: help_seeking", "topic: t\nsynthesis: other")
     home.add(arm_trial(), apart)
-    whole = assets.steps.synthesis.influence_rows
-    broken = assets.steps.synthesis.pooled_effects
+    whole = assets.synthesis.tables.influence_rows
+    broken = assets.synthesis.tables.pooled_effects
 
     def pooled(stack: Any, settings: Any) -> Any:
         if stack.trials[0]["synthesis"] == "other":
             raise ZeroDivisionError
         return broken(stack, settings)
 
-    monkeypatch.setattr(assets.steps.synthesis, "pooled_effects", pooled)
-    assert whole is assets.steps.synthesis.influence_rows
+    monkeypatch.setattr(assets.synthesis.tables, "pooled_effects", pooled)
+    assert whole is assets.synthesis.tables.influence_rows
     home.refresh()
     release = home.release()
     assert set(release.table("pooled_effects")["synthesis"]) == {"main"}
@@ -114,7 +114,7 @@ def test_a_fault_of_the_machine_in_a_synthesis_ends_the_run(
     def fail(*arguments: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(assets.steps.synthesis, "pooled_effects", fail)
+    monkeypatch.setattr(assets.synthesis.tables, "pooled_effects", fail)
     with pytest.raises(RefreshFailedError, match=r"pooled_effects failed .*memory ran out"):
         home.refresh()
     assert not home.releases.exists() or not list(home.releases.glob("2*"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.release import CURRENT
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import effects_trial
 from validations.tables import TABLES
 
@@ -116,7 +116,7 @@ import os, signal
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 {patch}
-from pipelines.command_line import main
+from ibgap.cli.command_line import main
 main(["refresh"])
 """
 STEPS = {

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from dashboard.release import NoReleaseError, open_release
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import arm_trial, counts_trial, effects_trial, participant_trial
 from validations.tables import TABLES
 

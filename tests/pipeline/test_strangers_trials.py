@@ -13,7 +13,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from pipelines import exits
+from ibgap.cli import exits
 from validations.manifest.yaml_reader import read_yaml
 
 from .conftest import Home
@@ -170,7 +170,7 @@ def test_the_completed_draft_passes_the_check(refreshed: Home, name: str) -> Non
 
 
 def test_codes_and_labels_of_spss(refreshed: Home, tmp_path: Path) -> None:
-    from assets.sources.staging import stage_trial
+    from assets.staging.stage import stage_trial
 
     frame = spss_file(tmp_path / "again.sav")
     rows = pd.concat(stage_trial(refreshed.trials / "clinic_2020").persons, ignore_index=True)
@@ -389,7 +389,7 @@ def test_a_fault_nobody_foresaw_stops_one_trial_only(
     copy_of_small: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from analysis.synthesis.settings import AnalysisSettings
-    from assets.sources import staging
+    from assets.staging import stage as staging
     from assets.steps import make_journeys
     from assets.store import TableStore
 

@@ -366,7 +366,7 @@ NAMES = {
 def parameters() -> Iterator[tuple[str, inspect.Parameter]]:
     """Every parameter of every public function and input class but of figures, which draw texts."""
     for module in pkgutil.walk_packages(lib.__path__, "analysis."):
-        if module.name.startswith("analysis.figures"):
+        if module.name.startswith("ibgap.figures"):
             continue
         for name, found in vars(importlib.import_module(module.name)).items():
             own = getattr(found, "__module__", "") == module.name and not name.startswith("_")

@@ -12,7 +12,7 @@ import pytest
 
 from dashboard.release import ReleaseFiles
 from dashboard.wording import unforeseen_words
-from pipelines.answer import (
+from ibgap.cli.answer import (
     answer,
     ci_of,
     others,

@@ -1,0 +1,228 @@
+"""One trial counts once: trials of a synthesis that are, or look like, reports of the same persons.
+
+They are held until a manifest says that they are the same (`same_as:`) or not (`distinct_from:`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import pandas as pd
+
+from assets.effects.make_effects import COMMON_SCALE
+from assets.staging.extraction import slug
+from ibgap.base.labels import clean_label, folded
+from validations.findings import Finding, Severity
+from validations.manifest.model import Identity, TrialManifest
+
+HELD = "same_trial_twice"
+EFFECT_ROUNDING, ERROR_ROUNDING = 0.0105, 0.05
+"""Effects agree within two printed decimals, their standard errors within a twentieth."""
+Files = Mapping[str, frozenset[str]]
+"""Trial folder -> hashes of its files of participants."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What tells a trial: its folder, label, identifiers, and its effects in the pools."""
+
+    trial_id: str
+    collection_id: str
+    label: str
+    ids: frozenset[str]
+    by_person: bool
+    effects: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class SameTrials:
+    """findings: what is told. left_out: outcome row id -> why its effects leave the pools."""
+
+    findings: list[Finding]
+    left_out: dict[str, str]
+
+
+def same_trials(
+    effects: pd.DataFrame, manifests: Mapping[str, TrialManifest], files: Files
+) -> SameTrials:
+    """Trials of one synthesis that share an identifier, a file of participants, or label and
+    numbers, and what the manifests say of them.
+
+    effects: of all trials, with `in_pool`. files: see `Files`.
+    """
+    common = effects[(effects["measure"] == COMMON_SCALE) & effects["in_pool"].astype(bool)]
+    said = _declared(manifests)
+    out = SameTrials(_unknown(said, set(effects["trial_id"]) | set(manifests)), {})
+    for _, group in common.groupby("synthesis", sort=True):
+        trials = [_trial(str(i), own, manifests) for i, own in group.groupby("trial_id")]
+        for one, two in _candidates(trials, said, files):
+            _judge(out, one, two, said, files)
+    return out
+
+
+def _trial(trial: str, own: pd.DataFrame, manifests: Mapping[str, TrialManifest]) -> _Trial:
+    collection = str(own["collection_id"].iloc[0])
+    manifest = manifests[collection]
+    ids = frozenset() if manifest.is_review else identifiers(manifest)
+    by_person = bool((own["basis"] == "participant_rows").all())
+    return _Trial(trial, collection, str(own["study_label"].iloc[0]), ids, by_person, own)
+
+
+def identifiers(manifest: TrialManifest) -> frozenset[str]:
+    """DOI and registry ids, written alike: no resolver, prefix, case or blanks."""
+    about = manifest.provenance
+    doi = re.sub(r"^(https?://)?(dx\.)?doi\.org/|^doi:?\s*", "", about.doi.strip().casefold())
+    registered = {f"registry {folded(one)}" for one in about.registry_ids if folded(one)}
+    return frozenset({f"DOI {doi.strip().rstrip('.')}"} if doi.strip() else set()) | registered
+
+
+Said = dict[tuple[str, str], tuple[str, str]]
+"""(trial, other trial) -> (`same_as` or `distinct_from`, reason)."""
+
+
+def _declared(manifests: Mapping[str, TrialManifest]) -> Said:
+    out: Said = {}
+    for collection, manifest in sorted(manifests.items()):
+        for word in ("same_as", "distinct_from"):
+            entries: list[Identity] = getattr(manifest, word)
+            for entry in entries:
+                own = f"{collection}/{slug(entry.study)}" if entry.study else collection
+                out[(own, entry.trial)] = (word, entry.reason)
+    return out
+
+
+def _candidates(trials: list[_Trial], said: Said, files: Files) -> list[tuple[_Trial, _Trial]]:
+    """Pairs of trials that share something, each once, found without comparing all with all."""
+    groups: dict[str, list[_Trial]] = {}
+    for one in trials:
+        keys = {f"label {label_key(one.label)}"} | set(one.ids)
+        if one.by_person:
+            keys |= {f"file {digest}" for digest in files.get(one.collection_id, ())}
+        for key in keys:
+            groups.setdefault(key, []).append(one)
+    by_id = {one.trial_id: one for one in trials}
+    pairs = {
+        tuple(sorted((one.trial_id, two.trial_id)))
+        for group in groups.values()
+        for one, two in combinations(group, 2)
+    }
+    pairs |= {tuple(sorted(pair)) for pair in said if set(pair) <= set(by_id)}
+    return [(by_id[a], by_id[b]) for a, b in sorted(pairs) if a != b]
+
+
+def _judge(out: SameTrials, one: _Trial, two: _Trial, said: Said, files: Files) -> None:
+    """Add what is to be said and done about two trials."""
+    here, there = (said.get((a.trial_id, b.trial_id)) for a, b in ((one, two), (two, one)))
+    words = {entry[0] for entry in (here, there) if entry}
+    if words == {"distinct_from"}:
+        return
+    if words == {"same_as"} and not (here and there):
+        left, stays = (one, two) if here else (two, one)
+        reason = (here or there or ("", ""))[1]
+        _leave(out, left, f"the same trial as {stays.trial_id}, which counts")
+        message = f"is the same trial as {stays.trial_id}, which counts ({reason})"
+        _tell(out, left, "same_trial", Severity.INFO, f"{left.label} {message}", "")
+        return
+    shared = _shared(one, two, files)
+    if words:
+        message = "the manifests contradict each other about whether it is the same trial as {}"
+        fix = "say `same_as:` in one of the two only (the other one counts), or `distinct_from:`"
+    elif not shared:
+        return
+    elif shared == _LABEL_AND_NUMBERS and one.by_person and two.by_person:
+        for trial, other in ((one, two), (two, one)):
+            _tell(out, trial, "same_label_and_numbers", Severity.INFO,
+                  f"label and numbers agree with {other.trial_id}, from other files of "
+                  "participants; both count", "if they are one trial, say `same_as:`")  # fmt: skip
+        return
+    else:
+        message = f"may be the same trial as {{}} and would count twice: both have {shared}"
+        fix = (
+            "say in one of the two manifests `same_as:` (the other one counts) or "
+            "`distinct_from:`, with the trial and a reason"
+        )
+    for trial, other in ((one, two), (two, one)):
+        _leave(out, trial, f"held: {HELD}")
+        _tell(out, trial, HELD, Severity.HOLD,
+              f"{trial.label}: {message.format(other.trial_id)}", fix)  # fmt: skip
+
+
+def _leave(out: SameTrials, trial: _Trial, reason: str) -> None:
+    out.left_out.update(dict.fromkeys(trial.effects["outcome_row_id"].astype(str), reason))
+
+
+def _tell(
+    out: SameTrials, trial: _Trial, rule: str, severity: Severity, message: str, fix: str
+) -> None:
+    out.findings.append(Finding(trial.trial_id, rule, severity, message, fix, "trial.yaml"))
+
+
+_LABEL_AND_NUMBERS = "the same label and the same numbers"
+
+
+def _shared(one: _Trial, two: _Trial, files: Files) -> str:
+    """What two trials have in common that only one trial has; empty for nothing."""
+    if both := sorted(one.ids & two.ids):
+        return f"the {both[0]}"
+    own = files.get(one.collection_id, frozenset()) & files.get(two.collection_id, frozenset())
+    if own and one.by_person and two.by_person and one.collection_id != two.collection_id:
+        return "the same file of participants"
+    alike = label_key(one.label) == label_key(two.label) != ""
+    return _LABEL_AND_NUMBERS if alike and _same_numbers(one.effects, two.effects) else ""
+
+
+def _same_numbers(one: pd.DataFrame, two: pd.DataFrame) -> bool:
+    """Whether the trials share an outcome's construct and agree on an effect of each one they
+    share."""
+    shared = set(one["construct"]) & set(two["construct"])
+    return bool(shared) and all(
+        any(
+            _agree(a, b)
+            for a in one[one["construct"] == construct].to_dict("records")
+            for b in two[two["construct"] == construct].to_dict("records")
+        )
+        for construct in shared
+    )
+
+
+def _agree(a: dict[str, object], b: dict[str, object]) -> bool:
+    """Same sizes where both are known, same effect and standard error as far as print tells."""
+    for size in ("n1", "n2"):
+        if pd.notna(a[size]) and pd.notna(b[size]) and a[size] != b[size]:
+            return False
+    ratio = float(a["sei"]) / float(b["sei"])  # type: ignore[arg-type]
+    close = abs(float(a["yi"]) - float(b["yi"])) <= EFFECT_ROUNDING  # type: ignore[arg-type]
+    return close and abs(ratio - 1.0) <= ERROR_ROUNDING
+
+
+def label_key(label: str) -> str:
+    """What labels of one trial share: the first author's name, the year and what follows it, else
+    all of the label.
+
+    >>> label_key("Harris et al. (2014b)") == label_key("harris 2014b")
+    True
+    >>> label_key("Harris 2014, trial 1") == label_key("Harris 2014, trial 2")
+    False
+    """
+    found = re.match(r"\W*([^\W\d_]+).*?\b((?:19|20)\d\d\w?)\b(.*)", clean_label(label))
+    return " ".join(folded(part) for part in found.groups()) if found else folded(label)
+
+
+def _unknown(said: Said, known: set[str]) -> list[Finding]:
+    """Entries that name a trial which is nowhere."""
+    return [
+        Finding(
+            one.split("/")[0],
+            "identity_unknown",
+            Severity.WARNING,
+            f"`{word}:` names {missing!r}, and there is no such trial",
+            "correct the id, or remove the entry",
+            "trial.yaml",
+        )
+        for (one, two), (word, _) in said.items()
+        for missing in (one, two)
+        if missing not in known
+    ]

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from pipelines import exits
-from pipelines.terminal import echo, echo_json
+from ibgap.cli import exits
+from ibgap.cli.terminal import echo, echo_json
 
 _MIXES = ("everything", "load")
 _SHARE = click.FloatRange(0, 1)
@@ -62,13 +62,16 @@ def simulate(out: Path, mix: str, as_json: bool, **given: Any) -> None:
     except (NotEmptyError, PlanError) as error:
         echo(f"ibgap: nothing was written: {error}", err=True)
         sys.exit(exits.USAGE)
+    except OSError as error:
+        echo(f"ibgap: {out.name!r} could not be written: {error.strerror}", err=True)
+        sys.exit(exits.USAGE)
     kinds = Counter(one.kind for one in truth.trials)
     if as_json:
         echo_json(json.dumps(
             {"trials": plan.trials, "seed": plan.seed, "kinds": dict(kinds),
              "defects": len(truth.defects)}, indent=1))  # fmt: skip
         return
-    echo(f"{plan.trials} trial folders: "
-         + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in kinds.most_common()))  # fmt: skip
+    told = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in kinds.most_common())
+    echo(f"{plan.trials} trial folders: {told}")
     echo(f"Planted faults: {len(truth.defects)}. What is true: {out / 'truth.json'}")
     echo(f"Next:  IBGAP_HOME={out} ibgap refresh")

@@ -88,5 +88,3 @@ def _with_defect(
     if random.random() >= plan.defects:
         return draft.files(), None
     return plant(random, draft, plan)
-
-

@@ -146,5 +146,3 @@ def barrier_codings(random: Random, design: Design, plan: Plan) -> tuple[Draft, 
 
 def _table(columns: dict[str, list[Cell]], design: Design) -> Table:
     return Table(columns, "\t" if design.format == "tsv" else ",")
-
-

@@ -341,7 +341,7 @@ def _direction_contradicted(random: Random, draft: Draft) -> Files | None:
 
 
 def _clusters_untold(random: Random, draft: Draft) -> Files | None:
-    design = draft.manifest["design"]
+    design = draft.manifest.get("design", {})
     if "icc" not in design:
         return None
     kept = {k: v for k, v in design.items() if k not in ("icc", "mean_cluster_size")}

@@ -43,19 +43,22 @@ class PlanError(Exception):
 class Plan:
     """A database of trials to be simulated.
 
-    trials: number of folders. seed: of all random numbers; folder i depends on the seed and on i
+    trials: number of folders. seed: of all random numbers; folder i depends on the plan and on i
     alone, never on `trials`. mean_intention, mean_behavior: mean true effects over trials, in
     standard deviations within arms. tau_intention, tau_behavior, tau_correlation: their standard
-    deviations over trials and correlation (Tau). within_arm_correlation, baseline_correlation,
-    followup_correlation: of latent scores within arms: intention with behavior, intention with its
-    baseline, and a behavior with the same behavior later. planning_effect: difference of mean
-    behavior effects between trials with the moderator planning `yes` and `no` (half of the trials
-    each); it is part of Tau. icc: intracluster correlation of cluster trials. persons: fewest and
-    most of a trial. missing: range over trials of the share of upstream values that are missing.
-    dropout: range of the share of persons lost before the follow-up. public: share of trials of
-    participants that are published as they are; the others have the project's default. defects:
+    deviations over trials and correlation (Tau). within_arm_correlation, baseline_correlation: of
+    the latent scores of intention with behavior and with intention before. followup_correlation:
+    of what behavior now and behavior later have beyond intention. planning_effect: difference of
+    mean behavior effects between trials with the moderator planning `yes` and `no` (half of the
+    trials each); it is part of Tau. icc: intracluster correlation of cluster trials. persons:
+    fewest and most of a trial. missing: range over trials of the share of upstream values that
+    are missing. dropout: range of the share of persons lost before the follow-up. public: share
+    of trials with participants that are published as they are; the others have the project's
+    default. cluster: share of trials with clusters, where their kind can have them. defects:
     share of folders with one planted defect. shares: of kinds, by weight (`KINDS`). syntheses: of
     groups, by weight. topics: domains of behavior.
+
+    Raises `PlanError` where a setting is impossible.
     """
 
     trials: int = 100

@@ -12,7 +12,8 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -96,21 +97,19 @@ def change_one_value(trials: Path, trial: TrialTruth) -> None:
     path.write_text("\n".join(",".join(row) for row in rows) + "\n", encoding="utf-8")
 
 
-def to_change(trials: Path, truth: tuple[TrialTruth, ...]) -> dict[str, TrialTruth]:
-    """One trial with a CSV of participants in the largest synthesis and one in the smallest."""
-    sizes: dict[str, int] = {}
+def to_change(trials: Path, truth: Sequence[TrialTruth]) -> dict[str, TrialTruth]:
+    """One trial with a CSV of participants in the smallest synthesis that has one, and one in the
+    largest."""
+    sizes = Counter(one.synthesis for one in truth)
+    first: dict[str, TrialTruth] = {}
     for one in truth:
-        sizes[one.synthesis] = sizes.get(one.synthesis, 0) + 1
-    having = [
-        one for one in truth
-        if (trials / one.trial / "participants.csv").is_file()
-    ]  # fmt: skip
-    out = {}
-    for group in (min(sizes, key=lambda g: (sizes[g], g)), max(sizes, key=lambda g: (sizes[g], g))):
-        own = [one for one in having if one.synthesis == group]
-        if own:
-            out[f"one changed in {group} ({sizes[group]} trials)"] = own[0]
-    return out
+        if (trials / one.trial / "participants.csv").is_file():
+            first.setdefault(one.synthesis, one)
+    ordered = sorted(first, key=lambda group: (sizes[group], group))
+    return {
+        f"one changed in {group} ({sizes[group]} trials)": first[group]
+        for group in dict.fromkeys((ordered[0], ordered[-1]))
+    }
 
 
 def measure_database(size: int, *, whole: bool = True, show: Show = print) -> Database:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ibgap.cli import exits
+from ibgap.cli.simulate import simulate
 from ibgap.cli.terminal import echo, echo_json
 
 _FORMATS = ("csv", "parquet", "xlsx", "metapsy", "metafor")
@@ -65,6 +66,9 @@ def main() -> None:
       ibgap gap                  the gap of the current release
       ibgap trial new FILE       draft a manifest for your own data file
     """
+
+
+main.add_command(simulate)
 
 
 @main.command()

@@ -100,6 +100,15 @@ def judge(frame: pd.DataFrame, schema: TableSchema) -> tuple[list[Failure], list
     return failures, outcomes
 
 
+def judge_table(frame: pd.DataFrame, schema: TableSchema) -> list[CheckOutcome]:
+    """What each declared rule counted in a table as it was written."""
+    keyed = with_keys(frame, schema)
+    for column in schema.columns:
+        if not column.is_number and column.name in keyed:
+            keyed[column.name] = keyed[column.name].replace("", None)
+    return judge(keyed, schema)[1]
+
+
 def has_range(column: Column) -> bool:
     """Whether numbers of the column have a limit on any side."""
     return (column.minimum, column.maximum, column.above, column.below) != (None,) * 4

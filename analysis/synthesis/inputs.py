@@ -161,7 +161,7 @@ def _inputs_of(
     natural: list[Record], pairs: list[Record], declared: Iterable[Moderator],
     settings: AnalysisSettings,
 ) -> GroupInputs:  # fmt: skip
-    stack_at = stacks_of(_only(pooled, EFFECT_COLUMNS), covariances, assumed, settings)
+    stack_at = _stacks_of(_only(pooled, EFFECT_COLUMNS), covariances, assumed, settings)
     stack = stack_at(settings.assumed_correlation)
     trials = {str(trial["trial_id"]) for trial in stack.trials}
     return GroupInputs(
@@ -170,7 +170,7 @@ def _inputs_of(
     )  # fmt: skip
 
 
-def stacks_of(
+def _stacks_of(
     effects: Sequence[Record], covariances: Iterable[Record], assumed: Iterable[Record],
     settings: AnalysisSettings,
 ) -> Callable[[float], Stack]:  # fmt: skip

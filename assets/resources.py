@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import PrivateAttr
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey.make import ROOM
+from assets.journey.keys import ROOM
 from assets.journey.stacked import Journeys
 from assets.journey.work_limits import WorkLimits
 from assets.release.publishable import Profiles, profiles_of

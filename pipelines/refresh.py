@@ -14,6 +14,7 @@ from assets.staging.trial_folders import find_trials
 from ibgap.base.lease import BusyError, Lease
 from pipelines.last_refresh import note_refresh
 from pipelines.settings import Settings
+from pipelines.unchanged import note_run, unchanged_run
 
 LEASE = ".lock"
 
@@ -44,7 +45,7 @@ def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> Re
     lease = Lease(settings.store_dir / LEASE)
     lease.take(run_id)
     try:
-        done = _run(settings, names, run_id, show)
+        done = _nothing_to_do(settings, names) or _run(settings, names, run_id, show)
     except RefreshFailedError as error:
         note_refresh(settings.releases_dir, "failed", str(error))
         raise
@@ -53,6 +54,15 @@ def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> Re
     status = "published" if done.is_new else "unchanged"
     note_refresh(settings.releases_dir, status, release_id=done.release_id)
     return done
+
+
+def _nothing_to_do(settings: Settings, names: list[str]) -> RefreshResult | None:
+    """The last result where nothing has changed since."""
+    last = unchanged_run(settings, names)
+    if last is None:
+        return None
+    path = settings.releases_dir / last.release_id
+    return RefreshResult(last.release_id, path, False, last.set_aside, list(last.failed_checks))
 
 
 def _run(
@@ -79,7 +89,9 @@ def _run(
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
-            return _summarize(result, settings)
+            done = _summarize(result, settings)
+    note_run(settings, names, done.release_id, done.set_aside, done.failed_checks)
+    return done
 
 
 def _instance(dg):  # type: ignore[no-untyped-def]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -188,17 +188,35 @@ def _protocol(value: Any) -> str:
 
 
 def _check(settings: Settings) -> None:
-    """Refuse what is impossible, and the choices that need one homogeneous set of effects."""
+    """Refuse what is impossible, and the choices that need one homogeneous set of effects.
+
+    The analyst's defaults are possible; what is known of them is not loaded to be asked.
+    """
+    for name, value, known in (
+        ("disclosure", settings.disclosure, _PROFILES),
+        ("executor", settings.executor, _EXECUTORS),
+    ):
+        _must_be_known(name, value, known)
+    if settings.analysis != AnalysisSettings():
+        _check_choices(settings.analysis)
+
+
+def _must_be_known(name: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        why = " (a median split depends on the sample)" if name == "intender_rule" else ""
+        raise SettingsError(
+            f"the setting {name} is {value!r}; possible: {', '.join(map(str, known))}{why}"
+        )
+
+
+def _check_choices(a: AnalysisSettings) -> None:
     from analysis.effect_sizes import SMD_VARIANCES, ZERO_CELL_POLICIES
     from analysis.effect_sizes.binary import ODDS_TO_SMD
     from analysis.univariate.meta_regression import CI_METHODS
     from analysis.univariate.pooling import PREDICTION_METHODS
     from analysis.univariate.tau2 import TAU2_METHODS
 
-    a = settings.analysis
     for name, value, known in (
-        ("disclosure", settings.disclosure, _PROFILES),
-        ("executor", settings.executor, _EXECUTORS),
         ("tau2_method", a.tau2_method, TAU2_METHODS),
         ("ci_method", a.ci_method, CI_METHODS),
         ("pi_method", a.pi_method, PREDICTION_METHODS),
@@ -207,11 +225,7 @@ def _check(settings: Settings) -> None:
         ("zero_cells", a.zero_cells, tuple(n for n in ZERO_CELL_POLICIES if n != "if0all")),
         ("intender_rule", a.intender_rule, ("R2", "R3", "R4")),
     ):
-        if value not in known:
-            why = " (a median split depends on the sample)" if name == "intender_rule" else ""
-            raise SettingsError(
-                f"the setting {name} is {value!r}; possible: {', '.join(map(str, known))}{why}"
-            )
+        _must_be_known(name, value, known)
     for rho in (a.assumed_correlation, a.within_construct_correlation, *a.correlation_grid):
         if not -1.0 < rho < 1.0:
             raise SettingsError(

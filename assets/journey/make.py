@@ -14,7 +14,7 @@ from pathlib import Path
 
 from assets.fence import Broken, fenced, trace_file
 from assets.journey.contents import journey_tables
-from assets.journey.keys import MadeWith, digests_of, fingerprint
+from assets.journey.keys import ROOM, MadeWith, digests_of, fingerprint, is_known
 from assets.journey.trial_journey import Journey, broken_journey, trial_journey
 from assets.journey.work_limits import WorkLimits
 from assets.journey.workers import Begun, Done, GivenUp, Tell, in_workers
@@ -25,7 +25,6 @@ from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
 from validations.manifest.load import MANIFEST_NAME, load_manifest
 
-ROOM = "journeys"
 NEEDS_MORE = "needs_more_resources"
 
 
@@ -54,18 +53,6 @@ class Made:
     made: dict[str, Told] = field(default_factory=dict)
     reused: tuple[str, ...] = ()
     version: str = ""
-
-
-def is_known(kept: KeptResults, folder: Path, made_with: MadeWith) -> bool:
-    """Whether the journey of a folder is kept, whole, and made of what is there now."""
-    entry = kept.entry(folder.name)
-    if entry is None or not entry.key:
-        return False
-    try:
-        finger = fingerprint(digests_of(folder, entry.files))
-    except (MemoryError, OSError):
-        return False
-    return kept.stands(folder.name, made_with.key(finger))
 
 
 def make_journeys(

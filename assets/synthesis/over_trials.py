@@ -14,10 +14,10 @@ from analysis.synthesis.inputs import GroupInputs, group_inputs
 from analysis.synthesis.moderators import declared_moderators
 from analysis.synthesis.plan import PLAN
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey.keys import code_hash
 from assets.kept import KeptResults
 from assets.synthesis.groups import Made, make_group
 from assets.typed import from_rows, schema_of, stacked, to_arrow
+from ibgap.base.code import code_hash
 from validations.findings import findings_frame
 
 ROOM = "syntheses"
@@ -95,8 +95,14 @@ def with_others(groups: Synthesized, others: Made) -> Synthesized:
     )
 
 
+def _code() -> str:
+    """Hash of the code that a synthesis runs through."""
+    rooms = ("analysis", "assets/synthesis", "ibgap/base")
+    return code_hash(rooms, ("numpy", "scipy", "pandas", "pyarrow"))
+
+
 def _key(inputs: GroupInputs) -> str:
-    return hashlib.sha256(json.dumps([inputs.fingerprint, code_hash()]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([inputs.fingerprint, _code()]).encode()).hexdigest()
 
 
 def _tables(made: Made) -> Tables:

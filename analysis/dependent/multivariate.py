@@ -53,7 +53,7 @@ WITHIN = {
     "replicated": "one per outcome of which some trial has several effects",
 }
 
-_MANY_TRIALS, _FOLLOWED_OF_MANY = 50, 3
+_MANY_TRIALS, _FOLLOWED_OF_MANY = 200, 3
 """The likelihood of many trials has one maximum, so that not every start is followed."""
 _LEFT = 1e-7
 """Slope up to which the end of Newton's steps counts as a maximum."""
@@ -143,7 +143,7 @@ def fit_multivariate(
     taus, omegas, names = directions(q, structure, index)
     if blocks.k < blocks.p + bool(names):
         raise EstimationError(f"{blocks.p} coefficients need more effects than {blocks.k}")
-    unit = _typical_size(blocks)
+    unit = typical_size(blocks)
     if q == 1 and structure != "NONE":
         one, other, left = maximize_three_level(
             blocks, unit, within=index[0] >= 0, restricted=restricted
@@ -151,7 +151,7 @@ def fit_multivariate(
         tau, omega = np.array([[one]]), np.array([other])
     else:
         tau, omega, left = _search(
-            _rescale(blocks, unit), taus, omegas, parametrization, restricted,
+            rescaled(blocks, unit), taus, omegas, parametrization, restricted,
             near if near is not None and near.held == held else None, unit,
         )  # fmt: skip
     tau, omega = _clear_zeros(tau) * unit, np.where(omega < _ZERO, 0.0, omega) * unit
@@ -259,7 +259,7 @@ def _is_free(name: str, structure: str) -> bool:
     return structure in ("UN", "HCS", "CS") or "cov" not in name
 
 
-def _typical_size(blocks: EffectBlocks) -> float:
+def typical_size(blocks: EffectBlocks) -> float:
     """A variance of the order of the effects' spread, to make the problem free of units."""
     variances = np.concatenate(
         [np.diagonal(group.v, axis1=1, axis2=2).ravel() for group in blocks.groups]
@@ -268,7 +268,7 @@ def _typical_size(blocks: EffectBlocks) -> float:
     return float(np.median(variances) + np.var(y))
 
 
-def _rescale(blocks: EffectBlocks, unit: float) -> EffectBlocks:
+def rescaled(blocks: EffectBlocks, unit: float) -> EffectBlocks:
     groups = tuple(
         replace(group, y=group.y / math.sqrt(unit), v=group.v / unit) for group in blocks.groups
     )

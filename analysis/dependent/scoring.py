@@ -20,13 +20,13 @@ from analysis.dependent.newton import Objective
 from analysis.dependent.pair_likelihood import (
     ELEMENT_PAIRS,
     PairData,
-    PairSums,
     pair_sums,
     pair_weights,
 )
-from analysis.dependent.symmetric import Symmetric
+from analysis.dependent.symmetric import Symmetric, product_trace
 
-_WIDTHS = (2, 4, 8, 16, 32)
+_WIDTHS, _MANY = (2, 4, 8, 16, 32), 50
+"""Widths that blocks are padded to, unless this many trials have a size of their own."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Arranged:
 @dataclass(frozen=True)
 class Evaluation:
     """At B points: log-likelihood without constants, solution (B x p) with its covariance (B x p x
-    p), and slope (B x elements) and observed information (B x elements x elements)."""
+    p), slope (B x elements) and observed information (B x elements x elements)."""
 
     value: Floats
     beta: Floats
@@ -98,7 +98,7 @@ def arrange(blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats]) -> A
         if not pairs.all():
             e = flat.reshape(len(taus), m, d, d)
             own = Padded(trials, group.y, group.x, group.v, e)
-            width = next((w for w in _WIDTHS if w >= d), d)
+            width = d if m >= _MANY else next((w for w in _WIDTHS if w >= d), d)
             wide.setdefault(width, []).append(_widened(own, ~pairs, width))
     padded = tuple(_joined(parts) for _, parts in sorted(wide.items()))
     paired = _paired(single, taus, omegas) if single else None
@@ -162,7 +162,7 @@ class _Sums:
         self.traces, self.uwu = (np.zeros((count, elements, elements)) for _ in range(2))
         self.first = np.zeros((count, elements, p, p))
         self.xwu = np.zeros((count, elements, p))
-        self.deep = np.zeros((count, elements, elements, p, p))
+        self.deep = np.zeros((count, elements, elements))
 
 
 def evaluate(
@@ -185,9 +185,10 @@ def evaluate(
     m = np.asarray(np.linalg.inv(sums.information), dtype=np.float64)
     beta = (m @ sums.xwy[:, :, None])[:, :, 0]
     for one, inverse in zip(arranged.padded, inverses, strict=True):
-        _differentiate(one, inverse, beta, restricted, derivatives, sums)
+        _differentiate(one, inverse, beta, m if restricted else None, derivatives, sums)
     if arranged.paired and pair:
-        _differentiate_pairs(arranged.paired, pair, beta, restricted, derivatives, sums)
+        shared = m if restricted else None
+        _differentiate_pairs(arranged.paired, pair, beta, shared, derivatives, sums)
     value = -0.5 * (sums.logdet + sums.rss)
     if restricted:
         value = value - 0.5 * np.linalg.slogdet(sums.information)[1]
@@ -227,16 +228,16 @@ def cholesky_objective(
 
 
 def _contracted(sums: _Sums, m: Floats, restricted: bool) -> tuple[Floats, Floats]:
-    score = 0.5 * sums.pull
-    observed = sums.uwu - sums.xwu @ m @ sums.xwu.swapaxes(1, 2) - 0.5 * sums.traces
+    score, expected = 0.5 * sums.pull, 0.5 * sums.traces
     if restricted:
         mf = m[:, None] @ sums.first
         score = score + 0.5 * np.einsum("bapp->ba", mf)
-        observed = observed + np.einsum("bpq,bacqp->bac", m, sums.deep)
+        expected = expected - sums.deep
         count, elements, p, _ = mf.shape
         flat = mf.reshape(count, elements, p * p)
         turned = mf.swapaxes(2, 3).reshape(count, elements, p * p)
-        observed = observed - 0.5 * flat @ turned.swapaxes(1, 2)
+        expected = expected + 0.5 * flat @ turned.swapaxes(1, 2)
+    observed = sums.uwu - sums.xwu @ m @ sums.xwu.swapaxes(1, 2) - expected
     return score, (observed + observed.swapaxes(1, 2)) / 2.0
 
 
@@ -258,8 +259,11 @@ def _weigh(one: Padded, elements: Floats, counted: Floats | None, sums: _Sums) -
 
 
 def _differentiate(
-    one: Padded, inverse: Floats, beta: Floats, restricted: bool, derivatives: bool, sums: _Sums
-) -> None:
+    one: Padded, inverse: Floats, beta: Floats, shared: Floats | None, derivatives: bool,
+    sums: _Sums,
+) -> None:  # fmt: skip
+    """Add to the sums what value, slope and information need. shared: covariance of the
+    coefficients where the likelihood is restricted."""
     count, (m, d, p), a = inverse.shape[0], one.x.shape, one.e.shape[0]
     e = one.y - (one.x @ beta[:, None, :, None])[..., 0]
     r = (inverse @ e[..., None])[..., 0]
@@ -275,13 +279,12 @@ def _differentiate(
     sums.uwu += u.reshape(count, a, m * d) @ wu.swapaxes(1, 2)
     wx = (inverse @ one.x).reshape(count, m * d, p)
     sums.xwu += u.reshape(count, a, m * d) @ wx
-    if restricted:
+    if shared is not None:
         ewx = one.e @ wx.reshape(count, 1, m, d, p)
-        wewx = inverse[:, None] @ ewx
-        sums.first += wx.swapaxes(1, 2)[:, None] @ ewx.reshape(count, a, m * d, p)
-        left = ewx.reshape(count, a, m * d, p).swapaxes(2, 3).reshape(count, a * p, m * d)
-        right = wewx.reshape(count, a, m * d, p).swapaxes(2, 3).reshape(count, a * p, m * d)
-        sums.deep += (left @ right.swapaxes(1, 2)).reshape(count, a, p, a, p).swapaxes(2, 3)
+        wewx = (inverse[:, None] @ ewx).reshape(count, a, m * d * p)
+        ewx = ewx.reshape(count, a, m * d, p)
+        sums.first += wx.swapaxes(1, 2)[:, None] @ ewx
+        sums.deep += (ewx @ shared[:, None]).reshape(count, a, m * d * p) @ wewx.swapaxes(1, 2)
 
 
 @dataclass(frozen=True)
@@ -308,40 +311,29 @@ def _weigh_pairs(one: Paired, elements: Floats, counted: Floats | None, sums: _S
 
 
 def _differentiate_pairs(
-    one: Paired, pair: _Pair, beta: Floats, restricted: bool, derivatives: bool, sums: _Sums
-) -> None:
+    one: Paired, pair: _Pair, beta: Floats, shared: Floats | None, derivatives: bool,
+    sums: _Sums,
+) -> None:  # fmt: skip
+    """As `_differentiate`."""
     w = pair.w
     e1, e2 = pair.data.y1 - beta[:, :1], pair.data.y2 - beta[:, 1:]
     r1, r2 = w.a * e1 + w.b * e2, w.b * e1 + w.c * e2
     sums.rss += (e1 * r1 + e2 * r2).sum(axis=1)
     if not derivatives:
         return
-    found, lift = pair_sums(w, r1, r2, restricted), one.lift
+    found, lift = pair_sums(w, r1, r2, shared is not None), one.lift
     sums.pull += found.pull.T @ lift.T
-    sums.traces += lift @ np.moveaxis(found.traces, 2, 0) @ lift.T
-    sums.uwu += lift @ np.moveaxis(found.quadratic, 2, 0) @ lift.T
-    sums.xwu += lift @ np.moveaxis(found.wer, 2, 0)
-    if restricted:
-        first, deep = _matrices(found)
-        count = first.shape[0]
-        sums.first += (lift @ first.reshape(count, 3, 4)).reshape(count, -1, 2, 2)
-        turned = np.einsum("ai,bijpq,cj->bacpq", lift, deep, lift, optimize=True)
-        sums.deep += turned
-
-
-def _matrices(found: PairSums) -> tuple[Floats, Floats]:
-    """W E W (B x 3 x 2 x 2) and W E W E' W (B x 3 x 3 x 2 x 2, symmetric parts)."""
-    count = found.pull.shape[1]
-    first, deep = np.empty((count, 3, 2, 2)), np.empty((count, 3, 3, 2, 2))
-    for i, one in enumerate(found.wew):
-        first[:, i] = _matrix(one)
-    for (i, j), one in zip(ELEMENT_PAIRS, found.deep or (), strict=True):
-        deep[:, i, j] = deep[:, j, i] = _matrix(one)
-    return first, deep
-
-
-def _matrix(one: Symmetric) -> Floats:
-    return np.moveaxis(np.array([[one.a, one.b], [one.b, one.c]]), 2, 0)
+    sums.traces += lift @ found.traces.transpose(2, 0, 1) @ lift.T
+    sums.uwu += lift @ found.quadratic.transpose(2, 0, 1) @ lift.T
+    sums.xwu += lift @ found.wer.transpose(2, 0, 1)
+    if shared is not None:
+        m = Symmetric(shared[:, 0, 0], shared[:, 0, 1], shared[:, 1, 1])
+        deep = np.empty((shared.shape[0], 3, 3))
+        for (i, j), own in zip(ELEMENT_PAIRS, found.deep or (), strict=True):
+            deep[:, i, j] = deep[:, j, i] = product_trace(m, own)
+        sums.deep += lift @ deep @ lift.T
+        first = np.array([[wew.a, wew.b, wew.b, wew.c] for wew in found.wew]).transpose(2, 0, 1)
+        sums.first += (lift @ first).reshape(sums.first.shape)
 
 
 def constants(k: int, p: int, design_logdet: float, restricted: bool) -> float:

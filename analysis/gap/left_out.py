@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from analysis.arrays import Floats
@@ -41,13 +43,43 @@ def fit_without_each(model: JointModel) -> ManyGaps:
     effects of an outcome; and where no maximum was found.
     """
     fit = model.fit
-    same = _same_structure(fit)
-    made = _nothing(fit.blocks)
-    whole = np.flatnonzero(same)
-    step = max(1, _BLOCK // fit.blocks.clusters)
-    for start in range(0, whole.size, step):
-        _fit(model, whole[start : start + step], made)
+    made, left_out = _nothing(fit.blocks), np.flatnonzero(_same_structure(fit))
+    if left_out.size:
+        problem = _problem(fit)
+        step = max(1, _BLOCK // fit.blocks.clusters)
+        for start in range(0, left_out.size, step):
+            _fit(problem, left_out[start : start + step], made)
     return ManyGaps(**made)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """The model of all trials: unit of its variances, its blocks arranged as they are and in units,
+    and the parameters to start from."""
+
+    blocks: EffectBlocks
+    restricted: bool
+    unit: float
+    whole: Arranged
+    scaled: Arranged
+    curvature: Floats
+    starts: list[Floats]
+
+
+def _problem(fit: MultivariateFit) -> _Problem:
+    taus, omegas, _ = directions(2, fit.structure, fit.within_index)
+    parametrization = Parametrization(2, fit.structure, fit.within_index)
+    restricted, unit = fit.method == "REML", typical_size(fit.blocks)
+    scaled = arrange(rescaled(fit.blocks, unit), taus, omegas)
+    curvature, starts = parametrization.curvature, parametrization.starts(1.0)
+    if scaled.trials >= _FEW_TRIALS:
+        found = climb(cholesky_objective(scaled, curvature, restricted), np.array(starts))
+        starts = _different(found, elements_at(curvature, found.theta))
+    else:
+        starts.append(parametrization.locate(fit.tau / unit, fit.omega / unit))
+    return _Problem(
+        fit.blocks, restricted, unit, arrange(fit.blocks, taus, omegas), scaled, curvature, starts
+    )
 
 
 def _presence(blocks: EffectBlocks) -> tuple[np.ndarray, np.ndarray]:
@@ -87,19 +119,13 @@ def _nothing(blocks: EffectBlocks) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
-def _fit(model: JointModel, left_out: np.ndarray, made: dict[str, np.ndarray]) -> None:
+def _fit(problem: _Problem, left_out: np.ndarray, made: dict[str, np.ndarray]) -> None:
     """Fit without each of these trials and write the numbers where they belong."""
-    fit = model.fit
-    blocks, restricted = fit.blocks, fit.method == "REML"
-    taus, omegas, _ = directions(2, fit.structure, fit.within_index)
-    parametrization = Parametrization(2, fit.structure, fit.within_index)
+    blocks, restricted, arranged = problem.blocks, problem.restricted, problem.whole
     counted = np.ones((left_out.size, blocks.clusters))
     counted[np.arange(left_out.size), left_out] = 0.0
-    unit = typical_size(blocks)
-    scaled = arrange(rescaled(blocks, unit), taus, omegas)
-    theta, left = _search(fit, scaled, parametrization, counted, unit, restricted)
-    elements = _cleared(elements_at(parametrization.curvature, theta)) * unit
-    arranged = arrange(blocks, taus, omegas)
+    theta, left = _search(problem, counted)
+    elements = _cleared(elements_at(problem.curvature, theta)) * problem.unit
     at = evaluate(arranged, elements, restricted, counted=counted, derivatives=False)
     robust = robust_many(arranged, elements, at, counted)
     mu1, mu2 = at.beta.T
@@ -134,20 +160,11 @@ def _constants(blocks: EffectBlocks, counted: Floats, restricted: bool) -> Float
     ])  # fmt: skip
 
 
-def _search(
-    fit: MultivariateFit, scaled: Arranged, parametrization: Parametrization, counted: Floats,
-    unit: float, restricted: bool,
-) -> tuple[Floats, Floats]:  # fmt: skip
+def _search(problem: _Problem, counted: Floats) -> tuple[Floats, Floats]:
     """Parameters (B x n) of the highest maximum of every problem and the slope left there."""
-    curvature, count = parametrization.curvature, counted.shape[0]
-    starts = parametrization.starts(1.0)
-    if scaled.trials >= _FEW_TRIALS:
-        whole = climb(cholesky_objective(scaled, curvature, restricted), np.array(starts))
-        starts = _different(whole, elements_at(curvature, whole.theta))
-    else:
-        starts.append(parametrization.locate(fit.tau / unit, fit.omega / unit))
+    starts, count = problem.starts, counted.shape[0]
     objective = cholesky_objective(
-        scaled, curvature, restricted, np.tile(counted, (len(starts), 1))
+        problem.scaled, problem.curvature, problem.restricted, np.tile(counted, (len(starts), 1))
     )
     found = climb(objective, np.repeat(np.array(starts), count, axis=0))
     value = found.value.reshape(len(starts), count)

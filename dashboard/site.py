@@ -221,8 +221,8 @@ def _models(page: Page) -> list[Choice]:
     grid = primary.correlation_grid
     own = primary.assumed_correlation
     correlations = (
-        ("", f"{own:g} ({mark})", state.correlation is None),
-        *((f"{r:g}", f"{r:g}", state.correlation == r) for r in grid if r != own),
+        ("", f"{own:g} ({mark})", state.assumed_correlation is None),
+        *((f"{r:g}", f"{r:g}", state.assumed_correlation == r) for r in grid if r != own),
     )
     return [
         Choice("tau", "Estimator of \u03c4\u00b2",

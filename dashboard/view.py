@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import pandas as pd
 
 from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel
-from analysis.synthesis.gap_estimates import try_joint_model
-from analysis.synthesis.moderator_effects import Moderator, declared_moderators
+from analysis.synthesis.group import Group
+from analysis.synthesis.inputs import NATURAL_SCALES, GroupInputs
+from analysis.synthesis.moderators import Moderator, declared_moderators, moderators_of_trials
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import MAIN, PAIRED, Stack, TrialEffects
+from analysis.synthesis.stack import MAIN, PAIRED, Stack, with_usable_covariances
 from dashboard.release import ReleaseFiles
 from ibgap.figures.svg import safe_id
 from ibgap.figures.text import as_float
@@ -33,7 +34,7 @@ class ReleaseView:
         self.files = ReleaseFiles(folder)
         self._tables: dict[str, pd.DataFrame] = {}
         self._rows: dict[str, list[Row]] = {}
-        self._joints: dict[str, JointModel | EstimationError] = {}
+        self._groups: dict[str, Group] = {}
         self._stacks: dict[tuple[str, float | None], Stack] = {}
 
     @property
@@ -96,16 +97,35 @@ class ReleaseView:
             given["correlation_grid"] = tuple(float(r) for r in given["correlation_grid"])
         return AnalysisSettings(**given)
 
-    def stack(self, synthesis: str, correlation: float | None = None) -> Stack:
+    def stack(self, synthesis: str, assumed_correlation: float | None = None) -> Stack:
         """The published effects in the pools of one synthesis with their covariances.
 
-        correlation: an assumed within-arm correlation of the grid, by default the primary one.
-        Effects without a published number are left out.
+        assumed_correlation: one of the grid, by default the primary one. Effects without a
+        published number are left out.
         """
-        key = (synthesis, correlation)
+        if assumed_correlation == self.analysis.assumed_correlation:
+            assumed_correlation = None
+        key = (synthesis, assumed_correlation)
         if key not in self._stacks:
-            self._stacks[key] = _make_stack(self, synthesis, correlation)
+            self._stacks[key] = _make_stack(self, synthesis, assumed_correlation)
         return self._stacks[key]
+
+    def inputs(self, synthesis: str) -> GroupInputs:
+        """What the tables of a synthesis are made from, as published."""
+        here = {str(t["trial_id"]) for t in self.stack(synthesis).trials}
+        natural = (r for r in self.rows("effects", synthesis=synthesis)
+                   if r["measure"] in NATURAL_SCALES)  # fmt: skip
+        return GroupInputs(
+            synthesis, self.upstream(synthesis), lambda r: self.stack(synthesis, r), self.analysis,
+            tuple(natural), tuple(self.pairs(synthesis)),
+            moderators_of_trials(self.moderators, here),
+        )  # fmt: skip
+
+    def group(self, synthesis: str) -> Group:
+        """The fits of a synthesis, made when first asked for."""
+        if synthesis not in self._groups:
+            self._groups[synthesis] = Group(self.inputs(synthesis))
+        return self._groups[synthesis]
 
     def pairs(self, synthesis: str) -> list[Row]:
         """Paired effects of a synthesis whose trials are in its stack."""
@@ -123,11 +143,7 @@ class ReleaseView:
 
     def joint(self, synthesis: str) -> JointModel | EstimationError:
         """The joint model of the published effects of a synthesis, or why there is none."""
-        if synthesis not in self._joints:
-            self._joints[synthesis] = try_joint_model(
-                self.stack(synthesis), self.upstream(synthesis), self.analysis
-            )
-        return self._joints[synthesis]
+        return self.group(synthesis).joint
 
     @cached_property
     def moderators(self) -> list[Moderator]:
@@ -199,7 +215,7 @@ def pooled_records(view: ReleaseView, synthesis: str) -> list[Row]:
     return [row for row in rows if row["in_pool"] is True]
 
 
-def _make_stack(view: ReleaseView, synthesis: str, correlation: float | None) -> Stack:
+def _make_stack(view: ReleaseView, synthesis: str, assumed_correlation: float | None) -> Stack:
     records = [
         row for row in pooled_records(view, synthesis)
         if math.isfinite(row["yi"]) and math.isfinite(row["vi"]) and row["vi"] > 0
@@ -207,19 +223,11 @@ def _make_stack(view: ReleaseView, synthesis: str, correlation: float | None) ->
     here = {row["trial_id"] for row in records}
     known = view.table("effect_covariances")
     covariances = known[known["trial_id"].isin(here)].to_dict("records")
-    if correlation is not None and correlation != view.analysis.assumed_correlation:
+    if assumed_correlation is not None:
         grid = view.table("assumed_covariances")
-        own = grid[np.isclose(grid["assumed_correlation"], correlation)]
+        own = grid[np.isclose(grid["assumed_correlation"], assumed_correlation)]
         covariances += own[own["trial_id"].isin(here)].assign(origin="assumed").to_dict("records")
-    return Stack(tuple(map(_usable, Stack.from_records(records, covariances).trials)))
-
-
-def _usable(trial: TrialEffects) -> TrialEffects:
-    """Rounding for disclosure can break a covariance matrix; the variances alone never are."""
-    scale = np.sqrt(np.diag(trial.covariance))
-    if np.linalg.eigvalsh(trial.covariance / np.outer(scale, scale))[0] >= 1e-8:
-        return trial
-    return replace(trial, covariance=np.diag(np.diag(trial.covariance)))
+    return with_usable_covariances(Stack.from_records(records, covariances))
 
 
 def _plain(value: Any) -> Any:

@@ -13,25 +13,18 @@ import os
 import platform
 import shutil
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
 from assets.fence import MACHINE, MachineFaultError
-from assets.steps import Journeys, disclosure_profiles, file_profiles
-from assets.store import TableStore
-from ibgap.base.printable import printable
+from assets.release.publishable import visible
 from pipelines.lost_trials import lost_to_the_machine, why_nothing_is_published
-from validations.disclosure import protect_table
-from validations.manifest.vocabulary import DisclosureProfile
-from validations.protected_effects import Linked, protect_linked
-from validations.protected_files import protect_files
-from validations.protected_pools import protect_pools
-from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
+from validations.tables import SCHEMA_VERSION, TABLES, conform
 
 CURRENT = "current"
 _BUILDING = ".building-"
@@ -54,14 +47,6 @@ class ReleaseAuditError(Exception):
     """A table that is about to be published breaks a promise; nothing was published."""
 
 
-class ProjectLike(Protocol):
-    """What publishing needs of the project."""
-
-    settings: Any
-
-    def trial_names(self) -> list[str]: ...
-
-
 @dataclass(frozen=True)
 class Release:
     """A published release: its id, folder, and whether this run made it."""
@@ -81,11 +66,21 @@ class Publisher:
         self.releases_dir = releases_dir
         self._render_report = render_report
 
-    def publish(self, store: TableStore, project: ProjectLike) -> Release:
-        """Publish the tables of the store, unless the current release already holds the same."""
-        tables = publishable_tables(store, project.trial_names())
-        inputs = _inputs(store, project.trial_names())
-        settings = project.settings.as_record()
+    def publish(
+        self,
+        tables: dict[str, pd.DataFrame],
+        inputs: Any,
+        settings: dict[str, Any],
+        checks: dict[str, Any],
+        keep: int = 0,
+    ) -> Release:
+        """Publish the tables, unless the current release already holds the same.
+
+        tables: every published one but `release`. inputs: files of every trial with hashes.
+        settings: what the release carries of them. checks: what screening counted. keep: how many
+        releases stay (0 = all).
+        """
+        tables = dict(tables)
         packages = _package_versions()
         self.releases_dir.mkdir(parents=True, exist_ok=True)
         self._remove_leftovers()
@@ -104,7 +99,7 @@ class Publisher:
             _write_duckdb(building / "ibgap.duckdb", building / "tables", sorted(tables))
             audit(building / "tables")
             record = _record(
-                release_id, created, content, tables, inputs, settings, packages, store
+                release_id, created, content, tables, inputs, settings, packages, checks
             )
             (building / "release.json").write_text(_json(record), encoding="utf-8")
             (building / "report.html").write_text(self._render_report(building), encoding="utf-8")
@@ -116,7 +111,7 @@ class Publisher:
             shutil.rmtree(building, ignore_errors=True)
             raise
         self._switch(release_id)
-        self._prune(project.settings.keep_releases, release_id)
+        self._prune(keep, release_id)
         return Release(release_id, target, True)
 
     def _current(self) -> tuple[Path, dict[str, Any]] | None:
@@ -174,102 +169,6 @@ def _now() -> datetime:
     return datetime.fromtimestamp(float(epoch) if epoch else time.time(), tz=UTC)
 
 
-_STORED = {
-    "trials": "context/trials",
-    "arms": "context/arms",
-    "instruments": "context/instruments",
-    "intention_outcomes": "outcomes/intention_outcomes",
-    "behavior_outcomes": "outcomes/behavior_outcomes",
-    "upstream_outcomes": "outcomes/upstream_outcomes",
-    "effects": "effects/effects",
-    "effect_covariances": "pairs/effect_covariances",
-    "assumed_covariances": "pairs/assumed_covariances",
-    "paired_effects": "pairs/paired_effects",
-    "moderators": "context/moderators",
-    "risk_of_bias": "context/risk_of_bias",
-    "participant_checks": "participants/participant_checks",
-    "files_read": "context/files_read",
-    "findings": "context/findings",
-    "rejected_rows": "context/rejected_rows",
-}
-_POOLS = (
-    "pooled_effects",
-    "moderator_effects",
-    "gap_estimates",
-    "surrogacy",
-    "bias_checks",
-    "sensitivity",
-    "influence",
-    "specifications",
-)
-_PROTECTED = (
-    "trials",
-    "arms",
-    "intention_outcomes",
-    "behavior_outcomes",
-    "upstream_outcomes",
-)
-_OUTCOMES = ("intention_outcomes", "behavior_outcomes", "upstream_outcomes")
-
-
-def publishable_tables(store: TableStore, trials: list[str]) -> dict[str, pd.DataFrame]:
-    """Every published table but `release`, with disclosure applied and the declared columns."""
-    profiles = disclosure_profiles(store, trials)
-    linked = _protected_effects(store, profiles)
-    out = {}
-    for name in TABLES:
-        if name == "release":
-            continue
-        if name == "codebook":
-            out[name] = conform(codebook(), name)
-            continue
-        if name in linked:
-            out[name] = _visible(conform(linked[name], name))
-            continue
-        frame = store.read(_STORED.get(name, f"synthesis/{name}"))
-        if name in _PROTECTED:
-            frame = protect_table(frame, name, profiles)
-        if name == "files_read":
-            frame = protect_files(frame, file_profiles(store, trials))
-        if name in _POOLS:
-            frame = protect_pools(frame, profiles, linked["effects"])
-        out[name] = _visible(conform(frame, name))
-    return out
-
-
-def _visible(frame: pd.DataFrame) -> pd.DataFrame:
-    """The texts with control and bidirectional characters made visible, here for all that reads
-    a release: pages, figures, exports and terminals."""
-    texts = [c for c in frame.columns if pd.api.types.is_string_dtype(frame[c])]
-    made = {c: [printable(str(text).replace("\r\n", "\n")) for text in frame[c]] for c in texts}
-    return frame.assign(**{c: pd.Series(v, frame.index, dtype="string") for c, v in made.items()})
-
-
-def _protected_effects(
-    store: TableStore, profiles: dict[str, DisclosureProfile]
-) -> dict[str, pd.DataFrame]:
-    """Effects and what repeats them, by table."""
-    exact = {f.name: store.read(_STORED[f.name]) for f in fields(Linked)}
-    outcomes = pd.concat([store.read(_STORED[name]) for name in _OUTCOMES], ignore_index=True)
-    return vars(protect_linked(Linked(**exact), outcomes, profiles))
-
-
-def _inputs(store: TableStore, trials: list[str]) -> list[dict[str, Any]]:
-    """Files of every trial with their hashes."""
-    journeys = Journeys(store, trials)
-    return [
-        {
-            "trial": printable(trial),
-            "fingerprint": summary["fingerprint"],
-            "files": [
-                {"file": printable(f["file"]), "sha256": f["sha256"]} for f in summary["files"]
-            ],
-            **({"by_machine": True} if summary["by_machine"] else {}),
-        }
-        for trial, summary in sorted(journeys.summaries.items())
-    ]
-
-
 def _package_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
@@ -299,7 +198,7 @@ def _release_table(
     for one in inputs:
         rows |= {f"input.{one['trial']}/{f['file']}": f["sha256"] for f in one["files"]}
     frame = pd.DataFrame({"key": list(rows), "value": list(rows.values())})
-    return _visible(conform(frame.assign(release_id=release_id), "release"))
+    return visible(conform(frame.assign(release_id=release_id), "release"))
 
 
 def _write_parquet(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
@@ -392,18 +291,8 @@ def _record(
     inputs: Any,
     settings: Any,
     packages: dict[str, str],
-    store: TableStore,
+    checks: dict[str, Any],
 ) -> dict[str, Any]:
-    from validations.records import RECORD_SCHEMAS
-
-    checks = {}
-    for kind in RECORD_SCHEMAS:
-        report = store.read_json(f"screened/{kind}_report")
-        checks[kind] = {
-            "accepted": report["accepted"],
-            "rejected": report["rejected"],
-            "failed_rules": sorted({c["rule_id"] for c in report["checks"] if not c["success"]}),
-        }
     findings = tables["findings"]
     return {
         "release_id": release_id,

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
+from analysis.dependent.pair_likelihood import PairData, PairState, evaluate_pairs
+from analysis.dependent.symmetric import Symmetric
 from analysis.errors import EstimationError
 from analysis.gap.estimands import DIFFERENCE, standard_error, wider_method
-from analysis.gap.pair_likelihood import PairData, PairState, evaluate_pairs
 from analysis.gap.pair_robust import robust_means
-from analysis.gap.symmetric import Symmetric
 from analysis.results import Result
 
 _BLOCK = 30_000

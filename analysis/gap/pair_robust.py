@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.gap.pair_likelihood import PairData, PairState, pair_weights
-from analysis.gap.symmetric import Symmetric, congruence, product_trace, root_inverse
+from analysis.dependent.pair_likelihood import PairData, PairState, pair_weights
+from analysis.dependent.symmetric import Symmetric, congruence, product_trace, root_inverse
 
 
 class SatterthwaiteDf:

@@ -7,7 +7,7 @@ construct is set against behavior; every other construct is pooled under its own
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ MAIN = "main"
 PAIRED = "paired trials"
 """Name of the subset of trials with both outcomes."""
 Record = dict[str, Any]
+_SMALLEST_EIGENVALUE = 1e-8
+"""Of the correlations of a trial's effects, for their covariances to count as consistent."""
 _REQUIRED = ("trial_id", "effect_id", "synthesis", "construct")
 _OPTIONAL = ("upstream_construct", "topic", "collection_id", "measured_by")
 _OF_COVARIANCES = ("trial_id", "effect_id_1", "effect_id_2")
@@ -102,6 +104,16 @@ class Stack:
     def covariances(self) -> list[Floats]:
         return [trial.covariance for trial in self.trials]
 
+    @property
+    def key(self) -> bytes:
+        """The effects and their covariances as bytes; stacks with equal keys have equal fits."""
+        ids = "\x1f".join(
+            f"{r['trial_id']}\x1e{r['effect_id']}\x1e{r['construct']}"
+            for trial in self.trials for r in trial.records
+        )  # fmt: skip
+        yi = np.array(self.values("yi"), dtype=float)
+        return ids.encode() + yi.tobytes() + b"".join(c.tobytes() for c in self.covariances)
+
     def blocks(self, outcome_names: Sequence[str]) -> EffectBlocks:
         """The effects arranged for a fit, one indicator column per construct."""
         return make_blocks(
@@ -111,6 +123,27 @@ class Stack:
             self.values("construct"),
             outcome_names=outcome_names,
         )
+
+
+def with_usable_covariances(stack: Stack) -> Stack:
+    """The stack with the variances alone of trials whose covariances, rounded for disclosure, are
+    no covariance matrix; the variances alone always are."""
+    return Stack(tuple(map(_usable, stack.trials)))
+
+
+def _usable(trial: TrialEffects) -> TrialEffects:
+    if len(trial.records) == 1:
+        return trial
+    variances = np.diag(trial.covariance)
+    scale = np.sqrt(variances)
+    correlations = trial.covariance / np.outer(scale, scale)
+    if len(trial.records) == 2:
+        smallest = 1.0 - abs(float(correlations[0, 1]))
+    else:
+        smallest = float(np.linalg.eigvalsh(correlations)[0])
+    return (
+        trial if smallest >= _SMALLEST_EIGENVALUE else replace(trial, covariance=np.diag(variances))
+    )
 
 
 def labeled(

@@ -8,21 +8,20 @@ import pandas as pd
 
 from ibgap.base.labels import alike
 from validations.findings import Finding, Severity
-from validations.manifest.model import TrialManifest
 
 MOST_SHOWN = 3
 
 
-def levels_alike(manifests: Mapping[str, TrialManifest], moderators: pd.DataFrame) -> list[Finding]:
+def levels_alike(topics: Mapping[str, str], moderators: pd.DataFrame) -> list[Finding]:
     """One finding per topic or level of a categorical moderator that differs between trials in
     case, accents or punctuation only, at the first trial that has it.
 
-    moderators: rows of the table `moderators`.
+    topics: trial folder -> its topic, empty for none. moderators: rows of the table `moderators`.
     """
     named: dict[str, dict[str, list[str]]] = {}
-    for trial, manifest in sorted(manifests.items()):
-        if manifest.topic:
-            named.setdefault("topics", {}).setdefault(manifest.topic, []).append(trial)
+    for trial, topic in sorted(topics.items()):
+        if topic:
+            named.setdefault("topics", {}).setdefault(topic, []).append(trial)
     categories = moderators[moderators["kind"] == "category"] if len(moderators) else moderators
     for row in categories.sort_values("trial_id").to_dict("records") if len(categories) else []:
         what = f"levels of the moderator {row['moderator']!r}"

@@ -6,9 +6,10 @@ They are held until a manifest says that they are the same (`same_as:`) or not (
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 
@@ -23,6 +24,57 @@ EFFECT_ROUNDING, ERROR_ROUNDING = 0.0105, 0.05
 """Effects agree within two printed decimals, their standard errors within a twentieth."""
 Files = Mapping[str, frozenset[str]]
 """Trial folder -> hashes of its files of participants."""
+Said = dict[tuple[str, str], tuple[str, str]]
+"""(trial, other trial) -> (`same_as` or `distinct_from`, reason)."""
+
+
+@dataclass(frozen=True)
+class Identities:
+    """What trial folders say of who they are.
+
+    folders: all that can be used. ids: DOI and registry ids by folder. files: see `Files`. said:
+    which trials are declared to be one, or not.
+    """
+
+    folders: frozenset[str]
+    ids: Mapping[str, frozenset[str]]
+    files: Files
+    said: Said
+
+
+def identity_rows(manifest: TrialManifest, files: Iterable[str]) -> list[dict[str, Any]]:
+    """The same of one folder as rows: `word`, the trial it is about, the value and its reason.
+
+    files: hashes of its files of participants. A review's identifiers are those of no trial.
+    """
+    ids = [] if manifest.is_review else sorted(identifiers(manifest))
+    rows = [{"word": "folder", "value": manifest.id}]
+    rows += [{"word": "id", "value": one} for one in ids]
+    rows += [{"word": "file", "value": one} for one in sorted(set(files))]
+    for word in ("same_as", "distinct_from"):
+        entries: list[Identity] = getattr(manifest, word)
+        for entry in entries:
+            own = f"{manifest.id}/{slug(entry.study)}" if entry.study else manifest.id
+            rows.append(
+                {"word": word, "trial_id": own, "value": entry.trial, "reason": entry.reason}
+            )
+    return [{"collection_id": manifest.id} | row for row in rows]
+
+
+def identities(rows: pd.DataFrame) -> Identities:
+    """From the rows of all folders."""
+    by_word: dict[str, dict[str, set[str]]] = {}
+    said: Said = {}
+    for row in rows.to_dict("records"):
+        word, folder, value = row["word"], row["collection_id"], row["value"]
+        if word in ("same_as", "distinct_from"):
+            said[(row["trial_id"], value)] = (word, row["reason"])
+        by_word.setdefault(word, {}).setdefault(folder, set()).add(value)
+
+    def of(word: str) -> dict[str, frozenset[str]]:
+        return {folder: frozenset(own) for folder, own in by_word.get(word, {}).items()}
+
+    return Identities(frozenset(of("folder")), of("id"), of("file"), said)
 
 
 @dataclass(frozen=True)
@@ -45,28 +97,25 @@ class SameTrials:
     left_out: dict[str, str]
 
 
-def same_trials(
-    effects: pd.DataFrame, manifests: Mapping[str, TrialManifest], files: Files
-) -> SameTrials:
+def same_trials(effects: pd.DataFrame, known: Identities) -> SameTrials:
     """Trials of one synthesis that share an identifier, a file of participants, or label and
     numbers, and what the manifests say of them.
 
-    effects: of all trials, with `in_pool`. files: see `Files`.
+    effects: of all trials, with `in_pool`.
     """
     common = effects[(effects["measure"] == COMMON_SCALE) & effects["in_pool"].astype(bool)]
-    said = _declared(manifests)
-    out = SameTrials(_unknown(said, set(effects["trial_id"]) | set(manifests)), {})
+    there = set(effects["trial_id"]) | known.folders
+    out = SameTrials(_unknown(known.said, there), {})
     for _, group in common.groupby("synthesis", sort=True):
-        trials = [_trial(str(i), own, manifests) for i, own in group.groupby("trial_id")]
-        for one, two in _candidates(trials, said, files):
-            _judge(out, one, two, said, files)
+        trials = [_trial(str(i), own, known) for i, own in group.groupby("trial_id")]
+        for one, two in _candidates(trials, known.said, known.files):
+            _judge(out, one, two, known.said, known.files)
     return out
 
 
-def _trial(trial: str, own: pd.DataFrame, manifests: Mapping[str, TrialManifest]) -> _Trial:
+def _trial(trial: str, own: pd.DataFrame, known: Identities) -> _Trial:
     collection = str(own["collection_id"].iloc[0])
-    manifest = manifests[collection]
-    ids = frozenset() if manifest.is_review else identifiers(manifest)
+    ids = known.ids.get(collection, frozenset())
     by_person = bool((own["basis"] == "participant_rows").all())
     return _Trial(trial, collection, str(own["study_label"].iloc[0]), ids, by_person, own)
 
@@ -77,21 +126,6 @@ def identifiers(manifest: TrialManifest) -> frozenset[str]:
     doi = re.sub(r"^(https?://)?(dx\.)?doi\.org/|^doi:?\s*", "", about.doi.strip().casefold())
     registered = {f"registry {folded(one)}" for one in about.registry_ids if folded(one)}
     return frozenset({f"DOI {doi.strip().rstrip('.')}"} if doi.strip() else set()) | registered
-
-
-Said = dict[tuple[str, str], tuple[str, str]]
-"""(trial, other trial) -> (`same_as` or `distinct_from`, reason)."""
-
-
-def _declared(manifests: Mapping[str, TrialManifest]) -> Said:
-    out: Said = {}
-    for collection, manifest in sorted(manifests.items()):
-        for word in ("same_as", "distinct_from"):
-            entries: list[Identity] = getattr(manifest, word)
-            for entry in entries:
-                own = f"{collection}/{slug(entry.study)}" if entry.study else collection
-                out[(own, entry.trial)] = (word, entry.reason)
-    return out
 
 
 def _candidates(trials: list[_Trial], said: Said, files: Files) -> list[tuple[_Trial, _Trial]]:

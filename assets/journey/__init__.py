@@ -1,1 +1,1 @@
-"""The road of one trial, from its folder to effects, pairs, checks and findings, and its place in the store."""
+"""The road of one trial, from its folder to effects, pairs, checks and findings."""

@@ -51,7 +51,8 @@ class Journey:
     every file that was read (`assets.staging.files_read`). screened: by kind of record. tables: by
     name (`trial_numbers.TABLES`), only those with rows. facts: aggregates of participants by trial.
     traces: of unforeseen errors (restricted). by_machine: whether the machine was at fault, so
-    that nothing of this may be remembered.
+    that nothing of this may be remembered; out_of_memory: whether its memory was. for_good:
+    whether another run with the same files would come to the same.
     """
 
     collection_id: str
@@ -64,6 +65,8 @@ class Journey:
     findings: list[Finding] = field(default_factory=list)
     traces: dict[str, str] = field(default_factory=dict)
     by_machine: bool = False
+    out_of_memory: bool = False
+    for_good: bool = True
 
 
 def trial_journey(
@@ -93,6 +96,7 @@ def broken_journey(trial: str, broken: Broken, known: Journey | None = None) -> 
         findings=[*known.findings, broken.finding],
         traces=known.traces | traces,
         by_machine=known.by_machine or broken.by_machine,
+        out_of_memory=known.out_of_memory or broken.out_of_memory,
     )
 
 
@@ -129,6 +133,7 @@ def _journey(folder: Path, settings: AnalysisSettings, limits: Limits, checks: b
         facts={t: f for one in parts for t, f in one.facts.items()},
         traces={one.finding.trial_id: one.trace for one in broken if one.trace},
         by_machine=any(one.by_machine for one in broken),
+        out_of_memory=any(one.out_of_memory for one in broken),
     )
 
 

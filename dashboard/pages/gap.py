@@ -92,11 +92,11 @@ def _pair_notes(page: Page) -> list[Block]:
 def _correlations(page: Page) -> Links:
     """The assumed correlation as a choice: the whole page is recomputed."""
     primary, mark = page.base.analysis.assumed_correlation, primary_mark(page.base.protocol)
-    chosen = page.state.correlation
+    chosen = page.state.assumed_correlation
     now = primary if chosen is None else chosen
     items = tuple(
         (f"r = {r:g}{f' ({mark})' if r == primary else ''}",
-         page.url(correlation=None if r == primary else r), abs(r - now) < 1e-9)
+         page.url(assumed_correlation=None if r == primary else r), abs(r - now) < 1e-9)
         for r in page.base.analysis.correlation_grid
     )  # fmt: skip
     return Links("Assume", items)

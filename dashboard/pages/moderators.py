@@ -8,7 +8,8 @@ import numpy as np
 
 from analysis.dependent.composites import make_composites
 from analysis.errors import EstimationError
-from analysis.synthesis.moderator_effects import GAP, Moderator, as_number, moderators_of
+from analysis.synthesis.moderator_effects import GAP, as_number
+from analysis.synthesis.moderators import Moderator, moderators_of
 from analysis.synthesis.stack import having
 from analysis.univariate.meta_regression import fit_meta_regression
 from dashboard.blocks import Block, Cell, Details, Figure, Links, Paragraph, Section, Table, columns

@@ -81,8 +81,9 @@ def refresh(as_json: bool) -> None:
     Exit codes: 0 nothing set aside by an error or hold, 4 something was, 3 no release made,
     5 another refresh runs.
     """
-    from pipelines.project import NoTrialsError, ProgressLine
-    from pipelines.refresh import RefreshBusyError, RefreshFailedError
+    from assets.staging.trial_folders import NoTrialsError
+    from ibgap.cli.progress import ProgressLine
+    from pipelines.refresh import BusyError, RefreshFailedError
     from pipelines.refresh import refresh as run
 
     progress = ProgressLine()
@@ -91,7 +92,7 @@ def refresh(as_json: bool) -> None:
         result = run(settings, progress)
     except NoTrialsError as error:
         _fail(str(error), exits.NO_RELEASE)
-    except RefreshBusyError as error:
+    except BusyError as error:
         _fail(str(error), exits.BUSY)
     except RefreshFailedError as error:
         progress.close()

@@ -4,13 +4,17 @@ lacks: through whole refreshes."""
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import assets.journey.trial_journey
 import assets.staging.stage
-import assets.synthesis.tables
+from analysis.synthesis import plan
+from analysis.synthesis.group import Group
+from analysis.synthesis.plan import Table, table_named
+from analysis.synthesis.stack import Record
 from pipelines.lost_trials import lost_to_the_machine
 from pipelines.refresh import RefreshFailedError
 from tests.builders import arm_trial, effects_trial
@@ -56,21 +60,25 @@ def test_an_unforeseen_error_costs_its_trial_and_is_counted(
     assert set(home.release().table("effects")["trial_id"]) == {"arms_trial", "effects_trial"}
 
 
+def _replaces(monkeypatch: pytest.MonkeyPatch, table: Table) -> None:
+    """The plan with another way to make one table."""
+    changed = tuple(table if one.name == table.name else one for one in plan.PLAN)
+    monkeypatch.setattr(plan, "PLAN", changed)
+
+
 def test_a_synthesis_that_breaks_leaves_the_others(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apart = effects_trial("apart").but("topic: help_seeking", "topic: t\nsynthesis: other")
     home.add(arm_trial(), apart)
-    whole = assets.synthesis.tables.influence_rows
-    broken = assets.synthesis.tables.pooled_effects
+    whole = table_named("pooled_effects")
 
-    def pooled(stack: Any, settings: Any) -> Any:
-        if stack.trials[0]["synthesis"] == "other":
+    def pooled(group: Group) -> list[Record]:
+        if group.synthesis == "other":
             raise ZeroDivisionError
-        return broken(stack, settings)
+        return whole.rows(group)
 
-    monkeypatch.setattr(assets.synthesis.tables, "pooled_effects", pooled)
-    assert whole is assets.synthesis.tables.influence_rows
+    _replaces(monkeypatch, replace(whole, rows=pooled))
     home.refresh()
     release = home.release()
     assert set(release.table("pooled_effects")["synthesis"]) == {"main"}
@@ -111,10 +119,10 @@ def test_a_fault_of_the_machine_in_a_synthesis_ends_the_run(
 ) -> None:
     home.add(arm_trial())
 
-    def fail(*arguments: Any) -> Any:
+    def fail(group: Group) -> list[Record]:
         raise MemoryError
 
-    monkeypatch.setattr(assets.synthesis.tables, "pooled_effects", fail)
+    _replaces(monkeypatch, replace(table_named("pooled_effects"), rows=fail))
     with pytest.raises(RefreshFailedError, match=r"pooled_effects failed .*memory ran out"):
         home.refresh()
     assert not home.releases.exists() or not list(home.releases.glob("2*"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.gap.symmetric import Symmetric, congruence, inverse, product_trace
+from analysis.dependent.symmetric import Symmetric, congruence, inverse, product_trace
 
 
 @dataclass(frozen=True)

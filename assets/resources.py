@@ -1,0 +1,138 @@
+"""What assets are given: the project's choices, the restricted store, and typed tables."""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+from pydantic import PrivateAttr
+
+from analysis.synthesis.settings import AnalysisSettings
+from assets.journey.keys import ROOM
+from assets.journey.stacked import Journeys
+from assets.journey.work_limits import WorkLimits
+from assets.release.publishable import Profiles, profiles_of
+from assets.staging.limits import Limits
+from assets.staging.trial_folders import find_trials
+from assets.store import TableStore
+from assets.typed import schema_of, to_arrow, to_frame
+from ibgap.base.lease import Lease
+from ibgap.base.writing import write_whole
+
+LEASE = ".lock"
+
+
+class Store(dg.ConfigurableResource):  # type: ignore[misc]
+    """The restricted store, which one run holds at a time.
+
+    root: its folder. steps_apart: whether every step of a run has a process of its own, below the
+    run's. The run takes the lease before its first step and gives it back at its end; one that was
+    killed loses it with its process.
+    """
+
+    root: str
+    steps_apart: bool = False
+    _journeys: Journeys | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(
+        self, context: dg.InitResourceContext
+    ) -> Generator["Store", None, None]:
+        run = context.run_id or "no run"
+        lease = Lease(Path(self.root) / LEASE)
+        if lease.take(run, os.getppid() if self.steps_apart else os.getpid()):
+            self.files.prepare()
+        try:
+            yield self
+        finally:
+            if not self.steps_apart:
+                lease.give_back(run)
+
+    @property
+    def files(self) -> TableStore:
+        return TableStore(Path(self.root))
+
+    @property
+    def journeys(self) -> Journeys:
+        """The journeys of this run, once `trial_journeys` is there."""
+        if self._journeys is None:
+            self._journeys = Journeys(self.files.room(ROOM))
+        return self._journeys
+
+
+class Project(dg.ConfigurableResource):  # type: ignore[misc]
+    """The project's choices, as far as assets need them.
+
+    trials_dir: folder of the trial folders. disclosure: default profile. analysis, reading, work:
+    fields of `AnalysisSettings`, `Limits` and `WorkLimits`.
+    """
+
+    trials_dir: str
+    disclosure: str
+    analysis: dict[str, Any]
+    reading: dict[str, Any]
+    work: dict[str, Any]
+
+    @property
+    def settings(self) -> AnalysisSettings:
+        """The analyst's choices."""
+        grid = tuple(self.analysis["correlation_grid"])
+        return AnalysisSettings(**{**self.analysis, "correlation_grid": grid})
+
+    def profiles(self, journeys: pd.DataFrame) -> Profiles:
+        """The profile of every trial with participant rows. journeys: the table of this name."""
+        return profiles_of(journeys, self.disclosure)
+
+    @property
+    def limits(self) -> Limits:
+        """How much of a file is read."""
+        return Limits(**self.reading)
+
+    @property
+    def work_limits(self) -> WorkLimits:
+        """How much of the machine the journeys may use."""
+        return WorkLimits(**self.work)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The trial folders that are there now; raises `NoTrialsError` where there is none."""
+        root = Path(self.trials_dir)
+        return [root / name for name in find_trials(root)]
+
+
+Progress = dg.ResourceParam[Callable[[str], None]]
+"""Where a person is told which step runs."""
+
+
+Publisher = dg.ResourceParam[Callable[..., Any]]
+"""Publishes tables, inputs and what screening counted; gives the release."""
+
+
+class TypedTables(dg.ConfigurableIOManager):  # type: ignore[misc]
+    """Tables between steps, one file per asset, with the columns that are declared for its name.
+
+    root: folder of the store. What an asset returns (a frame or an Arrow table) is written whole;
+    an asset that takes it gets a frame, or an Arrow table where it says so.
+    """
+
+    root: str
+
+    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame | pa.Table) -> None:
+        name = context.asset_key.path[-1]
+        table = obj if isinstance(obj, pa.Table) else to_arrow(obj, name)
+        buffer = pa.BufferOutputStream()
+        with pa.ipc.new_file(buffer, schema_of(name)) as writer:
+            writer.write_table(table)
+        write_whole(self._path(context.asset_key), buffer.getvalue().to_pybytes())
+
+    def load_input(self, context: dg.InputContext) -> pd.DataFrame | pa.Table:
+        with pa.OSFile(str(self._path(context.asset_key))) as file:
+            table = pa.ipc.open_file(file).read_all()
+        return table if context.dagster_type.typing_type is pa.Table else to_frame(table)
+
+    def _path(self, key: dg.AssetKey) -> Path:
+        return Path(self.root, "tables", *key.path).with_suffix(".arrow")

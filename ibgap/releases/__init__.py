@@ -1,0 +1,1 @@
+"""What is published: written, read, verified and compared."""

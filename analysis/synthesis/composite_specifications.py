@@ -92,10 +92,17 @@ def composite_rows(
         chosen = [choice for choice in composites if choice.estimator == estimator]
         if not chosen:
             continue
-        fits = fit_many_gaps(_stacked([composites[c] for c in chosen]), method=estimator)
-        for i, choice in enumerate(chosen):
-            rows += _fast_rows(identity, choice, fits, i, settings)
+        different = {_key(composites[choice]): composites[choice] for choice in chosen}
+        fits = fit_many_gaps(_stacked(list(different.values())), method=estimator)
+        numbers = {key: i for i, key in enumerate(different)}
+        for choice in chosen:
+            rows += _fast_rows(identity, choice, fits, numbers[_key(composites[choice])], settings)
     return rows
+
+
+def _key(pairs: PairedEffects) -> bytes:
+    """The numbers of one problem as bytes; choices with the same ones are fitted once."""
+    return b"".join(column.tobytes() for column in pairs.one_row())
 
 
 def _stacked(pairs: list[PairedEffects]) -> PairedEffects:

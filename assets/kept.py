@@ -14,10 +14,12 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from ibgap.base.writing import remove, write_whole
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LEDGER = "ledger.json"
 _SUFFIX = ".tables"
@@ -95,6 +97,8 @@ class KeptResults:
 
     def read(self, name: str, chosen: Callable[[str], bool] = _every) -> dict[str, pa.Table]:
         """The tables of a result. chosen: which of them, by name."""
+        import pyarrow as pa  # what is kept and whole is known without it
+
         with zipfile.ZipFile(self._path(name)) as file:
             return {
                 table: pa.ipc.open_stream(file.read(table)).read_all()
@@ -118,6 +122,8 @@ class KeptResults:
 
 
 def _packed(tables: Mapping[str, pa.Table]) -> bytes:
+    import pyarrow as pa
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         for name, table in tables.items():

@@ -12,9 +12,10 @@ import pyarrow as pa
 from pydantic import PrivateAttr
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey.make import ROOM
+from assets.journey.keys import ROOM
 from assets.journey.stacked import Journeys
-from assets.journey.workers import WorkLimits
+from assets.journey.work_limits import WorkLimits
+from assets.release.publishable import Profiles, profiles_of
 from assets.staging.limits import Limits
 from assets.staging.trial_folders import find_trials
 from assets.store import TableStore
@@ -81,6 +82,10 @@ class Project(dg.ConfigurableResource):  # type: ignore[misc]
         """The analyst's choices."""
         grid = tuple(self.analysis["correlation_grid"])
         return AnalysisSettings(**{**self.analysis, "correlation_grid": grid})
+
+    def profiles(self, journeys: pd.DataFrame) -> Profiles:
+        """The profile of every trial with participant rows. journeys: the table of this name."""
+        return profiles_of(journeys, self.disclosure)
 
     @property
     def limits(self) -> Limits:

@@ -5,13 +5,11 @@ It may hold exact numbers and findings about single rows. Nothing outside a run 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from assets.fence import TRACES
 from ibgap.base.writing import remove, remove_unfinished, write_whole
-
-
-class BusyError(Exception):
-    """Another run holds the store."""
 
 
 class TableStore:
@@ -35,5 +33,13 @@ class TableStore:
         """Write a text that only the owner may read."""
         write_whole(self.root / name, text.encode("utf-8", "replace"), mode=0o600)
 
-    def remove_file(self, name: str) -> None:
-        remove(self.root / name)
+    def keep_traces(self, start: str, traces: Mapping[str, str]) -> None:
+        """Keep these traces of unforeseen errors, and none of earlier runs whose names begin so.
+
+        traces: text by file of the store (`assets.fence.trace_file`).
+        """
+        for old in (self.root / TRACES).glob("*.txt"):
+            if old.name.startswith(start) and f"{TRACES}/{old.name}" not in traces:
+                remove(old)
+        for name, text in traces.items():
+            self.write_text(name, text)

@@ -38,9 +38,9 @@ def main() -> None:
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     import dagster as dg
 
+    from assets.staging.trial_folders import NoTrialsError, find_trials
     from ibgap.base.printable import printable
-    from pipelines.build import sync_partitions
-    from pipelines.project import NoTrialsError, find_trials
+    from pipelines.partitions import sync_partitions
     from pipelines.settings import load_settings
 
     try:

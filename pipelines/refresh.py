@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
+import uuid
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.last_refresh import note_refresh
-from pipelines.project import find_trials
+from assets.staging.trial_folders import find_trials
+from ibgap.base.lease import BusyError, Lease
+from ibgap.releases.last_refresh import note_refresh
 from pipelines.settings import Settings
+from pipelines.unchanged import note_run, unchanged_run
 
-
-class RefreshBusyError(Exception):
-    """Another refresh holds the store."""
+LEASE = ".lock"
 
 
 class RefreshFailedError(Exception):
@@ -35,59 +34,64 @@ class RefreshResult:
     failed_checks: list[str] = field(default_factory=list)
 
 
-@contextmanager
-def _only_one(store_dir: Path) -> Iterator[None]:
-    store_dir.mkdir(parents=True, exist_ok=True)
-    with (store_dir / ".lock").open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RefreshBusyError(
-                "another refresh is running on this store; wait for it to end"
-            ) from None
-        yield
-
-
 def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> RefreshResult:
     """Read all trial folders and publish a release.
 
-    Raises `NoTrialsError` without trials, `RefreshBusyError` when another refresh runs, and
+    Raises `NoTrialsError` without trials, `BusyError` when another refresh runs, and
     `RefreshFailedError` naming the step when the run fails; the last release then stays.
     """
     names = find_trials(settings.trials_dir)
-    with _only_one(settings.store_dir):
-        try:
-            done = _run(settings, names, show)
-        except RefreshFailedError as error:
-            note_refresh(settings.releases_dir, "failed", str(error))
-            raise
-        status = "published" if done.is_new else "unchanged"
-        note_refresh(settings.releases_dir, status, release_id=done.release_id)
-        return done
+    run_id = str(uuid.uuid4())
+    lease = Lease(settings.store_dir / LEASE)
+    lease.take(run_id)
+    try:
+        done = _nothing_to_do(settings, names) or _run(settings, names, run_id, show)
+    except RefreshFailedError as error:
+        note_refresh(settings.releases_dir, "failed", str(error))
+        raise
+    finally:
+        lease.give_back(run_id)
+    status = "published" if done.is_new else "unchanged"
+    note_refresh(settings.releases_dir, status, release_id=done.release_id)
+    return done
 
 
-def _run(settings: Settings, names: list[str], show: Callable[[str], None] | None) -> RefreshResult:
+def _nothing_to_do(settings: Settings, names: list[str]) -> RefreshResult | None:
+    """The last result where nothing has changed since."""
+    last = unchanged_run(settings, names)
+    if last is None:
+        return None
+    path = settings.releases_dir / last.release_id
+    return RefreshResult(last.release_id, path, False, last.set_aside, list(last.failed_checks))
+
+
+def _run(
+    settings: Settings, names: list[str], run_id: str, show: Callable[[str], None] | None
+) -> RefreshResult:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import dagster as dg
 
-        from pipelines.build import REFRESH, build_definitions, range_tags, sync_partitions
+        from pipelines.build import REFRESH, build_definitions
+        from pipelines.partitions import sync_partitions
 
         if show:
             show("starting")
         definitions = build_definitions(settings, show=show)
         with _instance(dg) as instance:
-            ordered = sync_partitions(instance, names)
+            sync_partitions(instance, names)
             job = definitions.resolve_job_def(REFRESH)
             result = job.execute_in_process(
+                run_id=run_id,
                 instance=instance,
-                tags=range_tags(ordered),
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
-            return _summarize(result, settings)
+            done = _summarize(result, settings)
+    note_run(settings, names, done.release_id, done.set_aside, done.failed_checks)
+    return done
 
 
 def _instance(dg):  # type: ignore[no-untyped-def]
@@ -104,19 +108,13 @@ def _summarize(result, settings: Settings) -> RefreshResult:  # type: ignore[no-
             failed_checks.append(f"{evaluation.asset_key.path[-1]}.{evaluation.check_name}")
     if not result.success:
         raise RefreshFailedError(_why(result, failed_checks))
-    from assets.store import TableStore
-
-    findings = TableStore(settings.store_dir).read("context/findings")
-    blocking = findings[
-        (findings["status"] == "open") & findings["severity"].isin(["error", "hold"])
-    ]
     made = result.asset_materializations_for_node("out__release")[0].metadata
     release_id = str(made["release_id"].value)
     return RefreshResult(
         release_id,
         settings.releases_dir / release_id,
         bool(made["is_new"].value),
-        len(blocking),
+        int(made["set aside"].value),
         failed_checks,
     )
 
@@ -134,3 +132,6 @@ def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-de
                 told = cause.message.split("StepFailedError:", 1)[-1].strip()
             return f"the step {event.step_key} failed ({told})"
     return "a blocking check failed: " + ", ".join(failed_checks)
+
+
+__all__ = ["BusyError", "RefreshFailedError", "RefreshResult", "refresh"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,28 @@ def constant(value: object, count: int) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, pd.Index([] if value is None else [value]))
 
 
+Cells = dict[str, Any]
+"""Column -> its cells: a numpy array, or categories."""
+
+
+def cells_of(frame: pd.DataFrame) -> Cells:
+    """The cells of each column, not copied."""
+    return {str(name): _cells(column) for name, column in frame.items()}
+
+
+def _cells(column: pd.Series) -> Any:
+    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+
+
+def frame_of(cells: Mapping[str, Any], names: Iterable[str], count: int) -> pd.DataFrame:
+    """Some columns as a frame of so many rows that shares their cells: nothing is copied."""
+    return pd.DataFrame({n: cells[n] for n in names}, index=pd.RangeIndex(count), copy=False)
+
+
 def some_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Columns of a frame that share its cells: nothing is copied."""
-    return pd.DataFrame({name: frame[name] for name in names}, index=frame.index, copy=False)
+    cells = {name: _cells(frame[name]) for name in names}
+    return pd.DataFrame(cells, index=frame.index, copy=False)
 
 
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,8 @@ weigh the same persons against each other. All of them stay in the table of effe
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 
 from validations.findings import Finding, Severity
@@ -35,26 +37,48 @@ def choose_contrasts(
     effects: of one manifest, with `in_pool` as the outcomes ask. The order of rows, arms and
     comparisons does not matter.
     """
-    out, findings = effects.copy(), []
-    for trial, own in effects[effects["in_pool"].astype(bool)].groupby("trial_id", sort=False):
-        reasons = _of_other_questions(own, manifest)
-        reasons = reasons.where(reasons != "", _of_other_comparators(own[reasons == ""], manifest))
-        gone = reasons.index[reasons.fillna("") != ""]
+    trials: dict[str, list[_Pooled]] = {}
+    pooled = effects[effects["in_pool"].astype(bool)]
+    cells = (pooled[name] for name in ("trial_id", *_Pooled._fields[1:]))
+    for place, (trial, *row) in zip(pooled.index.tolist(), zip(*cells, strict=True), strict=True):
+        trials.setdefault(trial, []).append(_Pooled(place, *row))
+    reasons: _Reasons = {}
+    findings: list[Finding] = []
+    for trial, own in trials.items():
+        found = _of_other_questions(own, manifest)
+        found |= _of_other_comparators([one for one in own if one.place not in found], manifest)
+        findings += _told(str(trial), own, found)
+        reasons |= found
+    out = effects.copy()
+    if reasons:
+        gone = list(reasons)
         out.loc[gone, "in_pool"] = False
-        out.loc[gone, "reason"] = reasons[gone]
-        findings += _told(str(trial), own, reasons.fillna(""))
+        out.loc[gone, "reason"] = list(reasons.values())
     return out, findings
 
 
-def _of_other_questions(own: pd.DataFrame, manifest: TrialManifest) -> pd.Series:
-    """Per effect of one trial, why its contrast is none with a control; empty where it is one."""
+class _Pooled(NamedTuple):
+    """An effect in the pools: its place in the table, and what it is about."""
+
+    place: int
+    intervention_arm: str
+    comparator_arm: str
+    construct: str
+    outcome_id: str
+
+
+_Reasons = dict[int, str]
+"""Place of an effect -> why it does not stand in the pools."""
+
+
+def _of_other_questions(own: list[_Pooled], manifest: TrialManifest) -> _Reasons:
+    """Why contrasts of one trial are none with a control, of those that are none."""
     roles = {arm.id: arm.role for arm in manifest.arms}
     secondary = {(c.intervention, c.comparator) for c in manifest.comparisons if not c.primary}
-    tested = set(own["intervention_arm"])
+    tested = {one.intervention_arm for one in own}
 
-    def reason(contrast: Contrast) -> str:
-        intervention, comparator = contrast
-        if contrast in secondary:
+    def reason(intervention: str, comparator: str) -> str:
+        if (intervention, comparator) in secondary:
             return _SECONDARY
         if roles.get(intervention) in COMPARATORS:
             return f"it tests none of the interventions ({intervention} is a comparator)"
@@ -63,42 +87,55 @@ def _of_other_questions(own: pd.DataFrame, manifest: TrialManifest) -> pd.Series
         )  # fmt: skip
         return f"it compares two interventions ({comparator} is tested too)" if is_tested else ""
 
-    pairs = zip(own["intervention_arm"], own["comparator_arm"], strict=True)
-    return pd.Series([reason(pair) for pair in pairs], index=own.index, dtype=object)
+    found = {one.place: reason(one.intervention_arm, one.comparator_arm) for one in own}
+    return {place: why for place, why in found.items() if why}
 
 
 _SECONDARY = "the comparison is declared as not primary"
 
 
-def _of_other_comparators(own: pd.DataFrame, manifest: TrialManifest) -> pd.Series:
-    """Per effect of one trial, that the pools of its construct take another comparator."""
+def _of_other_comparators(own: list[_Pooled], manifest: TrialManifest) -> _Reasons:
+    """That the pools of its construct take another comparator, of the contrasts of one trial of
+    which that is so."""
     roles = {arm.id: arm.role for arm in manifest.arms}
-    declared = own[own["comparator_arm"].isin(list(roles))]
-    outcomes = declared.groupby("comparator_arm")["outcome_id"].nunique()
-    ranked = sorted(outcomes.index, key=lambda a: (-outcomes[a], PREFERRED.index(roles[a]), a))
-    reasons = pd.Series("", index=own.index, dtype=object)
-    for _, part in declared.groupby("construct"):
-        chosen = next(a for a in ranked if (part["comparator_arm"] == a).any())
-        others = part.index[part["comparator_arm"] != chosen]
-        reasons[others] = f"the pools set the trial against another comparator ({chosen})"
-    return reasons
+    outcomes: dict[str, set[str]] = {}
+    comparators: dict[str, set[str]] = {}
+    for one in own:
+        if one.comparator_arm in roles:
+            outcomes.setdefault(one.comparator_arm, set()).add(one.outcome_id)
+            comparators.setdefault(one.construct, set()).add(one.comparator_arm)
+
+    def rank(arm: str) -> tuple[int, int, str]:
+        return -len(outcomes[arm]), PREFERRED.index(roles[arm]), arm
+
+    chosen = {construct: min(arms, key=rank) for construct, arms in comparators.items()}
+    return {
+        one.place: f"the pools set the trial against another comparator ({chosen[one.construct]})"
+        for one in own
+        if one.comparator_arm in roles and one.comparator_arm != chosen[one.construct]
+    }
 
 
-def _told(trial: str, own: pd.DataFrame, reasons: pd.Series) -> list[Finding]:
+def _told(trial: str, own: list[_Pooled], reasons: _Reasons) -> list[Finding]:
     """One finding per contrast and reason that nobody asked for; a warning where a construct is
     lost."""
-    stay = set(own.loc[reasons == "", "construct"])
-    left = own.assign(why=reasons)[(reasons != "") & (reasons != _SECONDARY)]
+    stay = {one.construct for one in own if one.place not in reasons}
+    left: dict[tuple[str, str, str], set[str]] = {}
+    for one in own:
+        why = reasons.get(one.place, _SECONDARY)
+        if why != _SECONDARY:
+            key = (one.intervention_arm, one.comparator_arm, why)
+            left.setdefault(key, set()).add(one.construct)
     out = []
-    for (one, two, why), part in left.groupby(["intervention_arm", "comparator_arm", "why"]):
-        lost = sorted(set(part["construct"]) - stay)
+    for (intervention, comparator, why), constructs in sorted(left.items()):
+        lost = sorted(constructs - stay)
         tail = f"; the trial has no other effect on {' and '.join(lost)}" if lost else ""
         out.append(
             Finding(
                 trial,
                 "contrast_not_in_pools",
                 Severity.WARNING if lost else Severity.INFO,
-                f"{one} against {two} stays out of the pools: {why}{tail}",
+                f"{intervention} against {comparator} stays out of the pools: {why}{tail}",
                 "correct the roles of the arms, or say under `comparisons:` which are `primary:`",
                 "trial.yaml",
             )

@@ -33,15 +33,9 @@ def trial_journeys(
     from assets.journey.keys import MadeWith
     from assets.journey.make import make_journeys
 
-    settings = project.settings
-    folders = [settings.trials_dir / name for name in project.trial_names()]
-    made = make_journeys(
-        store.files,
-        folders,
-        MadeWith.of(settings.analysis, settings.reading),
-        settings.work,
-        lambda step: progress(step),
-    )
+    folders = project.folders
+    made_with = MadeWith.of(project.settings, project.limits)
+    made = make_journeys(store.files, folders, made_with, project.work_limits, progress)
     for name, told in made.made.items():
         context.log_event(
             dg.AssetMaterialization(

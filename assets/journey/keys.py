@@ -6,16 +6,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from analysis.synthesis.settings import AnalysisSettings
+from assets.kept import KeptResults
 from assets.staging.limits import Limits
+from ibgap.base.code import code_hash
 from ibgap.base.files import path_is_inside
 from validations.manifest.load import MANIFEST_NAME
 
-_ROOMS = ("assets", "validations", "analysis", "ibgap/base")
+ROOM = "journeys"
+"""Where the store keeps journeys."""
+_ROOMS = (
+    "assets/staging", "assets/screening", "assets/outcomes", "assets/effects", "assets/pairs",
+    "assets/journey", "validations", "analysis", "ibgap/base",
+)  # fmt: skip
 _PACKAGES = ("numpy", "pandas", "scipy", "pingouin", "pyarrow", "pyreadstat", "openpyxl",
              "pydantic", "great-expectations")  # fmt: skip
 _CHOICES = ("assumed_correlation", "within_construct_correlation", "correlation_grid",
@@ -23,16 +28,9 @@ _CHOICES = ("assumed_correlation", "within_construct_correlation", "correlation_
 """Choices of the analyst that a journey may know; the others begin after it."""
 
 
-@cache
-def code_hash() -> str:
+def journey_code() -> str:
     """Hash of the code that a journey runs through, and of the packages below it."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parents[2]
-    for room in _ROOMS:
-        for path in sorted((root / room).rglob("*.py")):
-            digest.update(path.read_bytes())
-    digest.update(json.dumps([version(name) for name in _PACKAGES]).encode())
-    return digest.hexdigest()
+    return code_hash(_ROOMS, _PACKAGES)
 
 
 def digests_of(folder: Path, files: Iterable[str]) -> dict[str, str]:
@@ -79,5 +77,17 @@ class MadeWith:
 
     def key(self, finger: str) -> str:
         """The content key of the journey of a folder with this fingerprint."""
-        text = json.dumps([finger, code_hash(), asdict(self)], sort_keys=True)
+        text = json.dumps([finger, journey_code(), asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_known(kept: KeptResults, folder: Path, made_with: MadeWith) -> bool:
+    """Whether the journey of a folder is kept, whole, and made of what is there now."""
+    entry = kept.entry(folder.name)
+    if entry is None or not entry.key:
+        return False
+    try:
+        finger = fingerprint(digests_of(folder, entry.files))
+    except (MemoryError, OSError):
+        return False
+    return kept.stands(folder.name, made_with.key(finger))

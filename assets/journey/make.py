@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from assets.fence import TRACES, Broken, fenced, trace_file
+from assets.fence import Broken, fenced, trace_file
 from assets.journey.contents import journey_tables
-from assets.journey.keys import MadeWith, digests_of, fingerprint
+from assets.journey.keys import ROOM, MadeWith, digests_of, fingerprint, is_known
 from assets.journey.trial_journey import Journey, broken_journey, trial_journey
-from assets.journey.workers import Begun, Done, GivenUp, Tell, WorkLimits, in_workers
+from assets.journey.work_limits import WorkLimits
+from assets.journey.workers import Begun, Done, GivenUp, Tell, in_workers
 from assets.kept import Entry, KeptResults
 from assets.screening.second_look import MOST_ROWS, judged_rows, second_look
 from assets.store import TableStore
@@ -24,7 +25,6 @@ from validations.errors import TrialFileError
 from validations.findings import Finding, Severity
 from validations.manifest.load import MANIFEST_NAME, load_manifest
 
-ROOM = "journeys"
 NEEDS_MORE = "needs_more_resources"
 
 
@@ -53,18 +53,6 @@ class Made:
     made: dict[str, Told] = field(default_factory=dict)
     reused: tuple[str, ...] = ()
     version: str = ""
-
-
-def is_known(kept: KeptResults, folder: Path, made_with: MadeWith) -> bool:
-    """Whether the journey of a folder is kept, whole, and made of what is there now."""
-    entry = kept.entry(folder.name)
-    if entry is None or not entry.key:
-        return False
-    try:
-        finger = fingerprint(digests_of(folder, entry.files))
-    except (MemoryError, OSError):
-        return False
-    return kept.stands(folder.name, made_with.key(finger))
 
 
 def make_journeys(
@@ -199,10 +187,8 @@ def _named_files(folder: Path, journey: Journey) -> list[str]:
 
 
 def keep_traces(store: TableStore, journey: Journey) -> None:
-    """The traces of unforeseen errors of this trial, and no older ones."""
-    for old in (store.root / TRACES).glob("*.txt"):
-        name = old.name.removesuffix(".txt")
-        if name == journey.collection_id or name.startswith(f"{journey.collection_id}_"):
-            store.remove_file(f"{TRACES}/{old.name}")
-    for trial, text in journey.traces.items():
-        store.write_text(trace_file(trial), text)
+    """The traces of unforeseen errors of this trial and of its studies, and no older ones."""
+    traces = {trace_file(trial): text for trial, text in journey.traces.items()}
+    name = journey.collection_id
+    for start in (f"{name}.", f"{name}_"):
+        store.keep_traces(start, traces)

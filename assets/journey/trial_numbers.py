@@ -29,11 +29,12 @@ from assets.outcomes.quality import CHECK_COLUMNS, findings_of_checks, participa
 from assets.pairs import make_pairs as pair_tables
 from assets.pairs.correlation_book import CorrelationBook
 from assets.pairs.covariances import (
-    ASSUMED_COLUMNS,
     all_trial_effects,
+    assumed_covariance_table,
     covariance_table,
     refuse_determined,
 )
+from assets.rows import empty_table
 from validations.findings import Finding, Severity, apply_waivers
 from validations.manifest.model import TrialManifest
 from validations.records import RECORD_SCHEMAS
@@ -58,7 +59,7 @@ class Accepted:
     def kind(self, name: str) -> pd.DataFrame:
         """Rows of one kind, an empty table with its columns where there are none."""
         columns = ["trial_id", "collection_id", *RECORD_SCHEMAS[name].names]
-        return self.records.get(name, pd.DataFrame(columns=columns))
+        return self.records[name] if name in self.records else empty_table(columns)
 
     @property
     def trials(self) -> list[str]:
@@ -130,7 +131,7 @@ def trial_numbers(
     with doing("computing the covariances of the effects"):
         stack = all_trial_effects(effects, outcomes, book, settings.assumed_correlation)
         covariances = covariance_table(stack)
-        assumed = _over_grid(effects, outcomes, book, covariances)
+        assumed = assumed_covariance_table(stack, outcomes, book)
     with doing("pairing the effects"):
         pairs, told = pair_tables.make_pairs(stack, manifests, book, settings.assumed_correlation)
     findings += findings_of_checks(checked) + _baselines(manifest, facts, outcomes) + told
@@ -155,7 +156,7 @@ def _of_participants(
         if checks:
             with doing("checking participant rows"):
                 rows += participant_checks(manifest, table, accepted.items)
-    return facts, pd.DataFrame(rows, columns=CHECK_COLUMNS)
+    return facts, pd.DataFrame(rows, columns=CHECK_COLUMNS) if rows else empty_table(CHECK_COLUMNS)
 
 
 def _by_trial(records: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -174,11 +175,8 @@ def _arm_statistics(accepted: Accepted, manifests: dict[str, TrialManifest]) -> 
     ]
     filled = [part for part in parts if len(part)]
     if not filled:
-        return pd.DataFrame(columns=arm_tables.ARM_STATISTICS)
-    out = pd.concat(filled, ignore_index=True)
-    for name in ("comparison", "instrument", "timepoint"):
-        out[name] = out[name].fillna("")
-    return out
+        return empty_table(arm_tables.ARM_STATISTICS)
+    return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
 
 def _in_pools(
@@ -202,21 +200,6 @@ def _in_pools(
     with doing("looking for effects that determine each other"):
         determined = refuse_determined(chosen, outcomes, book, book.settings.assumed_correlation)
     return effect_tables.apply_holds(chosen, determined), [*findings, *told, *determined]
-
-
-def _over_grid(
-    effects: pd.DataFrame, outcomes: pd.DataFrame, book: CorrelationBook, known: pd.DataFrame
-) -> pd.DataFrame:
-    """Covariances at every other assumed correlation, where they differ from the primary ones."""
-    parts = []
-    for rho in book.settings.correlation_grid:
-        if rho == book.settings.assumed_correlation:
-            continue
-        varied = covariance_table(all_trial_effects(effects, outcomes, book, rho))
-        moved = varied["covariance"].to_numpy() != known["covariance"].to_numpy()
-        if moved.any():
-            parts.append(varied[moved].assign(assumed_correlation=rho))
-    return pd.concat(parts)[ASSUMED_COLUMNS] if parts else pd.DataFrame(columns=ASSUMED_COLUMNS)
 
 
 def _baselines(

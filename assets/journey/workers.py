@@ -9,7 +9,6 @@ rest of its batch goes on. What fails by itself too is given up and told.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,30 +17,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from assets.fence import MachineFaultError
-from ibgap.base.machine import OUT_OF_MEMORY, machine_fault_in_words
+from assets.journey.work_limits import WorkLimits
+from ibgap.base.machine import OUT_OF_MEMORY, MachineFaultError, machine_fault_in_words
 
 MOST_IN_A_BATCH = 200
 _HEAVY = ("assets.journey.make", "great_expectations", "pingouin")
 """What every worker needs is imported once, before the workers part."""
-
-
-@dataclass(frozen=True)
-class WorkLimits:
-    """How much of the machine the journeys of trials may use.
-
-    workers: processes at once; by default one per core, 0 for none: the work is then done in the
-    process that asks for it, without limits. megabytes: memory of one worker. minutes: time for
-    one trial, and for judging the rows of a batch.
-    """
-
-    workers: int | None = None
-    megabytes: int = 4096
-    minutes: float = 30.0
-
-    @property
-    def processes(self) -> int:
-        return len(os.sched_getaffinity(0)) if self.workers is None else self.workers
 
 
 @dataclass(frozen=True)

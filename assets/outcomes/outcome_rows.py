@@ -4,14 +4,18 @@ everything an effect needs. Intention and behavior go to separate tables."""
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from assets.outcomes.arms import Manifests, row_weeks
+from analysis.synthesis.stack import Record
+from assets.outcomes.arms import Manifests, text_of, weeks_of
 from assets.outcomes.comparisons import arms_of_row, comparisons_of
 from assets.outcomes.participants import ParticipantFacts
+from assets.rows import empty_table, records_of
 from assets.staging.extraction import slug
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, DesignType
@@ -36,14 +40,11 @@ def outcome_rows(
     facts: dict[str, ParticipantFacts],
 ) -> pd.DataFrame:
     """All outcome rows, from numbers per arm and from reported effects."""
-    parts = [
-        _from_arms(arm_statistics, manifests, facts),
-        _from_reported(reported, manifests),
+    rows = [
+        *_from_arms(arm_statistics, manifests, facts),
+        *_from_reported(reported, manifests),
     ]
-    parts = [part for part in parts if not part.empty]
-    if not parts:
-        return _described(pd.DataFrame(columns=_CORE), manifests)
-    return _described(pd.concat(parts, ignore_index=True), manifests)
+    return _described(rows, manifests)
 
 
 _STATISTICS = [
@@ -81,37 +82,34 @@ _CORE = [
 ]
 
 
+_OF_A_ROW = ("trial_id", "collection_id", "study_label", "comparison", "instrument", "weeks",
+             "timepoint", "basis")  # fmt: skip
+"""What the arms of one outcome row have in common, besides the outcome."""
+
+
 def _from_arms(
     arms: pd.DataFrame, manifests: Manifests, facts: dict[str, ParticipantFacts]
-) -> pd.DataFrame:
+) -> Iterator[Record]:
     if arms.empty:
-        return pd.DataFrame(columns=_CORE)
-    keys = [
-        "trial_id",
-        "collection_id",
-        "study_label",
-        "comparison",
-        "instrument",
-        "outcome",
-        "weeks",
-        "timepoint",
-        "basis",
-    ]
-    made = zip(arms["trial_id"], arms["comparison"], strict=True)
-    suffixes = dict(zip(made, _suffixes(arms["trial_id"], arms["comparison"]), strict=True))
-    rows = []
-    for key, group in arms.groupby(keys, sort=False, dropna=False):
-        named = dict(zip(keys, key, strict=True))
+        return
+    rows = records_of(arms)
+    labels = [(str(row["trial_id"]), row["comparison"]) for row in rows]
+    suffixes = dict(zip(labels, _suffixes(labels), strict=True))
+    groups: dict[tuple[object, ...], list[Record]] = {}
+    for row in rows:
+        key = (row["outcome"], *(row[name] for name in _OF_A_ROW))
+        groups.setdefault(tuple(None if pd.isna(one) else one for one in key), []).append(row)
+    for group in groups.values():
+        named = group[0]
         manifest = manifests[named["collection_id"]]
-        by_arm = {str(arm["arm"]): arm for arm in group.to_dict("records")}
+        by_arm = {str(arm["arm"]): arm for arm in group}
         # Groups of a review have no names: each comparison of a study has its own two.
-        own = "" if manifest.arms else suffixes[(named["trial_id"], named["comparison"])]
+        own = "" if manifest.arms else suffixes[(str(named["trial_id"]), named["comparison"])]
         for intervention, comparator in comparisons_of(manifest):
             if intervention not in by_arm or comparator not in by_arm:
                 continue
             one, two = by_arm[intervention], by_arm[comparator]
-            row = dict.fromkeys(_CORE, np.nan)
-            row |= {k: v for k, v in named.items() if k in _CORE}
+            row = dict.fromkeys(_CORE, math.nan) | {name: named[name] for name in _OF_A_ROW}
             row |= {
                 "outcome_id": named["outcome"],
                 "intervention_arm": intervention + own,
@@ -129,15 +127,13 @@ def _from_arms(
                 "file": one["file"],
                 "rows": f"{one['rows']}; {two['rows']}",
             }
-            row |= _from_participants(facts.get(str(named["trial_id"])), row)
-            rows.append(row)
-    return pd.DataFrame(rows, columns=_CORE)
+            yield row | _from_participants(facts.get(str(named["trial_id"])), row)
 
 
-def _from_participants(facts: ParticipantFacts | None, row: dict[str, object]) -> dict[str, object]:
+def _from_participants(facts: ParticipantFacts | None, row: Record) -> Record:
     if facts is None or row["basis"] != "participant_rows":
         return {}
-    out: dict[str, object] = {}
+    out: Record = {}
     key = (str(row["intervention_arm"]), str(row["comparator_arm"]), str(row["outcome_id"]))
     if key in facts.adjusted:
         names = ("adjusted_difference", "sd_pooled", "covariate_r", "n1", "n2")
@@ -147,52 +143,38 @@ def _from_participants(facts: ParticipantFacts | None, row: dict[str, object]) -
     return out
 
 
-def _from_reported(reported: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
-    if reported.empty:
-        return pd.DataFrame(columns=_CORE)
-
-    def text(name: str) -> pd.Series:
-        return reported[name].fillna("").astype(str)
-
-    out = pd.DataFrame(index=reported.index)
-    for name in ("trial_id", "collection_id", "study_label", "file"):
-        out[name] = reported[name]
-    for name in ("comparison", "instrument", "timepoint", "favors"):
-        out[name] = text(name)
-    out["reported_statistic"] = text("statistic")
-    out["outcome_id"] = text("outcome")
-    suffix = _suffixes(out["trial_id"], out["comparison"])
-    control = _suffixes(out["trial_id"], text("control_group"))
-    arms = [
-        arms_of_row(manifests[c], one, two) or ("", "")
-        for c, one, two in zip(
-            out["collection_id"], text("intervention"), text("comparator"), strict=True
-        )
-    ]
-    one, two = (pd.Series([pair[i] for pair in arms], out.index, dtype=object) for i in (0, 1))
-    out["intervention_arm"] = one.where(one != "", "intervention" + suffix)
-    out["comparator_arm"] = two.where(
-        two != "", "comparator" + control.where(control != "", suffix)
-    )
-    out["weeks"] = row_weeks(reported.assign(outcome=out["outcome_id"]), manifests)
-    out["basis"] = "reported_effects"
-    out["n1"], out["n2"] = reported["n1"], reported["n2"]
-    for name in _REPORTED:
-        out[f"reported_{name}"] = reported[name]
-    out["rows"] = reported["row"].astype(int).astype(str)
-    for name in _CORE:
-        if name not in out:
-            out[name] = np.nan
-    return out[_CORE]
+def _from_reported(reported: pd.DataFrame, manifests: Manifests) -> Iterator[Record]:
+    rows = records_of(reported) if len(reported) else []
+    suffixes = _suffixes([(row["trial_id"], text_of(row, "comparison")) for row in rows])
+    controls = _suffixes([(row["trial_id"], text_of(row, "control_group")) for row in rows])
+    for row, suffix, control in zip(rows, suffixes, controls, strict=True):
+        manifest = manifests[row["collection_id"]]
+        named = arms_of_row(manifest, text_of(row, "intervention"), text_of(row, "comparator"))
+        one, two = named or ("", "")
+        outcome = text_of(row, "outcome")
+        yield dict.fromkeys(_CORE, math.nan) | {
+            **{name: row[name] for name in ("trial_id", "collection_id", "study_label", "file")},
+            **{n: text_of(row, n) for n in ("comparison", "instrument", "timepoint", "favors")},
+            "reported_statistic": text_of(row, "statistic"),
+            "outcome_id": outcome,
+            "intervention_arm": one or f"intervention{suffix}",
+            "comparator_arm": two or f"comparator{control or suffix}",
+            "weeks": weeks_of(row | {"outcome": outcome}, manifest),
+            "basis": "reported_effects",
+            "n1": row["n1"],
+            "n2": row["n2"],
+            **{f"reported_{name}": row[name] for name in _REPORTED},
+            "rows": str(int(row["row"])),
+        }
 
 
-def _suffixes(trials: pd.Series, labels: pd.Series) -> pd.Series:
-    """What tells the groups of comparisons apart: `_` and the label as an identifier, with a mark
-    where labels of one trial differ only in signs; empty for no label."""
+def _suffixes(labels: Sequence[tuple[str, str]]) -> list[str]:
+    """What tells the groups of comparisons (trial, label) apart: `_` and the label as an
+    identifier, with a mark where labels of one trial differ only in signs; empty for no label."""
     named: dict[tuple[str, str], set[str]] = {}
-    for trial, label in zip(trials, labels, strict=True):
+    for trial, label in labels:
         if label:
-            named.setdefault((str(trial), slug(label)), set()).add(label)
+            named.setdefault((trial, slug(label)), set()).add(label)
 
     def suffix(trial: str, label: str) -> str:
         if not label:
@@ -201,38 +183,39 @@ def _suffixes(trials: pd.Series, labels: pd.Series) -> pd.Series:
         mark = f"_{hashlib.sha256(label.encode()).hexdigest()[:4]}" if same else ""
         return f"_{slug(label)}{mark}"
 
-    made = [suffix(str(t), label) for t, label in zip(trials, labels, strict=True)]
-    return pd.Series(made, index=labels.index, dtype=object)
+    return [suffix(trial, label) for trial, label in labels]
 
 
-def _described(rows: pd.DataFrame, manifests: Manifests) -> pd.DataFrame:
+def _described(rows: list[Record], manifests: Manifests) -> pd.DataFrame:
     """Add what the manifest says about trial and outcome, and the identifiers."""
-    described = []
-    for collection, outcome_id in zip(rows["collection_id"], rows["outcome_id"], strict=True):
-        manifest = manifests[collection]
-        outcome = manifest.outcome(outcome_id)
-        described.append(_describe(manifest, outcome) if outcome else {})
-    extra = pd.DataFrame(described, index=rows.index, columns=DESCRIBED)
-    out = pd.concat([rows, extra], axis=1)
-    design = [_declared_design_effect(manifests[c]) for c in out["collection_id"]]
-    out["design_effect"] = (
-        out["design_effect"].astype(float).fillna(pd.Series(design, index=out.index))
-    )
-    clustered = pd.Series([_is_clustered(manifests[c]) for c in out["collection_id"]], out.index)
+    stood: Counter[str] = Counter()
+    for row in rows:
+        manifest = manifests[row["collection_id"]]
+        outcome = manifest.outcome(row["outcome_id"])
+        row |= _describe(manifest, outcome) if outcome else dict.fromkeys(DESCRIBED, math.nan)
+        row["design_effect"] = _design_effect(manifest, row["design_effect"])
+        row["comparison_id"] = f"{row['intervention_arm']}_vs_{row['comparator_arm']}"
+        row |= {name: _number(row[name]) for name in _NUMBERS}
+        name = _row_id(row)
+        stood[name] += 1
+        row["outcome_row_id"] = name if stood[name] == 1 else f"{name}#{stood[name]}"
+    return pd.DataFrame(rows, columns=OUTCOME_COLUMNS) if rows else empty_table(OUTCOME_COLUMNS)
+
+
+_NUMBERS = ["weeks", *_STATISTICS, *[f"reported_{name}" for name in _REPORTED]]
+
+
+def _number(value: object) -> float:
+    return math.nan if value is None else float(value)  # type: ignore[arg-type]
+
+
+def _design_effect(manifest: TrialManifest, of_participants: float) -> float:
+    """The design effect of the participants, else the declared one; 1 without clusters."""
+    for found in (of_participants, _declared_design_effect(manifest)):
+        if not math.isnan(found):
+            return float(found)
     # Unknown stays unknown: the effect of a cluster trial without it is held.
-    out["design_effect"] = out["design_effect"].where(
-        clustered.astype(bool) | out["design_effect"].notna(), 1.0
-    )
-    out["comparison_id"] = [
-        f"{i}_vs_{c}" for i, c in zip(out["intervention_arm"], out["comparator_arm"], strict=True)
-    ]
-    ids = pd.Series([_row_id(row) for row in out.to_dict("records")], index=out.index, dtype=object)
-    repeat = ids.groupby(ids).cumcount()
-    out["outcome_row_id"] = ids.where(repeat == 0, ids + "#" + (repeat + 1).astype(str))
-    reported = [f"reported_{name}" for name in _REPORTED]
-    numbers = ["weeks", *_STATISTICS, "design_effect", *reported]
-    out[numbers] = out[numbers].astype(float)
-    return out[OUTCOME_COLUMNS].reset_index(drop=True)
+    return math.nan if _is_clustered(manifest) else 1.0
 
 
 DESCRIBED = [
@@ -258,7 +241,7 @@ DESCRIBED = [
 OUTCOME_COLUMNS = made_columns("intention_outcomes")
 
 
-def _describe(manifest: TrialManifest, outcome: Outcome) -> dict[str, object]:
+def _describe(manifest: TrialManifest, outcome: Outcome) -> Record:
     return {
         "synthesis": manifest.synthesis,
         "upstream_construct": manifest.upstream_construct.value,
@@ -266,8 +249,8 @@ def _describe(manifest: TrialManifest, outcome: Outcome) -> dict[str, object]:
         "construct": outcome.construct.value,
         "outcome_label": outcome.label or outcome.id.replace("_", " "),
         "scale_type": outcome.scale.type.value,
-        "scale_min": np.nan if outcome.scale.min is None else outcome.scale.min,
-        "scale_max": np.nan if outcome.scale.max is None else outcome.scale.max,
+        "scale_min": math.nan if outcome.scale.min is None else outcome.scale.min,
+        "scale_max": math.nan if outcome.scale.max is None else outcome.scale.max,
         "higher_is_better": outcome.higher_is_better,
         "measured_by": outcome.measured_by.value,
         "analysis_set": outcome.analysis_set.value,
@@ -293,7 +276,7 @@ def _declared_design_effect(manifest: TrialManifest) -> float:
     return float("nan")
 
 
-def _row_id(row: dict[str, object]) -> str:
+def _row_id(row: Record) -> str:
     """Readable and stable: trial:comparison:outcome[.instrument][@week][:statistic]."""
     name = str(row["outcome_id"])
     if row["instrument"]:

@@ -22,6 +22,7 @@ from assets.fence import doing
 from assets.outcomes.baselines import adjusted
 from assets.outcomes.comparisons import comparisons_of
 from assets.outcomes.person_table import Arm, PersonTable, person_table
+from assets.rows import records_of
 from validations.findings import Finding, Severity
 from validations.manifest.model import Outcome, TrialManifest
 from validations.manifest.vocabulary import Construct, ScaleType
@@ -192,8 +193,13 @@ def _row(about: Row, make: Callable[[], ParticipantCheck]) -> Row:
 
 def findings_of_checks(table: pd.DataFrame) -> list[Finding]:
     """A finding where pingouin's g differs from ours by more than the two J can explain."""
-    ours = table[(table["check"] == "g_pingouin_minus_ours") & (table["status"] == "ok")]
-    far = ours[ours["estimate"].abs() > _LARGEST_G_DIFFERENCE]
+    far = [
+        row
+        for row in records_of(table)
+        if row["check"] == "g_pingouin_minus_ours"
+        and row["status"] == "ok"
+        and abs(row["estimate"]) > _LARGEST_G_DIFFERENCE
+    ]
     return [
         Finding(
             row["trial_id"],
@@ -203,5 +209,5 @@ def findings_of_checks(table: pd.DataFrame) -> list[Finding]:
             "from an independent computation",
             "report this with the trial's design",
         )
-        for row in far.to_dict("records")
+        for row in far
     ]

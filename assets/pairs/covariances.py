@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from analysis.effect_sizes.binary import ODDS_TO_SMD
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, TrialEffects
 from assets.pairs.correlation_book import EXACT, CorrelationBook, Outcomes, WithinArm
+from assets.rows import empty_table, records_of
 from validations.findings import Finding, Severity
 from validations.manifest.vocabulary import CorrelationOrigin
 from validations.tables import made_columns
@@ -36,17 +37,29 @@ def trial_effects(
     From participant rows the correlation of the estimates is exact; otherwise it follows from
     the shared arms and the within-arm correlation by the closed forms.
     """
-    correlations, origins = _correlations(records, outcomes, book, assumed)
+    arms = [_arms(record, outcomes, book.settings) for record in records]
+    return _trial_effects(records, arms, book, assumed)
+
+
+def _trial_effects(
+    records: Sequence[Record],
+    arms: Sequence[EffectArms | None],
+    book: CorrelationBook,
+    assumed: float,
+) -> TrialEffects:
+    correlations, origins = _correlations(records, arms, book, assumed)
     variances = [float(record["vi"]) for record in records]
     covariance, moved = covariance_from_correlations(correlations, variances)
     return TrialEffects(tuple(records), covariance, origins, moved)
 
 
 def _correlations(
-    records: Sequence[Record], outcomes: Outcomes, book: CorrelationBook, assumed: float
+    records: Sequence[Record],
+    arms: Sequence[EffectArms | None],
+    book: CorrelationBook,
+    assumed: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Correlations of the estimates of one trial's effects, and where each comes from."""
-    arms = [_arms(record, outcomes, book.settings) for record in records]
     size = len(records)
     correlations, origins = np.eye(size), np.full((size, size), "", dtype=object)
     for i in range(size):
@@ -106,7 +119,8 @@ def refuse_determined(
     by_id = _by_id(outcomes)
     out = []
     for trial, records in _pooled_by_trial(effects, by_id).items():
-        rows = determined_by_each_other(*_correlations(records, by_id, book, assumed))
+        arms = [_arms(record, by_id, book.settings) for record in records]
+        rows = determined_by_each_other(*_correlations(records, arms, book, assumed))
         names = [str(records[i]["outcome_row_id"]) for i in rows]
         for i, name in zip(rows, names, strict=True):
             others = [other for other in names if other != name]
@@ -233,19 +247,15 @@ def all_trial_effects(
 
 
 def _by_id(outcomes: pd.DataFrame) -> Outcomes:
-    return {str(r["outcome_row_id"]): r for r in outcomes.to_dict("records")}
+    return {str(r["outcome_row_id"]): r for r in records_of(outcomes)}
 
 
 def _pooled_by_trial(effects: pd.DataFrame, by_id: Outcomes) -> dict[str, list[Record]]:
     """Effects in the pools, with what covariances need of their outcome rows."""
-    pooled = effects[effects["in_pool"].astype(bool)]
-    found = [by_id[str(row_id)] for row_id in pooled["outcome_row_id"]]
-    pooled = pooled.assign(
-        share=pd.Series([_share(row) for row in found], index=pooled.index, dtype=object),
-        comparison=[row["comparison"] for row in found],
-    )
     by_trial: dict[str, list[Record]] = {}
-    for record in pooled.to_dict("records"):
+    for record in records_of(effects[effects["in_pool"].astype(bool)]):
+        row = by_id[str(record["outcome_row_id"])]
+        record |= {"share": _share(row), "comparison": row["comparison"]}
         by_trial.setdefault(str(record["trial_id"]), []).append(record)
     return by_trial
 
@@ -256,21 +266,52 @@ ASSUMED_COLUMNS = made_columns("assumed_covariances")
 
 def covariance_table(trials: Iterable[TrialEffects]) -> pd.DataFrame:
     """Sampling covariances of the pooled effects of each trial, one row per pair of effects."""
-    rows = []
+    rows = [row for trial in trials for row in _rows(trial)]
+    return (
+        pd.DataFrame(rows, columns=COVARIANCE_COLUMNS) if rows else empty_table(COVARIANCE_COLUMNS)
+    )
+
+
+def assumed_covariance_table(
+    trials: Iterable[TrialEffects], outcomes: pd.DataFrame, book: CorrelationBook
+) -> pd.DataFrame:
+    """Covariances at every other correlation of the grid, where they differ from those of the
+    trials; only what rests on an assumption can."""
+    by_id: Outcomes = {}
+    rows: dict[float, list[tuple[object, ...]]] = {}
     for trial in trials:
-        ids = trial.values("effect_id")
-        sd = np.sqrt(np.diag(trial.covariance))
-        for i in range(len(ids)):
-            for j in range(i):
-                c = float(trial.covariance[i, j])
-                rows.append(
-                    (
-                        trial["trial_id"],
-                        ids[j],
-                        ids[i],
-                        c,
-                        c / float(sd[i] * sd[j]),
-                        trial.origins[i, j],
-                    )
+        if CorrelationOrigin.ASSUMED.value not in trial.origins:
+            continue
+        by_id = by_id or _by_id(outcomes)
+        arms = [_arms(record, by_id, book.settings) for record in trial.records]
+        known = [row[_COVARIANCE] for row in _rows(trial)]
+        for rho in book.settings.correlation_grid:
+            if rho != book.settings.assumed_correlation:
+                varied = _rows(_trial_effects(trial.records, arms, book, rho))
+                rows.setdefault(rho, []).extend(
+                    (*row, rho)
+                    for row, usual in zip(varied, known, strict=True)
+                    if row[_COVARIANCE] != usual
                 )
-    return pd.DataFrame(rows, columns=COVARIANCE_COLUMNS)
+    found = [row for rho in book.settings.correlation_grid for row in rows.get(rho, ())]
+    columns = [*COVARIANCE_COLUMNS, "assumed_correlation"]
+    return (
+        pd.DataFrame(found, columns=columns)[ASSUMED_COLUMNS]
+        if found
+        else empty_table(ASSUMED_COLUMNS)
+    )
+
+
+def _rows(trial: TrialEffects) -> Iterator[tuple[object, ...]]:
+    """Rows of the table of covariances: one per pair of effects of a trial."""
+    ids = trial.values("effect_id")
+    sd = np.sqrt(np.diag(trial.covariance))
+    for i in range(len(ids)):
+        for j in range(i):
+            c = float(trial.covariance[i, j])
+            correlation = c / float(sd[i] * sd[j])
+            yield trial["trial_id"], ids[j], ids[i], c, correlation, trial.origins[i, j]
+
+
+_COVARIANCE = 3
+"""Place of the covariance in such a row."""

@@ -103,8 +103,15 @@ def release(
             "release_id": made.release_id,
             "is_new": made.is_new,
             "path": dg.MetadataValue.path(str(made.path)),
+            "set aside": _set_aside(tables["findings"]),
         },
     )
+
+
+def _set_aside(findings: pd.DataFrame) -> int:
+    """Open findings that keep data out of the pools."""
+    blocking = findings["severity"].isin(["error", "hold"]) & (findings["status"] == "open")
+    return int(blocking.sum())
 
 
 ASSETS = [trials, arms, instruments, risk_of_bias, findings, release]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from assets.outcomes.arms import lopsided_quantiles
 from assets.outcomes.comparisons import arms_of_row
+from assets.rows import empty_table
 from assets.staging.extraction import IDENTITY
 from validations.manifest.model import TrialManifest
 from validations.records import RECORD_SCHEMAS
@@ -106,7 +107,7 @@ def screen_kind(
     frames = [records] if isinstance(records, pd.DataFrame) else list(records)
     filled = [frame for frame in frames if len(frame)]
     if not filled:
-        empty = pd.DataFrame(columns=[*IDENTITY, *schema.names])
+        empty = empty_table([*IDENTITY, *schema.names])
         return Screened(empty, pd.DataFrame(), [], [])
     return join([_split(frame, schema, manifests) for frame in filled])
 
@@ -145,14 +146,18 @@ def _blank_labels(
     columns = [read[text] for text in records["found_in"]]
     spared = [free[key] for key in zip(records["collection_id"], records["source_id"], strict=True)]
     out = {}
+    trials = records["trial_id"].tolist()
     for name in labels:
-        filled = records[name].fillna("").astype(str) != ""
-        asked = pd.Series([name in one for one in columns], index=records.index)
-        may = [one.get(name) in some for one, some in zip(columns, spared, strict=True)]
-        some_filled = filled.groupby(records["trial_id"]).transform("any")
-        wrong = ~filled & asked & (~pd.Series(may, index=records.index) | some_filled)
-        if wrong.any():
-            out[name] = wrong
+        filled = [not pd.isna(cell) and str(cell) != "" for cell in records[name]]
+        if all(filled):
+            continue
+        some_filled = {trial for trial, one in zip(trials, filled, strict=True) if one}
+        wrong = [
+            not full and name in one and (one[name] not in some or trial in some_filled)
+            for full, one, some, trial in zip(filled, columns, spared, trials, strict=True)
+        ]
+        if any(wrong):
+            out[name] = pd.Series(wrong, index=records.index)
     return out
 
 

@@ -15,59 +15,9 @@ from analysis.gap.action_control import (
 )
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.univariate.pooling import NARROW
-from assets.outcomes.arms import Manifests
-from assets.outcomes.participants import ParticipantFacts
-from validations.manifest.crosscheck import COMPARATORS
 from validations.tables import made_columns
 
 ACTION_COLUMNS = made_columns("action_control")
-
-
-def action_counts(
-    facts: dict[str, ParticipantFacts], records: pd.DataFrame, manifests: Manifests
-) -> pd.DataFrame:
-    """Intended-by-acted counts per trial and arm, from participant rows and from count tables."""
-    rows: list[dict[str, object]] = []
-    counted = set(records["trial_id"]) if len(records) else set()
-    for trial_id, one in facts.items():
-        if trial_id in counted:
-            continue
-        rows += [
-            {"trial_id": trial_id, "collection_id": trial_id, "basis": "participant_rows"} | row
-            for row in one.counts
-        ]
-    for record in records.to_dict("records") if not records.empty else []:
-        rows.append(
-            {
-                "trial_id": record["trial_id"],
-                "collection_id": record["collection_id"],
-                "basis": "intention_by_action",
-                "arm": record["arm"],
-                "intention": record["intention"],
-                "behavior": record["behavior"],
-                "intender_rule": "R5",
-                **{cell: record[cell] for cell in CELLS},
-            }
-        )
-    out = pd.DataFrame(
-        rows,
-        columns=[
-            "trial_id",
-            "collection_id",
-            "basis",
-            "arm",
-            "intention",
-            "behavior",
-            "intender_rule",
-            *CELLS,
-        ],
-    )
-    roles = {(m.id, a.id): a.role for m in manifests.values() for a in m.arms}
-    out["arm_group"] = [
-        "comparator" if roles.get((c, a)) in COMPARATORS else "intervention"
-        for c, a in zip(out["collection_id"], out["arm"], strict=True)
-    ]
-    return out
 
 
 def action_control(

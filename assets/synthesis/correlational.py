@@ -10,7 +10,6 @@ from analysis.barriers import barrier_shares
 from analysis.effect_sizes import fisher_z
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.univariate.pooling import fit_random_effects, narrow_note
-from assets.outcomes.arms import Manifests
 from validations.tables import made_columns
 
 
@@ -85,10 +84,11 @@ def _agreement(whole: pd.DataFrame) -> dict[str, float]:
 CORRELATION_COLUMNS = made_columns("pooled_correlations")
 
 
-def pooled_correlations(
-    records: pd.DataFrame, manifests: Manifests, settings: AnalysisSettings
-) -> pd.DataFrame:
-    """Pooled correlations of each correlational set, by Fisher's z; never mixed with trials."""
+def pooled_correlations(records: pd.DataFrame, settings: AnalysisSettings) -> pd.DataFrame:
+    """Pooled correlations of each correlational set, by Fisher's z; never mixed with trials.
+
+    records: accepted rows of correlations, with the synthesis of their trial.
+    """
     if records.empty:
         return pd.DataFrame(columns=CORRELATION_COLUMNS)
     pairs = [
@@ -97,7 +97,6 @@ def pooled_correlations(
     frame = records.assign(
         a=[p[0] for p in pairs],
         b=[p[1] for p in pairs],
-        synthesis=[manifests[c].synthesis for c in records["collection_id"]],
     )
     rows = []
     for (synthesis, a, b), part in frame.groupby(["synthesis", "a", "b"]):

@@ -1,4 +1,4 @@
-"""The tables of the syntheses of trials: inputs from the store, one result per synthesis.
+"""The tables of one synthesis of trials, from its inputs.
 
 Parts of a synthesis are fenced from each other: where one table cannot be computed, its rows are
 missing, a finding says so, and the others stand.
@@ -11,15 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from analysis.synthesis.group import Group
-from analysis.synthesis.inputs import GroupInputs, group_inputs
-from analysis.synthesis.moderators import declared_moderators
+from analysis.synthesis.inputs import GroupInputs
 from analysis.synthesis.plan import group_parts
-from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record
-from assets.effects.moderators import moderator_values
-from assets.fence import TRACES, Broken, MachineFaultError, doing, fenced
-from assets.journey.kept import Journeys
-from assets.store import TableStore
+from assets.fence import TRACES, Broken, doing, fenced
+from ibgap.base.machine import MachineFaultError
 from validations.findings import Finding, Severity
 
 
@@ -39,23 +35,6 @@ class Made:
     def is_whole(self) -> bool:
         """Whether every part was computed, so that the result may be kept for these inputs."""
         return not self.findings
-
-
-def read_inputs(
-    store: TableStore, trials: list[str], settings: AnalysisSettings
-) -> list[GroupInputs]:
-    """The inputs of every synthesis of trials, from what earlier steps stored."""
-    journeys = Journeys(store, trials)
-    values = moderator_values(journeys.manifests, journeys.stack("study_values"))
-    effects, covariances, assumed, pairs = (
-        store.read(name).to_dict("records")
-        for name in (
-            "effects/effects", "pairs/effect_covariances", "pairs/assumed_covariances",
-            "pairs/paired_effects",
-        )
-    )  # fmt: skip
-    declared = declared_moderators(values.to_dict("records"))
-    return group_inputs(effects, covariances, assumed, pairs, declared, settings)
 
 
 def make_group(inputs: GroupInputs, tables: Collection[str] | None = None) -> Made:

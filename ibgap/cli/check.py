@@ -42,7 +42,7 @@ def check_folder(folder: Path, settings: Settings | None = None) -> FolderCheck:
     settings = settings or Settings()
     journey = trial_journey(folder.resolve(), settings.analysis, settings.reading, checks=False)
     if journey.traces:
-        from assets.journey.kept import keep_traces  # takes the time of all later steps
+        from assets.journey.make import keep_traces  # takes the time of all later steps
 
         store = TableStore(settings.store_dir)
         store.prepare()

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ibgap.cli import exits
+from ibgap.cli.simulate import simulate
 from ibgap.cli.terminal import echo, echo_json
 
 _FORMATS = ("csv", "parquet", "xlsx", "metapsy", "metafor")
@@ -37,7 +38,7 @@ def _reads_release(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--release", "release_id", default="current", help="Release id.")
     @wraps(command)
     def wrapped(release_id: str, **options: Any) -> None:
-        from dashboard.release import NoReleaseError, open_release
+        from ibgap.releases.reader import NoReleaseError, open_release
 
         try:
             command(open_release(_settings().releases_dir, release_id), **options)
@@ -67,6 +68,9 @@ def main() -> None:
     """
 
 
+main.add_command(simulate)
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def refresh(as_json: bool) -> None:
@@ -77,8 +81,9 @@ def refresh(as_json: bool) -> None:
     Exit codes: 0 nothing set aside by an error or hold, 4 something was, 3 no release made,
     5 another refresh runs.
     """
-    from pipelines.project import NoTrialsError, ProgressLine
-    from pipelines.refresh import RefreshBusyError, RefreshFailedError
+    from assets.staging.trial_folders import NoTrialsError
+    from ibgap.cli.progress import ProgressLine
+    from pipelines.refresh import BusyError, RefreshFailedError
     from pipelines.refresh import refresh as run
 
     progress = ProgressLine()
@@ -87,7 +92,7 @@ def refresh(as_json: bool) -> None:
         result = run(settings, progress)
     except NoTrialsError as error:
         _fail(str(error), exits.NO_RELEASE)
-    except RefreshBusyError as error:
+    except BusyError as error:
         _fail(str(error), exits.BUSY)
     except RefreshFailedError as error:
         progress.close()
@@ -98,8 +103,8 @@ def refresh(as_json: bool) -> None:
 
 
 def _say_result(result: Any, settings: Any, as_json: bool) -> None:
-    from dashboard.release import open_release
     from ibgap.cli.answer import answer, others, side_note
+    from ibgap.releases.reader import open_release
 
     if as_json:
         echo_json(
@@ -353,8 +358,8 @@ def diff(old: str, new: str, as_json: bool) -> None:
     Example:  ibgap diff
     """
     from dashboard.files import to_json
-    from dashboard.release import NoReleaseError
     from ibgap.cli.diff import as_data, as_text, find_changes
+    from ibgap.releases.reader import NoReleaseError
 
     try:
         found = find_changes(_settings().releases_dir, old, new)

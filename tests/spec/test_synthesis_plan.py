@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from assets.synthesis.tables import GROUP_TABLES, SYNTHESIS_TABLES
 
 from analysis.synthesis import AnalysisSettings, Stack, plan
 from analysis.synthesis.group import Group
@@ -18,8 +19,7 @@ from analysis.synthesis.moderators import Moderator, moderators_of_trials
 from analysis.synthesis.plan import PLAN, SOURCES, group_parts, synthesize_group, table_named
 from analysis.synthesis.stack import Record, TrialEffects
 from assets.synthesis.groups import make_group
-from assets.synthesis.tables import GROUP_TABLES, SYNTHESIS_TABLES
-from dashboard.view import ReleaseView
+from ibgap.releases.view import ReleaseView
 from validations.tables import TABLES, made_columns
 
 from .made_rows import rows_of_trials

@@ -1,0 +1,27 @@
+"""How a run publishes: into which folder, with which settings and which report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ibgap.releases.publisher import Publisher
+from pipelines.settings import Settings
+
+
+def render_report(folder: Path) -> str:
+    """The report of the release in a folder."""
+    from dashboard.report import render_report as render
+
+    return render(folder)
+
+
+def publisher(settings: Settings) -> Callable[..., Any]:
+    """Publishes tables, inputs and what screening counted."""
+
+    def publish(tables: Any, inputs: Any, checks: Any) -> Any:
+        made = Publisher(settings.releases_dir, render_report)
+        return made.publish(tables, inputs, settings.as_record(), checks, settings.keep_releases)
+
+    return publish

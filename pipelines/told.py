@@ -1,0 +1,19 @@
+"""What a run tells of itself to readers of the releases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from ibgap.releases.last_refresh import note_refresh
+
+
+def note_failure(releases_dir: Path) -> dg.HookDefinition:
+    """Tells the readers of the releases which step failed (no message: it could carry values)."""
+
+    @dg.failure_hook(name="note_failed_refresh")
+    def hook(context: dg.HookContext) -> None:
+        note_refresh(releases_dir, "failed", f"the step {context.op.name} failed")
+
+    return hook

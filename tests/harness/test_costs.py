@@ -26,7 +26,7 @@ BURN_IN_WHAT_STAYS_BEHIND = f"""
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", {BURN!r}], start_new_session=True)
 """
-HOLD = "held = bytearray(b'x') * 100_000_000; import time; time.sleep(1.0)"
+HOLD = "held = bytearray(b'x') * 100_000_000; import time; time.sleep(2.0)"
 HOLD_TWICE = f"""
 import subprocess, sys
 both = [subprocess.Popen([sys.executable, "-c", {HOLD!r}]) for _ in range(2)]

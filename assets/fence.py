@@ -12,17 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ibgap.base.machine import OUT_OF_MEMORY, is_machine_fault, machine_fault_in_words
+from ibgap.base.machine import MACHINE, OUT_OF_MEMORY, is_machine_fault, machine_fault_in_words
 from validations.findings import Finding, Severity
 
 UNFORESEEN = "unforeseen_error"
-MACHINE = "machine_fault"
 TRACES = "traces"
 """Folder of the restricted store that keeps the traces of unforeseen errors."""
-
-
-class MachineFaultError(Exception):
-    """The machine cannot do what a step needs; its text is made for people and names no value."""
 
 
 def trace_file(trial: str) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.synthesis import AnalysisSettings
 from analysis.synthesis.plan import synthesize_group
 from analysis.synthesis.stack import MAIN
-from dashboard.view import ReleaseView
+from ibgap.releases.view import ReleaseView
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
 Row = dict[str, Any]

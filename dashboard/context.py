@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 from dashboard.facets import Facets, settle
 from dashboard.live import LiveView
 from dashboard.query import State, query_pairs, to_query
-from dashboard.releases import Releases
 from dashboard.report_synthesis import Synthesis
 from dashboard.trial_effects import TrialPair
-from dashboard.view import ReleaseView, plural
+from ibgap.releases.opened import Releases
+from ibgap.releases.view import ReleaseView, plural
 
 _KEPT_SELECTIONS = 48
 FORMS = ("svg", "png", "pdf")

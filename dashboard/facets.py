@@ -12,7 +12,7 @@ import numpy as np
 from analysis.synthesis.moderators import Moderator
 from analysis.synthesis.stack import Stack
 from dashboard.query import MAIN, ROB_LEVELS, State
-from dashboard.view import Row, words
+from ibgap.releases.view import Row, words
 
 _Mask = np.ndarray
 MOST_LEVELS = 40

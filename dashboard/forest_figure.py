@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from dashboard.blocks import Figure, Table, columns
 from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
-from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, heterogeneity_line, is_gap, is_narrow
 from ibgap.figures import draw_forest
 from ibgap.figures.model import (
@@ -23,6 +22,7 @@ from ibgap.figures.model import (
     Tone,
 )
 from ibgap.figures.text import interval, interval_words, number
+from ibgap.releases.view import Row, capital, plural, words
 
 _MOST_VALUES = 60
 """Above it the values are in the tables of the release only: they would outweigh the figure."""

@@ -22,7 +22,7 @@ from analysis.synthesis.plan import group_parts
 from analysis.synthesis.stack import PAIRED, Record, Stack, having, with_both
 from dashboard.facets import Facets
 from dashboard.query import State
-from dashboard.view import ReleaseView, Row, matching, words
+from ibgap.releases.view import ReleaseView, Row, matching, words
 
 
 class LiveView(ReleaseView):

@@ -11,7 +11,6 @@ from analysis.gap.estimands import DIFFERENCE, PRIMARY
 from dashboard.blocks import Figure, Table, columns
 from dashboard.forest_figure import tone_of
 from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
-from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, is_gap, is_indirect
 from ibgap.figures import draw_action_bars, draw_gap_plot, draw_grid_ribbon
 from ibgap.figures.model import (
@@ -24,6 +23,7 @@ from ibgap.figures.model import (
     TrialLine,
 )
 from ibgap.figures.text import interval, number
+from ibgap.releases.view import Row, capital, plural, words
 
 _NAMED_POINTS = 4
 

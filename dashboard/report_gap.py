@@ -20,7 +20,6 @@ from dashboard.blocks import (
 from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_figures import gap_figure, grid_figure
 from dashboard.report_synthesis import Synthesis
-from dashboard.view import Row, plural, words
 from dashboard.wording import (
     ESTIMANDS,
     ci_name,
@@ -37,6 +36,7 @@ from dashboard.wording import (
     verdict_of,
 )
 from ibgap.figures.text import number, p_value, percent
+from ibgap.releases.view import Row, plural, words
 
 
 def gap_section(one: Synthesis) -> Section:

@@ -22,7 +22,6 @@ from dashboard.blocks import (
 )
 from dashboard.forest_figure import ForestOptions, forest_figure
 from dashboard.trial_effects import SynthesisEffects
-from dashboard.view import MAIN, ReleaseView, Row, capital, words
 from dashboard.wording import (
     ci_name,
     ci_of,
@@ -37,6 +36,7 @@ from dashboard.wording import (
     unforeseen_words,
 )
 from ibgap.figures.text import interval, number, p_value, percent, whole
+from ibgap.releases.view import MAIN, ReleaseView, Row, capital, words
 
 FULL_FOREST = 100
 _MODELS = {

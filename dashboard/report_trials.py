@@ -15,8 +15,8 @@ from dashboard.blocks import (
     Table,
     columns,
 )
-from dashboard.view import MAIN, ReleaseView, Row, capital, counted, plural, words
 from ibgap.figures.text import whole
+from ibgap.releases.view import MAIN, ReleaseView, Row, capital, counted, plural, words
 
 _SEVERITIES = ("error", "hold", "warning", "info")
 _SHOWN_FINDINGS, _OPEN_FINDINGS = 300, 10

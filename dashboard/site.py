@@ -16,10 +16,10 @@ from dashboard.pages import VIEWS
 from dashboard.pages.quality import check_state
 from dashboard.query import ROB_LEVELS, State, query_pairs, to_query
 from dashboard.templating import TEMPLATES, template
-from dashboard.view import MAIN, capital, plural, words
 from dashboard.wording import INTERVAL_METHODS, is_gap, primary_mark, primary_name
 from ibgap.figures import FIGURE_CSS
 from ibgap.figures.text import number
+from ibgap.releases.view import MAIN, capital, plural, words
 
 STATIC = Path(__file__).parent / "static"
 _RELEASES_OFFERED = 30

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 
 from analysis.gap.estimands import INDIRECT
 from analysis.synthesis.verdicts import ABOVE, BELOW, NARROW, NARROW_GAP, NONE, PairedAlone
-from dashboard.view import Row, capital, plural, words
 from ibgap.figures.text import as_float, interval, interval_words, number, percent
+from ibgap.releases.view import Row, capital, plural, words
 
 ESTIMANDS: dict[str, tuple[str, str, str]] = {
     "difference": (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.publisher import Publisher
+from ibgap.releases.publisher import Publisher
 from pipelines.settings import Settings
 
 

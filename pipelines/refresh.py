@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assets.staging.trial_folders import find_trials
 from ibgap.base.lease import BusyError, Lease
-from pipelines.last_refresh import note_refresh
+from ibgap.releases.last_refresh import note_refresh
 from pipelines.settings import Settings
 from pipelines.unchanged import note_run, unchanged_run
 

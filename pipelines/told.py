@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.last_refresh import note_refresh
+from ibgap.releases.last_refresh import note_refresh
 
 
 def note_failure(releases_dir: Path) -> dg.HookDefinition:

@@ -25,7 +25,14 @@ from analysis.gap.many_gaps import (
     fit_many_gaps,
     means_of,
 )
-from analysis.synthesis.choices import EFFECTS, ESTIMATORS, INFERENCES, Choice, about_choice
+from analysis.synthesis.choices import (
+    EFFECTS,
+    ESTIMATORS,
+    INFERENCES,
+    PRIMARY_INFERENCE,
+    Choice,
+    about_choice,
+)
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, TrialEffects, having
 from analysis.synthesis.verdicts import gap_verdict
@@ -116,12 +123,22 @@ def _fast_rows(
     for inference in INFERENCES:
         about = about_choice(identity, choice, inference, settings)
         for one in _pair_of_estimates(fits, i, inference, settings.level):
-            if unpaired:
-                one = _without_pairs(one, unpaired)
-            row: Record = {name: getattr(one, name) for name in _COLUMNS} | {"k_paired": pairs}
-            at = fits.df if one.estimand == "difference" else fits.ratio_df
-            rows.append(about | row | gap_verdict(row, float(at[i])).columns())
+            made = _without_pairs(one, unpaired) if unpaired else one
+            rows.append(about | _judged(made, fits, i))
     return rows
+
+
+def primary_rows(fits: ManyGaps, i: int, level: float) -> list[Record]:
+    """Difference and ratio of one problem with both outcomes in some trial, by the primary
+    method."""
+    return [_judged(one, fits, i) for one in _pair_of_estimates(fits, i, PRIMARY_INFERENCE, level)]
+
+
+def _judged(one: GapEstimate, fits: ManyGaps, i: int) -> Record:
+    """One estimate with what may be said of it."""
+    row: Record = {name: getattr(one, name) for name in _COLUMNS} | {"k_paired": int(fits.pairs[i])}
+    df = fits.df if one.estimand == "difference" else fits.ratio_df
+    return row | gap_verdict(row, float(df[i])).columns()
 
 
 _COLUMNS = (
@@ -143,7 +160,7 @@ def _pair_of_estimates(
         forms, (fits.df[i], fits.ratio_df[i]), (difference_of, ratio_of), strict=True
     ):
         method = inference
-        if inference == "CR2":
+        if inference == PRIMARY_INFERENCE:
             method = wider_method(model, robust, float(df), form)
         covariance = robust if method == "CR2" else model
         own = np.inf if method == "model" else float(df)

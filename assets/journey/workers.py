@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from assets.fence import MachineFaultError
 from assets.journey.work_limits import WorkLimits
-from ibgap.base.machine import OUT_OF_MEMORY, machine_fault_in_words
+from ibgap.base.machine import OUT_OF_MEMORY, MachineFaultError, machine_fault_in_words
 
 MOST_IN_A_BATCH = 200
 _HEAVY = ("assets.journey.make", "great_expectations", "pingouin")

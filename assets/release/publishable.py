@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from assets.disclosure.counts import protect_table
+from assets.disclosure.effects import Linked, protect_linked
+from assets.disclosure.files import protect_files
+from assets.disclosure.pools import protect_pools
 from ibgap.base.printable import printable
-from validations.disclosure import protect_table
+from ibgap.releases.visible import visible
 from validations.manifest.vocabulary import DisclosureProfile
-from validations.protected_effects import Linked, protect_linked
-from validations.protected_files import protect_files
-from validations.protected_pools import protect_pools
 from validations.tables import TABLES, codebook, conform
 
 Profiles = dict[str, DisclosureProfile]
@@ -64,14 +65,6 @@ def publishable_tables(
             frame = protect_pools(frame, profiles, linked["effects"])
         out[name] = visible(conform(frame, name))
     return out
-
-
-def visible(frame: pd.DataFrame) -> pd.DataFrame:
-    """The texts with control and bidirectional characters made visible, here for all that reads
-    a release: pages, figures, exports and terminals."""
-    texts = [c for c in frame.columns if pd.api.types.is_string_dtype(frame[c])]
-    made = {c: [printable(str(text).replace("\r\n", "\n")) for text in frame[c]] for c in texts}
-    return frame.assign(**{c: pd.Series(v, frame.index, dtype="string") for c, v in made.items()})
 
 
 def inputs_of(journeys: pd.DataFrame, files: pd.DataFrame) -> list[dict[str, Any]]:

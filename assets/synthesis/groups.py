@@ -14,7 +14,8 @@ from analysis.synthesis.group import Group
 from analysis.synthesis.inputs import GroupInputs
 from analysis.synthesis.plan import group_parts
 from analysis.synthesis.stack import Record
-from assets.fence import TRACES, Broken, MachineFaultError, doing, fenced
+from assets.fence import TRACES, Broken, doing, fenced
+from ibgap.base.machine import MachineFaultError
 from validations.findings import Finding, Severity
 
 

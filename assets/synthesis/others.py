@@ -8,10 +8,10 @@ import pandas as pd
 
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record
+from assets.disclosure.counts import protect_action_counts
 from assets.synthesis.action_control import action_control
 from assets.synthesis.correlational import barrier_table, pooled_correlations
 from assets.synthesis.groups import Made, make_parts
-from validations.disclosure import protect_action_counts
 from validations.manifest.vocabulary import DisclosureProfile
 
 WHOLE = "all"

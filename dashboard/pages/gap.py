@@ -12,9 +12,9 @@ from dashboard.report_action import action_bars, action_section
 from dashboard.report_context import surrogacy_section
 from dashboard.report_figures import gap_figure
 from dashboard.report_gap import gap_blocks, grid_blocks, grid_of
-from dashboard.view import capital, plural, words
 from dashboard.wording import ci_name, primary_mark
 from ibgap.figures.text import interval, number
+from ibgap.releases.view import capital, plural, words
 
 FEW_PAIRS = 10
 

@@ -9,7 +9,6 @@ from dashboard.context import Page
 from dashboard.forest_figure import tone_of
 from dashboard.pages.forest import FULL_ROWS, outcome_links, state_notes, with_downloads
 from dashboard.report_gap import leave_one_out_blocks
-from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, ci_of, is_narrow
 from ibgap.figures import draw_forest, draw_scatter
 from ibgap.figures.model import (
@@ -22,6 +21,7 @@ from ibgap.figures.model import (
     ScatterPoint,
 )
 from ibgap.figures.text import interval, number, p_value, whole
+from ibgap.releases.view import Row, capital, plural, words
 
 PREDICTION_FLOOR = 5
 _NAMED = 5

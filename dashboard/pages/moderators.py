@@ -17,7 +17,6 @@ from dashboard.context import Page
 from dashboard.forest_figure import tone_of, with_narrow
 from dashboard.pages.forest import outcome_links, with_downloads
 from dashboard.report_context import moderator_blocks
-from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, is_indirect, is_narrow
 from ibgap.figures import draw_forest, draw_scatter
 from ibgap.figures.model import (
@@ -29,6 +28,7 @@ from ibgap.figures.model import (
     ScatterPoint,
 )
 from ibgap.figures.text import interval, number, p_value, whole
+from ibgap.releases.view import Row, capital, plural, words
 
 _LINE_POINTS = 25
 _FEW_PER_PARAMETER = 10

@@ -13,7 +13,6 @@ from dashboard.context import Page
 from dashboard.pages.forest import with_downloads
 from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_gap import grid_blocks
-from dashboard.view import Row, plural
 from dashboard.wording import (
     INTERVAL_METHODS,
     ci_name,
@@ -26,6 +25,7 @@ from dashboard.wording import (
 from ibgap.figures import draw_spec_curve
 from ibgap.figures.model import SpecCurve, SpecPoint
 from ibgap.figures.text import interval, number
+from ibgap.releases.view import Row, plural
 
 CHOICES = {
     "trials": "Trials", "follow_up": "Follow-up of behavior", "measures": "Measure of behavior",

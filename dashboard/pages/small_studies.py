@@ -13,7 +13,6 @@ from dashboard.context import Page
 from dashboard.forest_figure import tone_of
 from dashboard.pages.forest import outcome_links, state_notes, with_downloads
 from dashboard.report_context import bias_blocks
-from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, is_narrow
 from ibgap.figures import draw_forest, draw_funnel
 from ibgap.figures.model import (
@@ -26,6 +25,7 @@ from ibgap.figures.model import (
     FunnelPoint,
 )
 from ibgap.figures.text import interval, number, p_value
+from ibgap.releases.view import Row, capital, plural, words
 
 METHODS = {
     "pet_peese": "PET-PEESE",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+MACHINE = "machine_fault"
+"""Rule of the findings that tell of such a fault."""
 OUT_OF_MEMORY = "memory ran out"
 _FULL, _HANDLES = "the disk is full", "too many open files"
 _DISK, _THREADS = "a disk could not be read", "no further thread or process could be started"
@@ -39,6 +41,10 @@ _BY_WORDS = {
 
 _OF_LIBRARIES = frozenset({"ReadstatError", "IOException", "ArrowException"})
 """Errors of pyreadstat, DuckDB and Arrow that tell of files and memory, not of values."""
+
+
+class MachineFaultError(Exception):
+    """The machine cannot do what a step needs; its text is made for people and names no value."""
 
 
 def is_machine_fault(error: BaseException) -> bool:

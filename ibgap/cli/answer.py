@@ -9,7 +9,6 @@ import pandas as pd
 from analysis.gap.estimands import INDIRECT
 from analysis.synthesis.stack import PAIRED
 from analysis.synthesis.verdicts import paired_alone
-from dashboard.release import ReleaseFiles
 from dashboard.wording import (
     difference_words,
     gap_basis,
@@ -20,6 +19,7 @@ from dashboard.wording import (
     verdict_words,
 )
 from ibgap.cli.text_tables import MISSING, align, interval, level_name, number, p_value, whole
+from ibgap.releases.reader import ReleaseFiles
 
 _GAP_NAMES = {
     "difference": "difference",

@@ -38,7 +38,7 @@ def _reads_release(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--release", "release_id", default="current", help="Release id.")
     @wraps(command)
     def wrapped(release_id: str, **options: Any) -> None:
-        from dashboard.release import NoReleaseError, open_release
+        from ibgap.releases.reader import NoReleaseError, open_release
 
         try:
             command(open_release(_settings().releases_dir, release_id), **options)
@@ -103,8 +103,8 @@ def refresh(as_json: bool) -> None:
 
 
 def _say_result(result: Any, settings: Any, as_json: bool) -> None:
-    from dashboard.release import open_release
     from ibgap.cli.answer import answer, others, side_note
+    from ibgap.releases.reader import open_release
 
     if as_json:
         echo_json(
@@ -358,8 +358,8 @@ def diff(old: str, new: str, as_json: bool) -> None:
     Example:  ibgap diff
     """
     from dashboard.files import to_json
-    from dashboard.release import NoReleaseError
     from ibgap.cli.diff import as_data, as_text, find_changes
+    from ibgap.releases.reader import NoReleaseError
 
     try:
         found = find_changes(_settings().releases_dir, old, new)

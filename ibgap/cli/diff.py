@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.gap.estimands import INDIRECT
-from dashboard.changes import Changes, ResultChange, compare_releases
-from dashboard.release import CURRENT, NoReleaseError
-from dashboard.releases import GoneError, Releases
 from ibgap.cli.answer import ci_of
 from ibgap.cli.text_tables import align, level_name, number
+from ibgap.releases.differences import Changes, ResultChange, compare_releases
+from ibgap.releases.opened import GoneError, Releases
+from ibgap.releases.reader import CURRENT, NoReleaseError
 
 _SHOWN = 40
 

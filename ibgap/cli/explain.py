@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from dashboard.file_accounts import account_lines
-from dashboard.release import ReleaseFiles
 from ibgap.cli.answer import ci_of
 from ibgap.cli.text_tables import MISSING, interval, number, whole
+from ibgap.releases.reader import ReleaseFiles
 
 
 class UnknownEffectError(Exception):

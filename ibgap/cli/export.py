@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from dashboard.files import guard_text, sheet_text
-from dashboard.release import ReleaseFiles
+from ibgap.releases.reader import ReleaseFiles
 from validations.tables import TABLES
 
 

@@ -1,1 +1,1 @@
-"""What is published: written, read, verified and compared."""
+"""What is published: made, read, set side by side and verified."""

@@ -21,12 +21,12 @@ from analysis.synthesis.group import Group
 from analysis.synthesis.inputs import group_inputs
 from analysis.synthesis.moderators import declared_moderators
 from analysis.synthesis.plan import group_parts
+from assets.disclosure.counts import protect_table
+from assets.disclosure.effects import Linked, protect_linked
+from assets.disclosure.pools import protect_pools
 from dashboard.app import make_app
 from dashboard.security import Access
-from validations.disclosure import protect_table
 from validations.manifest.vocabulary import DisclosureProfile
-from validations.protected_effects import Linked, protect_linked
-from validations.protected_pools import protect_pools
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
 Row = dict[str, Any]

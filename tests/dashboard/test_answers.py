@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from dashboard.pages import FIGURES, VIEWS
-from dashboard.release import NoReleaseError
-from dashboard.releases import GoneError, Releases
+from ibgap.releases.opened import GoneError, Releases
+from ibgap.releases.reader import NoReleaseError
 from tests.dashboard.conftest import Site
 from tests.dashboard.made import Client, copy_release, main_trials, make_release, switch
 from validations.tables import TABLES

@@ -15,8 +15,8 @@ from analysis.univariate.pooling import fit_random_effects
 from dashboard.context import make_facets
 from dashboard.live import LiveView
 from dashboard.query import State
-from dashboard.releases import Releases
-from dashboard.view import ReleaseView
+from ibgap.releases.opened import Releases
+from ibgap.releases.view import ReleaseView
 from tests.builders import arm_trial, counts_trial, effects_trial
 from tests.dashboard.conftest import Site
 from tests.dashboard.made import SETTINGS, Client, Effect, Row, Trial, all_trials

@@ -6,20 +6,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import assets.journey.kept as module
 import pandas as pd
 import pytest
-
-import assets.journey.kept as module
-import assets.journey.trial_numbers as numbers
-from analysis.synthesis.settings import AnalysisSettings
 from assets.journey.kept import Journeys, fingerprint, keep_traces, make_journeys
-from assets.journey.trial_journey import Journey, trial_journey
-from assets.outcomes.participants import ParticipantFacts
 from assets.release.trials import collect_findings, describe_trials, disclosure_profiles
-from assets.staging.limits import Limits
 from assets.steps.effects import compute_effects, pair_effects, read_stack
 from assets.steps.outcomes import assemble_outcomes, write_outcome_table
 from assets.steps.records import screen_records
+
+import assets.journey.trial_numbers as numbers
+from analysis.synthesis.settings import AnalysisSettings
+from assets.journey.trial_journey import Journey, trial_journey
+from assets.outcomes.participants import ParticipantFacts
+from assets.staging.limits import Limits
 from assets.store import TableStore
 from tests.builders import arm_trial, participant_trial
 from tests.journey.frames import record

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from assets.steps import Journeys, fingerprint, make_journeys
 
 import assets.journey.trial_journey
 import assets.staging.stage
 from analysis.synthesis.settings import AnalysisSettings
-from assets.steps import Journeys, fingerprint, make_journeys
 from assets.store import TableStore
 from tests.builders import Recipe, arm_trial, effects_trial, participant_trial
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-
 from assets.journey.stacking import stacked
+
 from assets.outcomes.arms import ARM_STATISTICS
 from assets.staging.extraction import IDENTITY
 from validations.findings import FINDING_COLUMNS

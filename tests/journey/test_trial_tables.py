@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
-from assets.effects.moderators import moderator_values
 from assets.release.trial_tables import (
     arms_table,
     instruments_table,
     risk_of_bias_table,
     trials_table,
 )
+
+from assets.effects.moderators import moderator_values
 from tests.journey.frames import NAN, assert_row
 from tests.journey.manifests import manifest, outcome
 

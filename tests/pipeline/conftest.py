@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pipelines.project import Project
 
 from assets import steps
 from assets.store import TableStore
-from dashboard.release import ReleaseFiles, open_release
 from ibgap.cli.command_line import main
-from pipelines.project import Project
-from pipelines.publisher import Publisher, Release
+from ibgap.releases.publisher import Publisher, Release
+from ibgap.releases.reader import ReleaseFiles, open_release
 from pipelines.refresh import RefreshResult, refresh
 from pipelines.settings import Settings, load_settings
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial

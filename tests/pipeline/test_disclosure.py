@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assets.disclosure.counts import protect_action_counts, protect_count, protect_table
+from assets.disclosure.effects import grouped_effect, significant
 from tests.builders import Recipe, participant_trial
-from validations.disclosure import protect_action_counts, protect_count, protect_table
 from validations.manifest.vocabulary import DisclosureProfile as Profile
-from validations.protected_effects import grouped_effect, significant
 
 from .conftest import Home, run_steps
 
@@ -176,7 +176,7 @@ def test_the_release_says_what_the_profile_was(small: Home) -> None:
 
 def test_other_profiles(copy_of_small: Home) -> None:
     from assets.store import TableStore
-    from pipelines.publisher import publishable_tables
+    from ibgap.releases.publisher import publishable_tables
 
     store = TableStore(copy_of_small.store)
     arms = store.read("outcomes/arm_statistics")

@@ -15,7 +15,7 @@ from analysis.synthesis import plan
 from analysis.synthesis.group import Group
 from analysis.synthesis.plan import Table, table_named
 from analysis.synthesis.stack import Record
-from pipelines.lost_trials import lost_to_the_machine
+from ibgap.releases.lost_trials import lost_to_the_machine
 from pipelines.refresh import RefreshFailedError
 from tests.builders import arm_trial, effects_trial
 

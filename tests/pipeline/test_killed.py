@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.release import CURRENT
 from ibgap.cli import exits
+from ibgap.releases.reader import CURRENT
 from tests.builders import effects_trial
 from validations.tables import TABLES
 
@@ -138,7 +138,7 @@ def replace(a, b):
 os.replace = replace
 """,
     "the switch": """
-from pipelines.publisher import Publisher
+from ibgap.releases.publisher import Publisher
 Publisher._switch = die
 """,
 }

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboard.release import NoReleaseError, open_release
 from ibgap.cli import exits
+from ibgap.releases.reader import NoReleaseError, open_release
 from tests.builders import arm_trial, counts_trial, effects_trial, participant_trial
 from validations.tables import TABLES
 
@@ -142,7 +142,7 @@ def test_an_unknown_release_lists_the_known_ones(copy_of_small: Home) -> None:
 
 
 def test_old_releases_are_removed_when_asked(copy_of_small: Home) -> None:
-    from pipelines.publisher import Publisher
+    from ibgap.releases.publisher import Publisher
 
     for name in ("20200101-000000-aaaaaaaaaa", "20210101-000000-bbbbbbbbbb"):
         shutil.copytree(

@@ -388,9 +388,10 @@ def test_a_draft_of_counts_recodes_the_arms(tmp_path: Path) -> None:
 def test_a_fault_nobody_foresaw_stops_one_trial_only(
     copy_of_small: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from assets.steps import make_journeys
+
     from analysis.synthesis.settings import AnalysisSettings
     from assets.staging import stage as staging
-    from assets.steps import make_journeys
     from assets.store import TableStore
 
     def fail(*arguments: object, **options: object) -> None:

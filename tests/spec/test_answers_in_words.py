@@ -10,7 +10,6 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
-from dashboard.release import ReleaseFiles
 from dashboard.wording import unforeseen_words
 from ibgap.cli.answer import (
     answer,
@@ -21,7 +20,8 @@ from ibgap.cli.answer import (
     sentence,
     side_note,
 )
-from pipelines.lost_trials import lost_to_the_machine, why_nothing_is_published
+from ibgap.releases.lost_trials import lost_to_the_machine, why_nothing_is_published
+from ibgap.releases.reader import ReleaseFiles
 
 NARROW = "narrower_than_common_effect"
 POOLED = {

@@ -19,7 +19,7 @@ from analysis.synthesis.moderators import Moderator, moderators_of_trials
 from analysis.synthesis.plan import PLAN, SOURCES, group_parts, synthesize_group, table_named
 from analysis.synthesis.stack import Record, TrialEffects
 from assets.synthesis.groups import make_group
-from dashboard.view import ReleaseView
+from ibgap.releases.view import ReleaseView
 from validations.tables import TABLES, made_columns
 
 from .made_rows import rows_of_trials

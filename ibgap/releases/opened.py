@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboard.changes import Changes, compare_releases
-from dashboard.release import CURRENT, NoReleaseError, ReleaseFiles
-from dashboard.view import ReleaseView
+from ibgap.releases.differences import Changes, compare_releases
+from ibgap.releases.reader import CURRENT, NoReleaseError, ReleaseFiles
+from ibgap.releases.view import ReleaseView
 
 _KEPT_OPEN = 3
 _KEPT_HEADS = 64
@@ -151,8 +151,9 @@ def _check(view: ReleaseView) -> None:
     book = view.table("codebook")
     if not {"table_name", "column_name"} <= set(book.columns):
         raise NoReleaseError(f"the table codebook of release {view.release_id} is damaged")
-    for name, own in book.groupby("table_name"):
-        if name in names and not set(own["column_name"]) <= set(view.table(str(name)).columns):
+    for key, own in book.groupby("table_name"):
+        name = str(key)
+        if name in names and not set(own["column_name"]) <= set(view.table(name).columns):
             raise NoReleaseError(f"the table {name} of release {view.release_id} is damaged")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from validations.disclosure import (
+from assets.disclosure.counts import (
     GROUPED,
     NATURAL,
     ONE_TRIAL,

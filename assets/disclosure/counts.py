@@ -3,7 +3,7 @@
 Profiles: `rounded` (default) redacts counts of 7 or fewer and rounds the others to the nearest
 5; `basic` redacts counts below 5; `none` and `published` leave counts as they are; a
 manifest that asks for any profile gives its reason. What is published of effects is in
-`validations.protected_effects`.
+`assets.disclosure.effects`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from validations.disclosure import confidential, protect_count
+from assets.disclosure.counts import confidential, protect_count
 from validations.manifest.vocabulary import DisclosureProfile, SourceKind
 
 _ROUNDED = ("blank_rows", "rows_kept", "persons", "shared_persons")

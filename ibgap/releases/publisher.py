@@ -21,9 +21,9 @@ from typing import Any
 
 import pandas as pd
 
-from assets.fence import MACHINE, MachineFaultError
-from assets.release.publishable import visible
-from pipelines.lost_trials import lost_to_the_machine, why_nothing_is_published
+from ibgap.base.machine import MACHINE, MachineFaultError
+from ibgap.releases.lost_trials import lost_to_the_machine, why_nothing_is_published
+from ibgap.releases.visible import visible
 from validations.tables import SCHEMA_VERSION, TABLES, conform
 
 CURRENT = "current"

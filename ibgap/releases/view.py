@@ -18,9 +18,9 @@ from analysis.synthesis.inputs import NATURAL_SCALES, GroupInputs
 from analysis.synthesis.moderators import Moderator, declared_moderators, moderators_of_trials
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import MAIN, PAIRED, Stack, with_usable_covariances
-from dashboard.release import ReleaseFiles
 from ibgap.figures.svg import safe_id
 from ibgap.figures.text import as_float
+from ibgap.releases.reader import ReleaseFiles
 
 __all__ = ["MAIN", "ReleaseView", "Row", "capital", "counted", "plural", "words"]
 
@@ -221,10 +221,10 @@ def _make_stack(view: ReleaseView, synthesis: str, assumed_correlation: float | 
         if math.isfinite(row["yi"]) and math.isfinite(row["vi"]) and row["vi"] > 0
     ]  # fmt: skip
     here = {row["trial_id"] for row in records}
-    known = view.table("effect_covariances")
+    known: Any = view.table("effect_covariances")
     covariances = known[known["trial_id"].isin(here)].to_dict("records")
     if assumed_correlation is not None:
-        grid = view.table("assumed_covariances")
+        grid: Any = view.table("assumed_covariances")
         own = grid[np.isclose(grid["assumed_correlation"], assumed_correlation)]
         covariances += own[own["trial_id"].isin(here)].assign(origin="assumed").to_dict("records")
     return with_usable_covariances(Stack.from_records(records, covariances))

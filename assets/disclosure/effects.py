@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from validations.disclosure import (
+from assets.disclosure.counts import (
     GROUP,
     GROUPED,
     NATURAL,

@@ -15,7 +15,7 @@ from analysis.synthesis.gap_estimates import joint_model
 from analysis.synthesis.pooled_effects import pool_construct
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Stack, having
-from dashboard.view import ReleaseView, Row, words
+from ibgap.releases.view import ReleaseView, Row, words
 
 _FIELDS = (
     "label", "year", "country", "topic", "synthesis", "design", "randomized", "n_analyzed", "use",

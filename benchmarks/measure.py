@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-_EVERY = 0.1
+_EVERY = 0.3
 """Seconds between two looks at the memory."""
 _PATIENCE = 20.0
 """Seconds by the clock after which what the command left behind is ended."""

@@ -20,7 +20,7 @@ ACCEPTED = (0, 4)
 class Cost:
     """processor: seconds (user and system) of the process and of all that it started. clock:
     seconds by the clock until it ended. memory: peak resident MB of the largest of them.
-    together: most MB of all of them at one time, as looked at every 0.3 s."""
+    together: most MB of all of them at one time, as looked at every tenth of a second."""
 
     processor: float
     clock: float

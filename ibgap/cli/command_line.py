@@ -14,6 +14,7 @@ import click
 from ibgap.cli import exits
 from ibgap.cli.simulate import simulate
 from ibgap.cli.terminal import echo, echo_json
+from ibgap.cli.verify import verify
 
 _FORMATS = ("csv", "parquet", "xlsx", "metapsy", "metafor")
 
@@ -69,6 +70,7 @@ def main() -> None:
 
 
 main.add_command(simulate)
+main.add_command(verify)
 
 
 @main.command()

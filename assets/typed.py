@@ -91,31 +91,28 @@ def schema_of(table: str) -> pa.Schema:
 def to_arrow(frame: pd.DataFrame, table: str) -> pa.Table:
     """The frame as the declared table: its columns in order, what it lacks is missing.
 
-    Columns that are not declared are left out; a value that is not of its column's kind raises
-    `pa.ArrowInvalid` or `pa.ArrowTypeError`.
+    Columns that are not declared are left out; a number that is none is missing, other values that
+    are not of their column's kind raise `pa.ArrowInvalid` or `pa.ArrowTypeError`.
     """
     schema = schema_of(table)
+    given = {str(name): values.to_numpy() for name, values in frame.items()}
     columns = [
-        _column(frame[field.name], field.type) if field.name in frame.columns
+        _column(given[field.name], field.type) if field.name in given
         else pa.nulls(len(frame), field.type)
         for field in schema
     ]  # fmt: skip
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _column(values: pd.Series, kind: pa.DataType) -> pa.Array:
-    if kind != pa.float64():
-        if isinstance(values.dtype, pd.CategoricalDtype):
-            values = values.astype(object)
-        if kind == pa.large_string() and values.dtype == object:
-            values = values.where(values.notna(), None)
-        return _whole(pa.array(values, kind, from_pandas=True))
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        values = pd.to_numeric(values.astype(object), errors="coerce")
-    return pa.array(values.to_numpy(dtype=float, na_value=np.nan), kind, from_pandas=True)
-
-
-def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+def _column(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """What pandas calls missing is missing."""
+    try:
+        column = pa.array(values, kind, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        if kind != pa.float64():
+            raise
+        numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce")
+        return pa.array(numbers.to_numpy(dtype=float), kind, from_pandas=True)
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 

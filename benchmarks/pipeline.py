@@ -167,7 +167,7 @@ def table(databases: list[Database], shipped: Shipped) -> str:
         told = "" if one.synthesis is None else f"{one.synthesis:.1f}"
         lines.append(
             f"{name:<44}{one.cost.processor:>9.2f}{1e3 * one.cost.processor / trials:>10.1f}{ratio}"
-            f"{one.cost.clock:>9.2f}{one.cost.memory:>7.0f}{told:>8}"
+            f"{one.cost.clock:>9.2f}{max(one.cost.memory, one.cost.together):>7.0f}{told:>8}"
         )
 
     for base in databases:

@@ -18,12 +18,14 @@ ACCEPTED = (0, 4)
 
 @dataclass(frozen=True)
 class Cost:
-    """processor: seconds (user and system) with children that were waited for. clock: seconds by
-    the clock. memory: peak resident MB of the largest process."""
+    """processor: seconds (user and system) of the process and of all that it started. clock:
+    seconds by the clock until it ended. memory: peak resident MB of the largest of them.
+    together: most MB of all of them at one time, as looked at every tenth of a second."""
 
     processor: float
     clock: float
     memory: float
+    together: float = 0.0
 
 
 def run(

@@ -77,14 +77,29 @@ def evaluate_pairs(
     return PairState(value, mu, m, *_derivatives(w, r1, r2, m, restricted))
 
 
-def _derivatives(
-    w: Symmetric, r1: Floats, r2: Floats, m: Symmetric, restricted: bool
-) -> tuple[Floats, Floats]:
-    """Score (3 x B) and observed information (3 x 3 x B) in tau11, tau12, tau22.
+@dataclass(frozen=True)
+class PairSums:
+    """Sums over trials that score and observed information are made of, for tau11, tau12, tau22.
 
-    With E the unit matrices of the three elements: W E W, tr(W E W E') and W E W E' W, all of
-    which are products of the elements of W.
+    With E the unit matrices of the three elements and r = W (y - mu): pull, r'Er - tr(W E) (3 x B);
+    traces, tr(W E W E') (3 x 3 x B); wew, W E W; wer, W E r (3 x 2 x B); quadratic, r'E W E' r
+    (3 x 3 x B); deep, the symmetric part of W E W E' W of the six pairs of elements (None unless
+    restricted).
     """
+
+    pull: Floats
+    traces: Floats
+    wew: tuple[Symmetric, Symmetric, Symmetric]
+    wer: Floats
+    quadratic: Floats
+    deep: list[Symmetric] | None
+
+
+ELEMENT_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+
+
+def pair_sums(w: Symmetric, r1: Floats, r2: Floats, restricted: bool) -> PairSums:
+    """The sums at weights w and weighted residuals r1, r2 (B x m)."""
     aa, bb, cc, ab, bc, ac = w.a * w.a, w.b * w.b, w.c * w.c, w.a * w.b, w.b * w.c, w.a * w.c
     cross = ac + bb
     wew = (
@@ -92,28 +107,41 @@ def _derivatives(
         Symmetric(2.0 * ab.sum(1), cross.sum(1), 2.0 * bc.sum(1)),
         Symmetric(bb.sum(1), bc.sum(1), cc.sum(1)),
     )
-    traces = (wew[0].a, wew[1].a, wew[0].c, 2.0 * wew[1].b, wew[1].c, wew[2].c)
-    pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+    own = (wew[0].a, wew[1].a, wew[0].c, 2.0 * wew[1].b, wew[1].c, wew[2].c)
     u = ((r1, 0.0 * r1), (r2, r1), (0.0 * r2, r2))
     wu = [(w.a * x + w.b * y, w.b * x + w.c * y) for x, y in u]
-    sums = [(x.sum(1), y.sum(1)) for x, y in wu]
-    score = 0.5 * np.stack([
+    traces, quadratic = (np.empty((3, 3, r1.shape[0])) for _ in range(2))
+    for n, (i, j) in enumerate(ELEMENT_PAIRS):
+        traces[i, j] = traces[j, i] = own[n]
+        quadratic[i, j] = (u[i][0] * wu[j][0] + u[i][1] * wu[j][1]).sum(1)
+        quadratic[j, i] = quadratic[i, j]
+    pull = np.stack([
         (r1 * r1).sum(1) - w.a.sum(1),
         2.0 * ((r1 * r2).sum(1) - w.b.sum(1)),
         (r2 * r2).sum(1) - w.c.sum(1),
     ])  # fmt: skip
-    if restricted:
-        score = score + 0.5 * np.stack([product_trace(m, one) for one in wew])
-    observed = np.empty((3, 3, r1.shape[0]))
+    wer = np.array([[x.sum(1), y.sum(1)] for x, y in wu])
     deep = _deep(w, aa, bb, cc, ab, bc, ac, cross) if restricted else None
-    for n, (i, j) in enumerate(pairs):
-        quadratic = (u[i][0] * wu[j][0] + u[i][1] * wu[j][1]).sum(1)
-        (x1, x2), (z1, z2) = sums[i], sums[j]
+    return PairSums(pull, traces, wew, wer, quadratic, deep)
+
+
+def _derivatives(
+    w: Symmetric, r1: Floats, r2: Floats, m: Symmetric, restricted: bool
+) -> tuple[Floats, Floats]:
+    """Score (3 x B) and observed information (3 x 3 x B) in tau11, tau12, tau22."""
+    sums = pair_sums(w, r1, r2, restricted)
+    score = 0.5 * sums.pull
+    if restricted:
+        score = score + 0.5 * np.stack([product_trace(m, one) for one in sums.wew])
+    observed = np.empty((3, 3, r1.shape[0]))
+    for n, (i, j) in enumerate(ELEMENT_PAIRS):
+        (x1, x2), (z1, z2) = sums.wer[i], sums.wer[j]
+        quadratic = sums.quadratic[i, j]
         quadratic = quadratic - (x1 * (m.a * z1 + m.b * z2) + x2 * (m.b * z1 + m.c * z2))
-        trace = traces[n]
-        if deep is not None:
-            trace = trace - 2.0 * product_trace(m, deep[n])
-            trace = trace + product_trace(congruence(m, wew[i]), wew[j])
+        trace = sums.traces[i, j]
+        if sums.deep is not None:
+            trace = trace - 2.0 * product_trace(m, sums.deep[n])
+            trace = trace + product_trace(congruence(m, sums.wew[i]), sums.wew[j])
         observed[i, j] = observed[j, i] = quadratic - 0.5 * trace
     return score, observed
 

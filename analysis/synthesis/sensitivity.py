@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel
+from analysis.gap.left_out import ANOTHER_MODEL, fit_without_each
+from analysis.synthesis.composite_specifications import primary_rows
 from analysis.synthesis.gap_estimates import difference_and_ratio, estimate_row
 from analysis.synthesis.group import Group
 from analysis.synthesis.robustness import robustness_rows
@@ -36,14 +38,24 @@ def _grid_rows(group: Group) -> list[Record]:
 
 
 def _left_out(group: Group) -> list[Record]:
-    trials = group.stack.trials
+    trials, whole = group.stack.trials, group.joint
     if len(trials) < 3:
         return []
+    fits = fit_without_each(whole) if isinstance(whole, JointModel) else None
+    pair = set(group.pair)
     rows: list[Record] = []
+    place = -1
     for i, left in enumerate(trials):
         about = {"analysis": "leave_one_trial_out", "value": str(left["trial_id"])}
-        model = group.joint_of(Stack(trials[:i] + trials[i + 1 :]))
-        rows += [group.identity | about | row for row in _rows_of(model)]
+        inside = bool(pair & set(left.values("construct")))
+        place += inside
+        if not inside:
+            found = _rows_of(whole)
+        elif fits is not None and fits.status[place] != ANOTHER_MODEL:
+            found = primary_rows(fits, place, group.settings.level)
+        else:
+            found = _rows_of(group.joint_of(Stack(trials[:i] + trials[i + 1 :])))
+        rows += [group.identity | about | row for row in found]
     return rows
 
 

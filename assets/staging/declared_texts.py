@@ -90,8 +90,13 @@ def _positions(texts: pa.StringArray, keys: Sequence[str]) -> np.ndarray:
 def _whole(texts: pa.StringArray, keys: Sequence[str], decimal: str) -> np.ndarray:
     """Positions of whole numbers that differ from their key in empty decimals alone."""
     bare = [re.sub(r"^([+-]?\d+)\.0+$", r"\1", key) for key in keys]
+    if not any(_WHOLE.fullmatch(key) for key in bare):
+        return np.full(len(texts), UNMET, dtype=np.int64)
     empty = rf"^([+-]?[0-9]+){re.escape(decimal)}0+$"
     return _positions(pc.replace_substring_regex(texts, empty, r"\1"), bare)
+
+
+_WHOLE = re.compile(r"[+-]?\d+")
 
 
 def _of_truth(column: Column, keys: Sequence[str]) -> np.ndarray:

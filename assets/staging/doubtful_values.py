@@ -3,13 +3,13 @@ an effect with the wrong sign is worse than none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from assets.staging.declared_texts import UNMET, matched
 from assets.staging.fields import matched_numbers
-from assets.staging.participant_rows import truths_by_row
+from assets.staging.participant_rows import Values
 from assets.staging.reading import RawTable
 from ibgap.base.labels import clean_label, folded
 from validations.findings import Finding, Severity
@@ -32,15 +32,18 @@ def listed(texts: Sequence[str]) -> str:
 
 
 def answers_of_one_kind(
-    manifest: TrialManifest, source: ParticipantSource, raw: RawTable
+    manifest: TrialManifest, source: ParticipantSource, answers: Mapping[str, Values]
 ) -> list[Finding]:
     """One finding per binary outcome whose read answers all mean the same while others cannot be
-    read: the texts for the other answer are not declared, and its share would be 0 or 1."""
+    read: the texts for the other answer are not declared, and its share would be 0 or 1.
+
+    answers: of the binary outcomes of the source (`binary_answers`).
+    """
     out = []
     for outcome in manifest.outcomes_in(source.id):
-        if outcome.scale.type is not ScaleType.BINARY:
+        if outcome.id not in answers:
             continue
-        values = truths_by_row(raw, source, outcome)
+        values = answers[outcome.id]
         unread = int((values.readings == Reading.WORD).sum())
         kinds = np.unique(values.numbers[np.isfinite(values.numbers)])
         if unread and len(kinds) == 1:

@@ -4,6 +4,7 @@ or as numbers."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +53,7 @@ def number_field(raw: RawTable, source: Source, name: str, *, percent: bool = Fa
     """
     decimal = source.format.decimal
     recode = source.recode.get(name, {})
-    recode = dict(zip(recode, _declared_texts(list(recode.values()), decimal), strict=True))
+    recode = dict(zip(recode, _declared_texts(tuple(recode.values()), decimal), strict=True))
     column = translated(raw.columns[name], recode, decimal, Kind.NUMBER)
     texts = percent_texts_of(column, decimal) if percent else number_texts_of(column, decimal)
     gone = _missing(column, source)
@@ -91,17 +92,19 @@ def matched_numbers(column: Column, declared: list[str], decimal: str) -> np.nda
     if not declared or not len(column.texts):
         return found
     values, _ = read_numbers(number_texts_of(column, decimal))
-    for i, number in enumerate(_declared_numbers(declared, decimal)):
+    for i, number in enumerate(_declared_numbers(tuple(declared), decimal)):
         found = np.where((found == UNMET) & (values == number), i, found)
     return found
 
 
-def _declared_numbers(declared: list[str], decimal: str) -> np.ndarray:
+@lru_cache(maxsize=1000)
+def _declared_numbers(declared: tuple[str, ...], decimal: str) -> tuple[float, ...]:
     """Numbers of a manifest; nan for words."""
-    return read_numbers(_declared_texts(declared, decimal))[0]
+    return tuple(read_numbers(_declared_texts(declared, decimal))[0].tolist())
 
 
-def _declared_texts(declared: list[str], decimal: str) -> list[str]:
+@lru_cache(maxsize=1000)
+def _declared_texts(declared: tuple[str, ...], decimal: str) -> tuple[str, ...]:
     """Numbers of a manifest, written as in the file or with a decimal point, with a point; words
     as they are."""
     column = Column(
@@ -110,10 +113,10 @@ def _declared_texts(declared: list[str], decimal: str) -> list[str]:
         np.zeros(len(declared), dtype=np.uint8),
     )
     texts = number_texts_of(column, decimal).to_pylist()
-    return [
+    return tuple(
         text if reading == Reading.NUMBER else as_found
         for text, reading, as_found in zip(texts, read_numbers(texts)[1], declared, strict=True)
-    ]
+    )
 
 
 def _label_column(raw: RawTable, source: Source, name: str, ids: Iterable[str]) -> Column:

@@ -90,9 +90,8 @@ def columns_below(width: int, body: Sequence[Sequence[str]]) -> list[set[str]]:
     below: list[set[str]] = [set() for _ in range(width)]
     for row in body[:COMPARED_ROWS]:
         for texts, cell in zip(below, row, strict=False):
-            if cell:
-                texts.add(folded(cell))
-    return [texts - {""} for texts in below]
+            texts.add(cell)
+    return [{folded(text) for text in texts} - {""} for texts in below]
 
 
 def value_like(names: Sequence[str], body: Sequence[Sequence[str]]) -> list[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,18 +42,24 @@ def require_outcomes(manifest: TrialManifest, source: ParticipantSource, raw: Ra
 
 
 def participant_frames(
-    manifest: TrialManifest, source: ParticipantSource, raw: RawTable, persons: np.ndarray
+    manifest: TrialManifest,
+    source: ParticipantSource,
+    raw: RawTable,
+    persons: np.ndarray,
+    answers: Mapping[str, Values],
 ) -> tuple[list[pd.DataFrame], pd.DataFrame]:
     """One frame of records per outcome of the source, and the answers to single items.
 
-    persons: number of the person in each row (-1: no id). A frame has the columns of
-    `participant_rows` with `read:value` and `read:baseline` (`Reading`), constants and labels as
-    categories, and without the columns that the outcome has nothing of (a baseline, limits of
-    its scale); a person in whose row nothing stands for the outcome has no record of it.
+    persons: number of the person in each row (-1: no id). answers: see `binary_answers`. A frame
+    has the columns of `participant_rows` with `read:value` and `read:baseline` (`Reading`),
+    constants and labels as categories, and without the columns that the outcome has nothing of (a
+    baseline, limits of its scale); a person in whose row nothing stands for the outcome has no
+    record of it.
     """
     frames, items = [], []
     for outcome in manifest.outcomes_in(source.id):
-        frames.append(_outcome_frame(manifest, source, raw, outcome, persons))
+        value = answers.get(outcome.id) or _numbers(number_field(raw, source, outcome.column))
+        frames.append(_outcome_frame(manifest, source, raw, outcome, persons, value))
         for name in dict.fromkeys(outcome.item_columns):
             items.append(
                 pd.DataFrame(
@@ -74,12 +81,9 @@ def _outcome_frame(
     raw: RawTable,
     outcome: Outcome,
     persons: np.ndarray,
+    value: Values,
 ) -> pd.DataFrame:
     columns, scale = source.columns, outcome.scale
-    is_binary = scale.type is ScaleType.BINARY
-    value = truths_by_row(raw, source, outcome) if is_binary else _numbers(
-        number_field(raw, source, outcome.column)
-    )  # fmt: skip
     kept = value.readings != Reading.EMPTY
     rows = slice(None) if kept.all() else kept  # a slice shares the cells of the file
     count = int(kept.sum())
@@ -120,8 +124,19 @@ def _numbers(column: Column) -> Values:
     return _by_row(column, values, readings)
 
 
-def truths_by_row(raw: RawTable, source: ParticipantSource, outcome: Outcome) -> Values:
-    """1 and 0 for the texts that mean yes and no; any other is a word."""
+def binary_answers(
+    manifest: TrialManifest, source: ParticipantSource, raw: RawTable
+) -> dict[str, Values]:
+    """Of each binary outcome of the source, 1 and 0 for the texts that mean yes and no; any other
+    is a word."""
+    return {
+        outcome.id: _truths_by_row(raw, source, outcome)
+        for outcome in manifest.outcomes_in(source.id)
+        if outcome.scale.type is ScaleType.BINARY
+    }
+
+
+def _truths_by_row(raw: RawTable, source: ParticipantSource, outcome: Outcome) -> Values:
     decimal = source.format.decimal
     column = labels_of(raw.columns[outcome.column])
     column = translated(column, source.recode.get(outcome.column, {}), decimal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +19,12 @@ from assets.staging.fields import filled_down, label_field, labels_of
 from assets.staging.files_read import compare_extent, file_read, shared_persons
 from assets.staging.labels import Persons, compare_persons, labels_alike
 from assets.staging.limits import Limits
-from assets.staging.participant_rows import participant_frames, require_outcomes
+from assets.staging.participant_rows import (
+    Values,
+    binary_answers,
+    participant_frames,
+    require_outcomes,
+)
 from assets.staging.people import People
 from assets.staging.reading import (
     RawTable,
@@ -120,7 +126,8 @@ class _Reader:
         raw = _keep_declared_rows(raw, source)
         if isinstance(source, ParticipantSource):
             require_outcomes(manifest, source, raw)
-            told += answers_of_one_kind(manifest, source, raw)
+            answers = binary_answers(manifest, source, raw)
+            told += answers_of_one_kind(manifest, source, answers)
         staged.findings += told
         doubtful = [finding.column for finding in told if finding.rule_id in RULES]
         staged.findings += _note_excluded(manifest.id, source, whole - len(raw.rows), whole)
@@ -132,7 +139,7 @@ class _Reader:
             file["persons"] = len(People.different(numbers))
             used = [name for field, name in used_columns(manifest, source) if field != _ID]
             raw = raw.only(used)  # large files: what is not used goes before records are made
-            self._participants(source, raw, numbers, staged, doubtful)
+            self._participants(source, raw, numbers, answers, staged, doubtful)
             return
         if doubtful:
             return
@@ -145,10 +152,12 @@ class _Reader:
         source: ParticipantSource,
         raw: RawTable,
         numbers: np.ndarray,
+        answers: Mapping[str, Values],
         staged: StagedTrial,
         doubtful: list[str],
     ) -> None:
         """Add the records of a list of participants. numbers: of the person in each row.
+        answers: to its binary outcomes.
         doubtful: columns whose outcomes are not used."""
         manifest = self.manifest
         moves = manifest.design.type is DesignType.CROSSOVER
@@ -156,7 +165,7 @@ class _Reader:
         arms = None if moves else label_field(raw, source, [source.columns.arm], ids)
         self.persons[source.id] = Persons(numbers, arms)
         frames, items = participant_frames(
-            without_outcomes(manifest, doubtful), source, raw, numbers
+            without_outcomes(manifest, doubtful), source, raw, numbers, answers
         )
         staged.persons += frames
         if len(items):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ibgap.cli import exits
+from ibgap.cli.common import fail, project_settings
 from ibgap.cli.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -32,21 +33,18 @@ def verify(release_id: str, all_of_them: bool, as_json: bool) -> None:
     """
     from ibgap.base.machine import machine_fault_in_words
     from ibgap.releases.verify import verify_folder, verify_release
-    from pipelines.settings import SettingsError, load_settings
 
+    releases_dir = project_settings().releases_dir
     try:
-        releases_dir = load_settings().releases_dir
         chosen = _chosen(releases_dir, release_id, all_of_them)
         found = [verify_release(releases_dir / one) for one in chosen]
-    except SettingsError as error:
-        _fail(str(error), exits.USAGE)
     except LookupError as error:
-        _fail(str(error.args[0]), exits.NO_RELEASE)
+        fail(str(error.args[0]), exits.NO_RELEASE)
     except Exception as error:
         words = machine_fault_in_words(error)
         if not words:
             raise
-        _fail(f"while the releases were read, {words}; nothing is known of them", exits.NO_RELEASE)
+        fail(f"while the releases were read, {words}; nothing is known of them", exits.NO_RELEASE)
     folder = verify_folder(releases_dir)
     if as_json:
         echo_json(json.dumps(as_data(found, folder), indent=1))
@@ -104,8 +102,3 @@ def as_data(found: list[Verified], folder: VerifiedFolder) -> dict[str, Any]:
         ],
         "folder": {"faults": list(folder.faults), "left": list(folder.left)},
     }
-
-
-def _fail(message: str, code: int) -> None:
-    echo(f"ibgap: {message}", err=True)
-    sys.exit(code)

@@ -28,3 +28,12 @@ def note_refresh(releases_dir: Path, status: str, message: str = "", release_id:
         return
     with suppress(OSError):
         write_whole(releases_dir / FILE, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def last_failure(releases_dir: Path) -> str:
+    """What the last refresh said of its failure; empty where it did not fail or said nothing."""
+    try:
+        record = json.loads((releases_dir / FILE).read_bytes())
+        return str(record["message"]) if record["status"] == "failed" else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

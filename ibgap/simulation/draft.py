@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from re import sub
 from tempfile import TemporaryDirectory
@@ -39,7 +39,7 @@ class Table:
         return self.having({**self.columns, column: cells})
 
     def having(self, columns: Mapping[str, list[Cell]]) -> Table:
-        return Table(columns, self.delimiter, self.encoding)
+        return replace(self, columns=columns)
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,33 @@ class Draft:
 
     manifest: Mapping[str, Any]
     tables: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Kind of its source."""
+        return str(self.manifest["sources"][0]["kind"])
+
+    @property
+    def file(self) -> str:
+        """Name of its data file."""
+        return next(iter(self.tables))
+
+    @property
+    def table(self) -> Table:
+        return self.tables[self.file]
+
+    @property
+    def is_text(self) -> bool:
+        return self.file.endswith((".csv", ".tsv"))
+
+    def with_table(self, table: Table) -> Draft:
+        return replace(self, tables={self.file: table})
+
+    def with_cell(self, column: str, row: int, value: Cell) -> Draft:
+        return self.with_table(self.table.with_cell(column, row, value))
+
+    def with_manifest(self, **changed: Any) -> Draft:
+        return replace(self, manifest={**self.manifest, **changed})
 
     def files(self) -> dict[str, bytes]:
         """Content of every file of the folder; the same draft always gives the same bytes."""

@@ -22,11 +22,30 @@ BURN_IN_A_CHILD = f"""
 import subprocess, sys
 subprocess.run([sys.executable, "-c", {BURN!r}], check=True)
 """
+BURN_IN_WHAT_STAYS_BEHIND = f"""
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", {BURN!r}], start_new_session=True)
+"""
+HOLD = "held = bytearray(b'x') * 100_000_000; print('holding', flush=True); input()"
+HOLD_TWICE = f"""
+import subprocess, sys, time
+pipes = {{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}}
+both = [subprocess.Popen([sys.executable, "-c", {HOLD!r}], **pipes) for _ in range(2)]
+for one in both:
+    one.stdout.readline()
+time.sleep(1.5)
+for one in both:
+    one.communicate(b"\\n")
+"""
 WAIT = "import time; time.sleep(0.6)"
 BENCHMARKS = Path(timing.__file__).parent
 
 
-@pytest.mark.parametrize("code", [BURN, BURN_IN_A_CHILD], ids=["child", "grandchild"])
+@pytest.mark.parametrize(
+    "code",
+    [BURN, BURN_IN_A_CHILD, BURN_IN_WHAT_STAYS_BEHIND],
+    ids=["child", "grandchild", "left behind"],
+)
 def test_work_of_a_process_and_of_its_children_is_counted(code: str) -> None:
     assert run_code(code).processor >= 0.4
 
@@ -40,6 +59,11 @@ def test_peak_memory_is_that_of_the_process_not_of_the_one_that_starts_it() -> N
     mine = np.ones(40_000_000)  # 320 MB in this process
     assert run_code("held = bytearray(b'x') * 200_000_000").memory > 190
     assert run_code("pass").memory < mine.nbytes / 1e6 / 2
+
+
+def test_memory_of_processes_at_one_time_is_added_up() -> None:
+    cost = run_code(HOLD_TWICE)
+    assert cost.memory < 190 < cost.together
 
 
 def test_what_it_printed_comes_back_and_an_unexpected_end_is_told() -> None:

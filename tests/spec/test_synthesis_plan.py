@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from assets.synthesis.tables import GROUP_TABLES, SYNTHESIS_TABLES
 
 from analysis.synthesis import AnalysisSettings, Stack, plan
 from analysis.synthesis.group import Group
@@ -18,7 +17,9 @@ from analysis.synthesis.inputs import GroupInputs, group_inputs
 from analysis.synthesis.moderators import Moderator, moderators_of_trials
 from analysis.synthesis.plan import PLAN, SOURCES, group_parts, synthesize_group, table_named
 from analysis.synthesis.stack import Record, TrialEffects
+from assets.synthesis.asset import SYNTHESIS_TABLES
 from assets.synthesis.groups import make_group
+from assets.synthesis.over_trials import GROUP_TABLES
 from ibgap.releases.view import ReleaseView
 from validations.tables import TABLES, made_columns
 

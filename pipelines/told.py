@@ -6,14 +6,18 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.guard import StepFailedError
 from ibgap.releases.last_refresh import note_refresh
 
 
 def note_failure(releases_dir: Path) -> dg.HookDefinition:
-    """Tells the readers of the releases which step failed (no message: it could carry values)."""
+    """Tells the readers of the releases which step failed and why, where that is told in words
+    made for people; the text of any other error could carry values."""
 
     @dg.failure_hook(name="note_failed_refresh")
     def hook(context: dg.HookContext) -> None:
-        note_refresh(releases_dir, "failed", f"the step {context.op.name} failed")
+        error = context.op_exception
+        why = f" ({error})" if isinstance(error, StepFailedError) else ""
+        note_refresh(releases_dir, "failed", f"the step {context.op.name} failed{why}")
 
     return hook

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from assets.release.trial_tables import (
-    arms_table,
-    instruments_table,
-    risk_of_bias_table,
-    trials_table,
-)
 
 from assets.effects.moderators import moderator_values
+from assets.queries import CardinalityError
+from assets.release.over_trials import trials_of_all
+from assets.release.trial_rows import (
+    arm_rows,
+    instrument_rows,
+    labels_of,
+    risk_of_bias_rows,
+    trial_rows,
+    unusable_row,
+)
+from assets.typed import from_rows, kinds_of, to_arrow, to_frame
 from tests.journey.frames import NAN, assert_row
 from tests.journey.manifests import manifest, outcome
+from validations.manifest.model import TrialManifest
 
 ARMS = {"a": "experimental", "b": "active_comparator", "c": "waitlist"}
 RISK = {"tool": "ROBINS-I", "overall": "high",
@@ -26,32 +31,28 @@ ABOUT: dict[str, Any] = {
     "design": {"type": "cluster", "randomized": False}, "risk_of_bias": RISK, "notes": "a note",
     "provenance": {"citation": "cite", "doi": "10.1/x", "source": "src", "license": "CC0"},
 }  # fmt: skip
+Row = tuple[str, str, bool, float, float, str]
 
 
-def effects(*rows: tuple[str, str, bool, float, float, str]) -> pd.DataFrame:
-    """(trial, construct, in_pool, n1, n2, measure)."""
-    return pd.DataFrame(
-        rows, columns=["trial_id", "construct", "in_pool", "n1", "n2", "measure"]
-    ).astype({"in_pool": bool})
+def table(declared: list[dict[str, Any]], *rows: Row) -> list[dict[str, Any]]:
+    """Rows of trials after (trial, construct, in_pool, n1, n2, measure) of their effects."""
+    names = ["trial_id", "construct", "in_pool", "n1", "n2", "measure"]
+    effects = to_arrow(pd.DataFrame(rows, columns=names).astype({"in_pool": bool}), "effects")
+    return to_frame(trials_of_all(from_rows(declared, "trials"), effects)).to_dict("records")
 
 
-def trial(*rows: tuple[str, str, bool, float, float, str], **about: Any) -> dict[str, Any]:
-    table = trials_table({"t": manifest(ARMS, **about)}, effects(*rows), {}, {"t": ("t", "T 2020")})
-    (row,) = table.to_dict("records")
+def trial(*rows: Row, **about: Any) -> dict[str, Any]:
+    (row,) = table(trial_rows(manifest(ARMS, **about), {"t": "T 2020"}), *rows)
     return row
 
 
 def test_everything_of_a_trial() -> None:
-    table = trials_table(
-        {"t": manifest(ARMS, **ABOUT)},
-        effects(
-            ("t/x", "intention", True, 10, 12, "SMD"), ("t/x", "intention", False, 20, 12, "SMD"),
-            ("t/x", "intention", True, 90, 92, "MD"), ("other", "behavior", True, 80, 82, "SMD"),
-        ),
-        {"bad": "manifest not usable"},
-        {"t/x": ("t", "X 2019")},
+    declared = trial_rows(manifest(ARMS, **ABOUT), {"t/x": "X 2019"}) + [unusable_row("bad")]
+    first, second = table(
+        declared,
+        ("t/x", "intention", True, 10, 12, "SMD"), ("t/x", "intention", False, 20, 12, "SMD"),
+        ("t/x", "intention", True, 90, 92, "MD"), ("other", "behavior", True, 80, 82, "SMD"),
     )  # fmt: skip
-    first, second = table.to_dict("records")
     expected = {
         "trial_id": "t/x", "collection_id": "t", "label": "X 2019", "year": 2020.0,
         "country": "DEU", "topic": "vaccination", "synthesis": "second", "design": "cluster",
@@ -60,7 +61,8 @@ def test_everything_of_a_trial() -> None:
         "risk_of_bias": "high", "risk_of_bias_tool": "ROBINS-I", "citation": "cite",
         "doi": "10.1/x", "source": "src", "license": "CC0", "notes": "a note",
     }  # fmt: skip
-    assert list(first) == list(expected) == list(second)
+    assert set(first) == set(expected) == set(second)
+    assert list(first) == list(kinds_of("trials"))
     assert_row(first, **expected)
     assert_row(
         second, trial_id="bad", collection_id="bad", label="bad", use="manifest not usable",
@@ -99,16 +101,31 @@ def test_trials_without_an_effect_in_the_pools() -> None:
     assert_row(row, use="no between-arm effect", k_effects=0, n_analyzed=NAN)
 
 
+def test_trials_keep_their_order_and_stand_once() -> None:
+    declared = [trial_rows(manifest(name=name), {})[0] for name in ("u", "s", "t")]
+    assert [row["trial_id"] for row in table(declared)] == ["u", "s", "t"]
+    with pytest.raises(CardinalityError, match="1 rows of trials repeat a trial_id"):
+        table([*declared, declared[0]])
+
+
+def test_the_name_of_a_trial_is_that_of_its_rows_or_of_its_manifest() -> None:
+    one = pd.DataFrame({"trial_id": ["t/x", "t/x", "t/y"], "study_label": ["X", "no", "Y"]})
+    labels = labels_of([one, pd.DataFrame(), one.head(1)])
+    assert labels == {"t/x": "X", "t/y": "Y"} and labels_of([]) == {}
+    assert [(r["trial_id"], r["label"]) for r in trial_rows(manifest(), labels)] == [
+        ("t/x", "X"), ("t/y", "Y")
+    ]  # fmt: skip
+    assert [(r["trial_id"], r["label"]) for r in trial_rows(manifest(), {})] == [("t", "T 2020")]
+
+
 def test_arms_with_the_most_persons_of_any_outcome() -> None:
     arms = [
         {"id": "a", "role": "experimental", "label": "Letter", "n_randomized": 60},
         {"id": "b", "role": "active_comparator"}, {"id": "c", "role": "waitlist"},
     ]  # fmt: skip
-    numbers = pd.DataFrame(
-        {"collection_id": ["t", "t", "t", "u"], "arm": ["a", "a", "c", "a"], "n": [40, 50, 30, 99]}
-    )
+    numbers = pd.DataFrame({"arm": ["a", "a", "c", "b"], "n": [40, 50, 30, NAN]})
     own = manifest(ARMS).model_validate(manifest(ARMS).model_dump() | {"arms": arms})
-    rows = arms_table({"t": own}, numbers).to_dict("records")
+    rows = to_frame(from_rows(arm_rows(own, numbers), "arms")).to_dict("records")
     assert_row(rows[0], trial_id="t", arm_id="a", label="Letter", role="experimental",
                is_comparator=False, n_randomized=60.0, n_analyzed=50.0)  # fmt: skip
     assert_row(rows[1], arm_id="b", label="b", role="active_comparator", is_comparator=False,
@@ -116,6 +133,7 @@ def test_arms_with_the_most_persons_of_any_outcome() -> None:
     assert_row(rows[2], arm_id="c", is_comparator=True, n_analyzed=30.0)
     assert list(rows[0]) == ["trial_id", "arm_id", "label", "role", "is_comparator",
                              "n_randomized", "n_analyzed"]  # fmt: skip
+    assert {row["n_analyzed"] for row in arm_rows(own, None)} == {None}
 
 
 def test_instruments() -> None:
@@ -125,7 +143,8 @@ def test_instruments() -> None:
         analysis_set="completers", primary=False,
     ) | {"scale": {"type": "ordinal", "min": 1, "max": 7}, "higher_is_better": False}  # fmt: skip
     own = manifest(ARMS, outcomes=[first, outcome("went_there", "behavior")])
-    one, two = instruments_table({"t": own}).to_dict("records")
+    made = to_frame(from_rows(instrument_rows(own), "instruments"))
+    one, two = made.to_dict("records")
     expected = {
         "collection_id": "t", "outcome_id": "i", "construct": "intention", "label": "Wants",
         "instrument": "items", "scale_type": "ordinal", "scale_min": 1.0, "scale_max": 7.0,
@@ -139,16 +158,23 @@ def test_instruments() -> None:
 
 
 def test_risk_of_bias() -> None:
-    table = risk_of_bias_table({"t": manifest(ARMS, **ABOUT), "u": manifest(ARMS, name="u")})
-    assert table.to_dict("records") == [
+    assert risk_of_bias_rows(manifest(ARMS, **ABOUT)) == [
         {"trial_id": "t", "domain": "deviations", "judgment": "low"},
         {"trial_id": "t", "domain": "missing", "judgment": "some_concerns"},
     ]
-    assert list(risk_of_bias_table({}).columns) == ["trial_id", "domain", "judgment"]
+    assert risk_of_bias_rows(manifest(ARMS)) == []
+    assert list(kinds_of("risk_of_bias")) == ["trial_id", "domain", "judgment"]
 
 
-def values(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["trial_id", "collection_id", "column", "value"])
+def values(*rows: tuple[str, str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["trial_id", "column", "value"])
+
+
+def moderated(own: TrialManifest, *rows: tuple[str, str, str]) -> list[tuple[Any, ...]]:
+    made = to_frame(from_rows(moderator_values(own, values(*rows)), "moderators"))
+    assert list(made.columns) == ["trial_id", "moderator", "kind", "value", "barrier_dimension",
+                                  "framework_layer"]  # fmt: skip
+    return [tuple(row) for row in made.to_numpy()]
 
 
 def test_moderators_of_trials_and_of_studies() -> None:
@@ -160,29 +186,24 @@ def test_moderators_of_trials_and_of_studies() -> None:
             {"name": "both", "value": "fixed", "column": "mean_age"},
         ]
     )  # fmt: skip
-    table = moderator_values(
-        {"t": review, "u": manifest(name="u", moderators=[{"name": "age", "value": "31"}])},
-        values(
-            ("t/x", "t", "mean_age", "40"), ("t/x", "t", "mean_age", ""),
-            ("t/x", "t", "mean_age", "40"), ("t/y", "t", "mean_age", "20"),
-            ("t/y", "t", "mean_age", "21"), ("t/z", "t", "mean_age", ""),
-            ("t/z", "t", "other", "5"), ("u", "u", "mean_age", "99"),
-        ),
+    made = moderated(
+        review,
+        ("t/x", "mean_age", "40"), ("t/x", "mean_age", ""), ("t/x", "mean_age", "40"),
+        ("t/y", "mean_age", "20"), ("t/y", "mean_age", "21"), ("t/z", "mean_age", ""),
+        ("t/z", "other", "5"),
     )  # fmt: skip
-    assert list(table.columns) == ["trial_id", "moderator", "kind", "value", "barrier_dimension",
-                                   "framework_layer"]  # fmt: skip
-    assert [tuple(row) for row in table.to_numpy()] == [
+    assert made == [
         ("t/x", "age", "number", "40", "", ""),
         ("t/y", "age", "number", "several", "", ""),
         ("t", "setting", "category", "clinic", "structural", "moderating"),
         ("t", "both", "category", "fixed", "", ""),
         ("t/x", "both", "category", "40", "", ""),
         ("t/y", "both", "category", "several", "", ""),
-        ("u", "age", "category", "31", "", ""),
     ]
+    own = manifest(name="u", moderators=[{"name": "age", "value": "31"}])
+    assert moderated(own, ("u", "mean_age", "99")) == [("u", "age", "category", "31", "", "")]
 
 
 def test_no_moderators() -> None:
     own = manifest(moderators=[{"name": "age", "column": "mean_age"}])
-    table = moderator_values({"t": own}, pd.DataFrame())
-    assert table.empty and "framework_layer" in table.columns and np.size(table) == 0
+    assert moderator_values(own, pd.DataFrame()) == []

@@ -11,7 +11,6 @@ from pathlib import Path
 from assets.fence import TRACES
 from ibgap.base.writing import remove, remove_unfinished, write_whole
 
-
 _EARLIER = (
     "screened", "outcomes", "effects", "pairs", "participants", "context", "synthesis", "staged",
     "settings.json", "pseudonym.key",

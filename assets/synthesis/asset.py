@@ -88,9 +88,11 @@ def syntheses(  # type: ignore[no-untyped-def]
     profiles = project.profiles(store.journeys.frame("journeys"))
     found = with_others(groups, others_of(frames, profiles, project.settings))
     store.files.keep_traces("synthesis_", found.traces)
+    told = {"processor seconds": found.seconds, "syntheses made": len(found.made)}
     for name in _DESCRIPTIONS:
         rows = found.tables[name]
-        context.add_output_metadata({"rows": len(rows)} | history_of(name, rows), name)
+        more = told if name == "synthesis_findings" else history_of(name, rows)
+        context.add_output_metadata({"rows": len(rows)} | more, name)
     return tuple(found.tables[name] for name in _DESCRIPTIONS)
 
 

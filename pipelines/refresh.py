@@ -78,9 +78,11 @@ def _run(
         warnings.simplefilter("ignore")
         import dagster as dg
 
+        from assets.store import TableStore
         from pipelines.build import REFRESH, build_definitions
         from pipelines.partitions import sync_partitions
 
+        TableStore(settings.store_dir).prepare()
         if show:
             show("starting")
         definitions = build_definitions(settings, show=show)

@@ -15,25 +15,22 @@ from ibgap.releases.reader import CURRENT
 from tests.builders import effects_trial
 from validations.tables import TABLES
 
-from .conftest import Home
+from .conftest import Home, run_steps
 
 PUBLISH = """
 import os, signal
 from pathlib import Path
-from assets.store import TableStore
-from pipelines import publisher
-from pipelines.project import Project
+from dataclasses import replace
+from ibgap.releases import publisher
 from pipelines.settings import load_settings
+from tests.road import publish, walk_home
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 {patch}
-settings = load_settings()
-store = TableStore(settings.store_dir)
-store.write_json("settings", {{"disclosure": "none"}})  # other tables than in the last release
-made = publisher.Publisher(settings.releases_dir, lambda folder: "report")
-made.publish(store, Project(settings))
+settings = replace(load_settings(), disclosure="none")  # other tables than in the last release
+publish(walk_home(settings), settings)
 """
 POINTS = {
     "within the tables": """
@@ -98,7 +95,7 @@ def _check_the_last_release(small: Home, home: Home, *, switched: bool) -> None:
 
 
 def _check_the_next_run(home: Home) -> None:
-    made = home.publish()
+    made = run_steps(home)
     assert (home.releases / CURRENT).resolve() == made.path
     assert not list(home.releases.glob(".building-*"))
     for name in TABLES:
@@ -107,7 +104,7 @@ def _check_the_next_run(home: Home) -> None:
 
 def test_a_half_made_link_is_removed(copy_of_small: Home) -> None:
     (copy_of_small.releases / ".current-1").symlink_to("nowhere")
-    copy_of_small.publish()
+    run_steps(copy_of_small)
     assert not (copy_of_small.releases / ".current-1").is_symlink()
 
 
@@ -121,18 +118,18 @@ main(["refresh"])
 """
 STEPS = {
     "staging": """
-import assets.store
-whole = assets.store.TableStore.write
-def write(self, name, frame):
-    whole(self, name, frame)
-    if name == "journeys/effects_trial/effects":
+from assets.kept import KeptResults
+whole = KeptResults.write
+def write(self, name, *rest):
+    whole(self, name, *rest)
+    if name == "effects_trial":
         die()
-assets.store.TableStore.write = write
+KeptResults.write = write
 """,
     "a half-written table": """
 whole = os.replace
 def replace(a, b):
-    if "effects/effects" in str(b):
+    if str(b).endswith("core/effects.arrow"):
         a.write_bytes(b"PAR1"); die()
     return whole(a, b)
 os.replace = replace

@@ -53,7 +53,11 @@ def plain(rows: Any) -> Rows:
 def test_outcomes_are_cut_by_what_they_measure(seed: int) -> None:
     random = np.random.default_rng(seed)
     rows = [
-        {"trial_id": f"t{i}", "outcome_row_id": f"r{i}", "construct": str(random.choice(CONSTRUCTS))}
+        {
+            "trial_id": f"t{i}",
+            "outcome_row_id": f"r{i}",
+            "construct": str(random.choice(CONSTRUCTS)),
+        }
         for i in range(40)
     ]
     table = from_rows(rows, "outcome_rows")
@@ -186,7 +190,12 @@ def test_findings_are_sorted_over_all_parts() -> None:
     none = findings_frame([])
     made = findings_of_all([one, none, two])
     order = [(row["trial_id"], row["rule_id"]) for row in made.to_dict("records")]
-    assert order[-1] == ("u", "a") and set(order) == {("u", "a"), ("t", "b"), ("t", "c"), ("t", "d")}
+    assert order[-1] == ("u", "a") and set(order) == {
+        ("u", "a"),
+        ("t", "b"),
+        ("t", "c"),
+        ("t", "d"),
+    }
     severities = made.loc[made["trial_id"] == "t", "severity"].tolist()
     assert severities[-1] == "warning" and sorted(severities[:2]) == ["error", "hold"]
     empty = findings_of_all([none, none])

@@ -1,7 +1,6 @@
 """The assets of the effects of all trials."""
 
 import dagster as dg
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,6 +9,7 @@ from assets.effects.over_trials import effects_of_all
 from assets.guard import guarded
 from assets.journey.asset import table_of_journeys, trial_journeys
 from assets.resources import Progress, Store
+from assets.typed import stacked, to_arrow
 from validations.findings import findings_frame
 
 _SPECS = {
@@ -22,7 +22,7 @@ _SPECS = {
         key=["core", "findings"],
         description="Findings of the trials, also those that only all together can tell: which "
         "are reports of one trial, which labels are written differently.",
-        kinds={"pandas", "arrow"},
+        kinds={"arrow"},
     ),
 }
 
@@ -31,11 +31,12 @@ _SPECS = {
 @guarded
 def effects_of_all_trials(
     context: dg.AssetExecutionContext, store: Store, progress: Progress
-) -> tuple[pa.Table, pd.DataFrame]:
+) -> tuple[pa.Table, pa.Table]:
     progress("effects")
     names = ("effects", "identities", "journeys", "moderators")
     effects, found = effects_of_all(*(store.journeys.table(name) for name in names))
-    findings = pd.concat([store.journeys.frame("findings"), findings_frame(found)])
+    told = to_arrow(findings_frame(found), "findings")
+    findings = stacked("findings", [store.journeys.table("findings"), told])
     pooled = int(pc.sum(effects["in_pool"]).as_py() or 0)
     context.add_output_metadata({"effects": len(effects), "in_pools": pooled}, "effects")
     context.add_output_metadata({"findings": len(findings)}, "findings")

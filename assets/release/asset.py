@@ -56,7 +56,7 @@ arms, instruments, risk_of_bias = (
 )
 @guarded
 def findings(
-    context: dg.AssetExecutionContext, of_trials: pd.DataFrame, of_syntheses: pd.DataFrame
+    context: dg.AssetExecutionContext, of_trials: pa.Table, of_syntheses: pa.Table
 ) -> pd.DataFrame:
     frame = findings_of_all([of_trials, of_syntheses])
     open_ones = frame[frame["status"] == "open"]["severity"].value_counts()

@@ -94,12 +94,12 @@ def _of_tables(folder: Path, record: dict[str, Any]) -> list[str]:
     """Promises that the tables of a whole release do not keep."""
     names = sorted(record.get("counts") or {})
     try:
-        if is_of_this_schema(record):
-            faults = broken_contracts(folder, TABLES) + broken_promises(folder)
-        else:
-            faults = broken_contracts(folder, declared_in(folder))
-        if (folder / DATABASE).is_file():
-            faults += other_in_database(folder, names)
+        declared = TABLES if is_of_this_schema(record) else declared_in(folder)
+        faults = broken_contracts(folder, declared)
+        if not faults and is_of_this_schema(record):
+            faults = broken_promises(folder)
+        if not faults and (folder / DATABASE).is_file():
+            faults = other_in_database(folder, names)
     except Exception as error:
         if is_machine_fault(error):
             raise

@@ -101,10 +101,16 @@ def _run(
 
 
 def _instance(dg):  # type: ignore[no-untyped-def]
-    """The configured instance when there is one, else one that forgets."""
-    if os.environ.get("DAGSTER_HOME"):
-        return dg.DagsterInstance.get()
-    return dg.DagsterInstance.ephemeral()
+    """The configured instance when there is one, else one that forgets; neither reports what it is
+    used for."""
+    if not (home := os.environ.get("DAGSTER_HOME")):
+        return dg.DagsterInstance.ephemeral()
+    from dagster._core.instance.ref import InstanceRef
+
+    folder = Path(home).expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    silent = InstanceRef.from_dir(str(folder), overrides={"telemetry": {"enabled": False}})
+    return dg.DagsterInstance.from_ref(silent)
 
 
 def _summarize(result, settings: Settings) -> RefreshResult:  # type: ignore[no-untyped-def]
@@ -137,6 +143,7 @@ def _seconds(result) -> float:  # type: ignore[no-untyped-def]
 def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-def]
     """The step and the class of the error (its text only where it is made for people)."""
     from assets.guard import StepFailedError
+    from pipelines.told import failed_checks_in_words
 
     for event in result.all_events:
         if event.is_step_failure:
@@ -145,6 +152,8 @@ def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-de
             told = cause.cls_name
             if cause.cls_name == StepFailedError.__name__:
                 told = cause.message.split("StepFailedError:", 1)[-1].strip()
+            if cause.cls_name == "DagsterAssetCheckFailedError":
+                told = failed_checks_in_words(cause.message)
             return f"the step {event.step_key} failed ({told})"
     return "a blocking check failed: " + ", ".join(failed_checks)
 

@@ -137,7 +137,5 @@ def publish(road: Road, settings: Settings) -> Release:
         settings.as_record(),
         screened_counts(road.journeys.frame("screened_counts"), road.journeys.frame("checks")),
     )
-    return into(
-        settings.releases_dir, content, lambda folder: "<!doctype html><title>x</title>",
-        settings.keep_releases,
-    )  # fmt: skip
+    report = "<!doctype html><title>x</title>"
+    return into(settings.releases_dir, content, lambda folder: report, settings.keep_releases)

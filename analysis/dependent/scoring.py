@@ -26,8 +26,8 @@ from analysis.dependent.pair_likelihood import (
 from analysis.dependent.symmetric import Symmetric, product_trace
 
 _WIDTHS, _MANY, _FEW = (2, 4, 8, 16, 32), 50, 4096
-"""Widths that blocks are padded to, unless so many trials have a size of their own; all to one
-width where they make so few numbers."""
+"""Widths that blocks are padded to, unless so many trials (times points) have a size of their own;
+all to one width where they make so few numbers."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,13 @@ class Evaluation:
     observed: Floats
 
 
-def arrange(blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats]) -> Arranged:
+def arrange(
+    blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats], *, points: int = 1
+) -> Arranged:
     """The trials of the blocks as pairs, where they are, and as padded blocks.
 
-    taus, omegas: the elements of the covariance, from `directions`.
+    taus, omegas: the elements of the covariance, from `directions`. points: about how many are
+    evaluated at a time; with many, blocks are padded less.
     """
     basis = variance_basis(blocks, taus, omegas)
     q = len(blocks.outcome_names)
@@ -102,17 +105,17 @@ def arrange(blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats]) -> A
                 Padded(trials[keep], group.y[keep], group.x[keep], group.v[keep], e[:, keep])
             )
     paired = _paired(single, taus, omegas) if single else None
-    return Arranged(_of_few_widths(wide), paired, blocks.p, len(taus), blocks.clusters)
+    return Arranged(_of_few_widths(wide, points), paired, blocks.p, len(taus), blocks.clusters)
 
 
-def _of_few_widths(wide: list[Padded]) -> tuple[Padded, ...]:
+def _of_few_widths(wide: list[Padded], points: int) -> tuple[Padded, ...]:
     """Blocks padded to a common width where that costs little, since every width costs calls."""
     classes: dict[int, list[Padded]] = {}
     largest = max((one.y.shape[1] for one in wide), default=0)
-    together = sum(one.trials.size for one in wide) * largest**2 <= _FEW
+    together = sum(one.trials.size for one in wide) * largest**2 * points <= _FEW
     for one in wide:
         d = one.y.shape[1]
-        width = d if one.trials.size >= _MANY else next((w for w in _WIDTHS if w >= d), d)
+        width = d if one.trials.size * points >= _MANY else next((w for w in _WIDTHS if w >= d), d)
         classes.setdefault(largest if together else width, []).append(one)
     return tuple(
         _joined([_widened(one, width) for one in parts]) for width, parts in sorted(classes.items())

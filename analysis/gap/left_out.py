@@ -70,16 +70,16 @@ def _problem(fit: MultivariateFit) -> _Problem:
     taus, omegas, _ = directions(2, fit.structure, fit.within_index)
     parametrization = Parametrization(2, fit.structure, fit.within_index)
     restricted, unit = fit.method == "REML", typical_size(fit.blocks)
-    scaled = arrange(rescaled(fit.blocks, unit), taus, omegas)
+    points = fit.blocks.clusters
+    scaled = arrange(rescaled(fit.blocks, unit), taus, omegas, points=points)
     curvature, starts = parametrization.curvature, parametrization.starts(1.0)
     if scaled.trials >= _FEW_TRIALS:
         found = climb(cholesky_objective(scaled, curvature, restricted), np.array(starts))
         starts = _different(found, elements_at(curvature, found.theta))
     else:
         starts.append(parametrization.locate(fit.tau / unit, fit.omega / unit))
-    return _Problem(
-        fit.blocks, restricted, unit, arrange(fit.blocks, taus, omegas), scaled, curvature, starts
-    )
+    whole = arrange(fit.blocks, taus, omegas, points=points)
+    return _Problem(fit.blocks, restricted, unit, whole, scaled, curvature, starts)
 
 
 def _same_structure(fit: MultivariateFit) -> np.ndarray:

@@ -35,7 +35,7 @@ def profiles_of(journeys: pd.DataFrame, default: str, which: str = "has_particip
     journeys: the table of this name. which: `has_participants`, or `names_participants` for all
     that name a file of participants, whether or not its rows could be used.
     """
-    own = journeys[journeys[which].fillna(False).astype(bool)]
+    own = journeys[journeys[which].eq(True)]
     chosen = zip(own["collection_id"], own["profile"], strict=True)
     return {trial: DisclosureProfile(profile or default) for trial, profile in chosen}
 

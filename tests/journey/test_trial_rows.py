@@ -47,7 +47,7 @@ def trial(*rows: Row, **about: Any) -> dict[str, Any]:
 
 
 def test_everything_of_a_trial() -> None:
-    declared = trial_rows(manifest(ARMS, **ABOUT), {"t/x": "X 2019"}) + [unusable_row("bad")]
+    declared = [*trial_rows(manifest(ARMS, **ABOUT), {"t/x": "X 2019"}), unusable_row("bad")]
     first, second = table(
         declared,
         ("t/x", "intention", True, 10, 12, "SMD"), ("t/x", "intention", False, 20, 12, "SMD"),

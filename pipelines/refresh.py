@@ -74,11 +74,13 @@ def _run(
         warnings.simplefilter("ignore")
         import dagster as dg
 
+        from assets.store import TableStore
         from pipelines.build import REFRESH, build_definitions
         from pipelines.partitions import sync_partitions
 
         if show:
             show("starting")
+        TableStore(settings.store_dir).prepare()
         definitions = build_definitions(settings, show=show)
         with _instance(dg) as instance:
             sync_partitions(instance, names)

@@ -99,9 +99,13 @@ class KeptResults:
         """The tables of a result. chosen: which of them, by name."""
         import pyarrow as pa  # what is kept and whole is known without it
 
+        from assets.typed import schema_of
+
         with zipfile.ZipFile(self._path(name)) as file:
             return {
-                table: pa.ipc.open_stream(file.read(table)).read_all()
+                table: pa.Table.from_batches(
+                    [pa.ipc.read_record_batch(pa.py_buffer(file.read(table)), schema_of(table))]
+                )
                 for table in file.namelist()
                 if chosen(table)
             }
@@ -122,15 +126,13 @@ class KeptResults:
 
 
 def _packed(tables: Mapping[str, pa.Table]) -> bytes:
-    import pyarrow as pa
-
+    """The rows of each table; its columns are those that are declared for its name."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
         for name, table in tables.items():
-            stream = io.BytesIO()
-            with pa.ipc.new_stream(stream, table.schema) as writer:
-                writer.write_table(table)
-            file.writestr(zipfile.ZipInfo(name, _TIME), stream.getvalue(), zipfile.ZIP_DEFLATED, 1)
+            rows = table.combine_chunks().to_batches()
+            if rows:
+                file.writestr(zipfile.ZipInfo(name, _TIME), rows[0].serialize().to_pybytes())
     return buffer.getvalue()
 
 

@@ -1,5 +1,6 @@
 """What assets are given: the project's choices, the restricted store, and typed tables."""
 
+import hashlib
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -112,27 +113,34 @@ Publisher = dg.ResourceParam[Callable[..., Any]]
 """Publishes tables, inputs and what screening counted; gives the release."""
 
 
-class TypedTables(dg.ConfigurableIOManager):  # type: ignore[misc]
+class TypedTables(dg.ConfigurableResource):  # type: ignore[misc]
     """Tables between steps, one file per asset, with the columns that are declared for its name.
 
-    root: folder of the store. What an asset returns (a frame or an Arrow table) is written whole;
-    an asset that takes it gets a frame, or an Arrow table where it says so.
+    root: folder of the store. Assets name what they read in `deps` and read it here: a table that
+    is read by ten others is no event of ten inputs.
     """
 
     root: str
 
-    def handle_output(self, context: dg.OutputContext, obj: pd.DataFrame | pa.Table) -> None:
-        name = context.asset_key.path[-1]
-        table = obj if isinstance(obj, pa.Table) else to_arrow(obj, name)
+    def write(self, key: dg.AssetKey, rows: pd.DataFrame | pa.Table) -> str:
+        """Write the table of an asset whole; returns the hash of what was written."""
+        name = key.path[-1]
+        table = rows if isinstance(rows, pa.Table) else to_arrow(rows, name)
         buffer = pa.BufferOutputStream()
         with pa.ipc.new_file(buffer, schema_of(name)) as writer:
             writer.write_table(table)
-        write_whole(self._path(context.asset_key), buffer.getvalue().to_pybytes())
+        data = buffer.getvalue().to_pybytes()
+        write_whole(self._path(key), data)
+        return hashlib.sha256(data).hexdigest()
 
-    def load_input(self, context: dg.InputContext) -> pd.DataFrame | pa.Table:
-        with pa.OSFile(str(self._path(context.asset_key))) as file:
-            table = pa.ipc.open_file(file).read_all()
-        return table if context.dagster_type.typing_type is pa.Table else to_frame(table)
+    def table(self, key: dg.AssetKey) -> pa.Table:
+        """What was written for an asset."""
+        with pa.OSFile(str(self._path(key))) as file:
+            return pa.ipc.open_file(file).read_all()
+
+    def frame(self, key: dg.AssetKey) -> pd.DataFrame:
+        """The same for pandas."""
+        return to_frame(self.table(key))
 
     def _path(self, key: dg.AssetKey) -> Path:
         return Path(self.root, "tables", *key.path).with_suffix(".arrow")

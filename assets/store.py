@@ -11,6 +11,12 @@ from pathlib import Path
 from assets.fence import TRACES
 from ibgap.base.writing import remove, remove_unfinished, write_whole
 
+_EARLIER = (
+    "screened", "outcomes", "effects", "pairs", "participants", "context", "synthesis", "staged",
+    "settings.json", "pseudonym.key",
+)  # fmt: skip
+"""What earlier versions kept, rows of participants among it."""
+
 
 class TableStore:
     """Rooms below one folder, which only its owner may enter."""
@@ -23,11 +29,13 @@ class TableStore:
         return self.root / name
 
     def prepare(self) -> None:
-        """Make the folder (mode 700) and remove what a killed run left half-written. Only for
-        who holds the store."""
+        """Make the folder (mode 700) and remove what a killed run left half-written and what
+        earlier versions kept. Only for who holds the store."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
         remove_unfinished(self.root)
+        for name in _EARLIER:
+            remove(self.root / name)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text that only the owner may read."""

@@ -68,8 +68,15 @@ def _wait_for_the_rest() -> None:
 
 
 def _watch(together: list[float], done: threading.Event) -> None:
+    """Keep the most memory seen. What is shared takes long to tell apart, so that is done only
+    where the sum with shared parts counted several times has grown."""
+    highest = 0.0
     while not done.wait(_EVERY):
-        together[0] = max(together[0], sum(map(_megabytes, _below(os.getpid()))))
+        tree = _below(os.getpid())
+        resident = sum(map(_resident, tree))
+        if resident > 1.02 * highest:
+            highest = resident
+            together[0] = max(together[0], sum(map(_megabytes, tree)))
 
 
 def _below(pid: int) -> list[int]:
@@ -78,6 +85,11 @@ def _below(pid: int) -> list[int]:
     for task in _read(f"/proc/{pid}/task/{pid}/children").split():
         out += [int(task), *_below(int(task))]
     return out
+
+
+def _resident(pid: int) -> float:
+    """Memory of a process in pages, with what it shares."""
+    return float((_read(f"/proc/{pid}/statm").split() or ["0", "0"])[1])
 
 
 def _megabytes(pid: int) -> float:

@@ -72,9 +72,10 @@ def project(trials: Path) -> Iterator[Path]:
         yield home
 
 
-def refresh(home: Path) -> Refreshed:
-    """One `ibgap refresh` of a project."""
+def refresh(home: Path, show: Show = print) -> Refreshed:
+    """One `ibgap refresh` of a project; shows what it cost."""
     cost, printed = run(_REFRESH, expected=ACCEPTED, IBGAP_HOME=str(home))
+    show(f"  {cost.processor:.1f} CPU s, {cost.clock:.1f} s, {cost.together:.0f} MB")
     return Refreshed(cost, synthesis_seconds(printed))
 
 
@@ -130,15 +131,15 @@ def measure_database(size: int, *, whole: bool = True, show: Show = print) -> Da
         total = sum(f.stat().st_size for f in trials.rglob("*") if f.is_file()) / 1e6
         with project(trials) as home:
             show(f"{size:,} trials: first refresh")
-            cold = refresh(home)
+            cold = refresh(home, show)
             unchanged, changed = None, {}
             if whole:
                 show(f"{size:,} trials: refresh of the unchanged")
-                unchanged = refresh(home)
+                unchanged = refresh(home, show)
                 for name, trial in to_change(trials, truth.trials).items():
                     show(f"{size:,} trials: {name}")
                     change_one_value(trials, trial)
-                    changed[name] = refresh(home)
+                    changed[name] = refresh(home, show)
         return Database(
             size, files, total, passes["pandas"], passes["duckdb"], cold, unchanged, changed
         )
@@ -148,9 +149,9 @@ def measure_shipped(show: Show = print) -> Shipped:
     """The shipped trials, refreshed twice."""
     with project(ROOT / "trials") as home:
         show("shipped trials: first refresh")
-        cold = refresh(home)
+        cold = refresh(home, show)
         show("shipped trials: second refresh")
-        second = refresh(home)
+        second = refresh(home, show)
         file = home / "releases" / "current" / "ibgap.duckdb"
         return Shipped(cold, second, file.stat().st_size / 1e6)
 

@@ -32,6 +32,7 @@ INTERVAL_METHODS = {
     "kenward_roger": "Kenward-Roger", "t": "t", "wald": "normal (Wald)",
 }  # fmt: skip
 """Interval methods of pools, named for choices."""
+UNRECORDED = "this release records no verdict"
 _OTHER_ESTIMANDS = {
     "trial_level_r2": "Trial-level R\u00b2", "trial_level_slope": "Trial-level slope",
 }  # fmt: skip
@@ -109,7 +110,7 @@ def verdict_of(row: Row) -> tuple[str, str]:
     were recorded have none."""
     verdict = str(row.get("verdict") or NONE)
     said = str(row.get("verdict_reason") or "").rstrip(".")
-    return verdict, said or ("this release records no verdict" if verdict == NONE else "")
+    return verdict, said or (UNRECORDED if verdict == NONE else "")
 
 
 def verdict_words(row: Row, texts: tuple[str, str, str]) -> str:

@@ -12,13 +12,12 @@ from typing import Any
 import dagster as dg
 
 from assets.effects import asset as effects
+from assets.journey import as_they_are
 from assets.journey import asset as journey
 from assets.outcomes import asset as outcomes
 from assets.pairs import asset as pairs
 from assets.release import asset as release
 from assets.resources import Project, Store, TypedTables
-from assets.screening import asset as screening
-from assets.staging import asset as staging
 from assets.synthesis import asset as synthesis
 from pipelines.publishing import publisher
 from pipelines.schedule import daily_refresh
@@ -27,7 +26,7 @@ from pipelines.settings import Settings, load_settings
 from pipelines.told import note_failure
 
 REFRESH = "refresh"
-STATIONS = (journey, staging, screening, outcomes, effects, pairs, synthesis, release)
+STATIONS = (journey, as_they_are, outcomes, effects, pairs, synthesis, release)
 _EXECUTORS = {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 
 
@@ -53,7 +52,6 @@ def build_definitions(
     )
     return dg.Definitions(
         assets=[asset for station in STATIONS for asset in station.ASSETS],
-        asset_checks=[check for station in STATIONS for check in getattr(station, "CHECKS", ())],
         jobs=[job],
         schedules=[daily_refresh(job, settings)],
         sensors=[drop_folder(job, settings)],
@@ -67,7 +65,7 @@ def _resources(settings: Settings, show: Callable[[str], None] | None) -> dict[s
     work = {name: value for name, value in asdict(settings.work).items() if value is not None}
     return {
         "store": Store(root=root, steps_apart=settings.executor == "multiprocess"),
-        "io_manager": TypedTables(root=root),
+        "tables": TypedTables(root=root),
         "project": Project(
             trials_dir=str(settings.trials_dir),
             disclosure=settings.disclosure,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ibgap.releases.publisher import Publisher
 from pipelines.settings import Settings
 
 
@@ -21,7 +20,10 @@ def publisher(settings: Settings) -> Callable[..., Any]:
     """Publishes tables, inputs and what screening counted."""
 
     def publish(tables: Any, inputs: Any, checks: Any) -> Any:
-        made = Publisher(settings.releases_dir, render_report)
-        return made.publish(tables, inputs, settings.as_record(), checks, settings.keep_releases)
+        from ibgap.releases.content import Content
+        from ibgap.releases.publisher import publish as into
+
+        content = Content(tables, inputs, settings.as_record(), checks)
+        return into(settings.releases_dir, content, render_report, settings.keep_releases)
 
     return publish

@@ -25,13 +25,17 @@ class RefreshFailedError(Exception):
 
 @dataclass(frozen=True)
 class RefreshResult:
-    """What a refresh did: the release, whether it is new, and how many findings set data aside."""
+    """What a refresh did: the release, whether it is new, and how many findings set data aside.
+
+    processor_seconds: what parts of the work took; empty where nothing had to be done.
+    """
 
     release_id: str
     path: Path
     is_new: bool
     set_aside: int
     failed_checks: list[str] = field(default_factory=list)
+    processor_seconds: dict[str, float] = field(default_factory=dict)
 
 
 def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> RefreshResult:
@@ -78,9 +82,9 @@ def _run(
         from pipelines.build import REFRESH, build_definitions
         from pipelines.partitions import sync_partitions
 
+        TableStore(settings.store_dir).prepare()
         if show:
             show("starting")
-        TableStore(settings.store_dir).prepare()
         definitions = build_definitions(settings, show=show)
         with _instance(dg) as instance:
             sync_partitions(instance, names)
@@ -97,10 +101,16 @@ def _run(
 
 
 def _instance(dg):  # type: ignore[no-untyped-def]
-    """The configured instance when there is one, else one that forgets."""
-    if os.environ.get("DAGSTER_HOME"):
-        return dg.DagsterInstance.get()
-    return dg.DagsterInstance.ephemeral()
+    """The configured instance when there is one, else one that forgets; neither reports what it is
+    used for."""
+    if not (home := os.environ.get("DAGSTER_HOME")):
+        return dg.DagsterInstance.ephemeral()
+    from dagster._core.instance.ref import InstanceRef
+
+    folder = Path(home).expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    silent = InstanceRef.from_dir(str(folder), overrides={"telemetry": {"enabled": False}})
+    return dg.DagsterInstance.from_ref(silent)
 
 
 def _summarize(result, settings: Settings) -> RefreshResult:  # type: ignore[no-untyped-def]
@@ -118,12 +128,22 @@ def _summarize(result, settings: Settings) -> RefreshResult:  # type: ignore[no-
         bool(made["is_new"].value),
         int(made["set aside"].value),
         failed_checks,
+        {"synthesis": _seconds(result)},
     )
+
+
+def _seconds(result) -> float:  # type: ignore[no-untyped-def]
+    """Processor seconds of the syntheses that were made."""
+    for made in result.asset_materializations_for_node("syntheses"):
+        if "processor seconds" in made.metadata:
+            return float(made.metadata["processor seconds"].value)
+    return 0.0
 
 
 def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-def]
     """The step and the class of the error (its text only where it is made for people)."""
     from assets.guard import StepFailedError
+    from pipelines.told import failed_checks_in_words
 
     for event in result.all_events:
         if event.is_step_failure:
@@ -132,6 +152,8 @@ def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-de
             told = cause.cls_name
             if cause.cls_name == StepFailedError.__name__:
                 told = cause.message.split("StepFailedError:", 1)[-1].strip()
+            if cause.cls_name == "DagsterAssetCheckFailedError":
+                told = failed_checks_in_words(cause.message)
             return f"the step {event.step_key} failed ({told})"
     return "a blocking check failed: " + ", ".join(failed_checks)
 

@@ -24,9 +24,9 @@ def daily_refresh(job: Any, settings: Settings) -> dg.ScheduleDefinition:
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Any:
         found = look(settings.trials_dir)
-        if not found:
-            return dg.SkipReason("the trials folder cannot be read or holds no trial")
-        sync_partitions(context.instance, sorted(found))
+        if not found.states:
+            return dg.SkipReason(found.told or "the trials folder holds no trial")
+        sync_partitions(context.instance, sorted(found.states))
         return dg.RunRequest()
 
     return schedule

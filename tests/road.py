@@ -27,7 +27,9 @@ from assets.store import TableStore
 from assets.synthesis import over_trials as syntheses
 from assets.synthesis.others import others_of
 from assets.typed import stacked, to_arrow, to_frame
-from ibgap.releases.publisher import Publisher, Release
+from ibgap.releases.content import Content
+from ibgap.releases.publisher import Release
+from ibgap.releases.publisher import publish as into
 from pipelines.settings import Settings
 from validations.findings import findings_frame
 
@@ -130,11 +132,11 @@ def walk_home(settings: Settings) -> Road:
 def publish(road: Road, settings: Settings) -> Release:
     """Publish where a road leads, with an empty report."""
     about = road.journeys.frame("journeys")
-    publisher = Publisher(settings.releases_dir, lambda folder: "<!doctype html><title>x</title>")
-    return publisher.publish(
+    content = Content(
         publishable_tables(road.frames, about, settings.disclosure),
         files_of(about, road.frame("files_read")),
         settings.as_record(),
         screened_counts(road.journeys.frame("screened_counts"), road.journeys.frame("checks")),
-        settings.keep_releases,
     )
+    report = "<!doctype html><title>x</title>"
+    return into(settings.releases_dir, content, lambda folder: report, settings.keep_releases)

@@ -25,8 +25,9 @@ from analysis.dependent.pair_likelihood import (
 )
 from analysis.dependent.symmetric import Symmetric, product_trace
 
-_WIDTHS, _MANY = (2, 4, 8, 16, 32), 50
-"""Widths that blocks are padded to, unless this many trials have a size of their own."""
+_WIDTHS, _MANY, _FEW = (2, 4, 8, 16, 32), 50, 4096
+"""Widths that blocks are padded to, unless so many trials (times points) have a size of their own;
+all to one width where they make so few numbers."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,18 @@ class Evaluation:
     observed: Floats
 
 
-def arrange(blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats]) -> Arranged:
+def arrange(
+    blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats], *, points: int = 1
+) -> Arranged:
     """The trials of the blocks as pairs, where they are, and as padded blocks.
 
-    taus, omegas: the elements of the covariance, from `directions`.
+    taus, omegas: the elements of the covariance, from `directions`. points: about how many are
+    evaluated at a time; with many, blocks are padded less.
     """
     basis = variance_basis(blocks, taus, omegas)
     q = len(blocks.outcome_names)
     codes = np.arange(q)
-    wide: dict[int, list[Padded]] = {}
+    wide: list[Padded] = []
     single: list[tuple[Integers, Floats, Floats, Integers]] = []
     for group, flat in zip(blocks.groups, basis, strict=True):
         m, d = group.y.shape
@@ -96,25 +100,39 @@ def arrange(blocks: EffectBlocks, taus: list[Floats], omegas: list[Floats]) -> A
         if pairs.any():
             single.append((trials[pairs], group.y[pairs], group.v[pairs], group.outcome[pairs]))
         if not pairs.all():
-            e = flat.reshape(len(taus), m, d, d)
-            own = Padded(trials, group.y, group.x, group.v, e)
-            width = d if m >= _MANY else next((w for w in _WIDTHS if w >= d), d)
-            wide.setdefault(width, []).append(_widened(own, ~pairs, width))
-    padded = tuple(_joined(parts) for _, parts in sorted(wide.items()))
+            e, keep = flat.reshape(len(taus), m, d, d), ~pairs
+            wide.append(
+                Padded(trials[keep], group.y[keep], group.x[keep], group.v[keep], e[:, keep])
+            )
     paired = _paired(single, taus, omegas) if single else None
-    return Arranged(padded, paired, blocks.p, len(taus), blocks.clusters)
+    return Arranged(_of_few_widths(wide, points), paired, blocks.p, len(taus), blocks.clusters)
 
 
-def _widened(one: Padded, keep: np.ndarray, width: int) -> Padded:
-    add = width - one.y.shape[1]
-    m = int(keep.sum())
+def _of_few_widths(wide: list[Padded], points: int) -> tuple[Padded, ...]:
+    """Blocks padded to a common width where that costs little, since every width costs calls."""
+    classes: dict[int, list[Padded]] = {}
+    largest = max((one.y.shape[1] for one in wide), default=0)
+    together = sum(one.trials.size for one in wide) * largest**2 * points <= _FEW
+    for one in wide:
+        d = one.y.shape[1]
+        width = d if one.trials.size * points >= _MANY else next((w for w in _WIDTHS if w >= d), d)
+        classes.setdefault(largest if together else width, []).append(one)
+    return tuple(
+        _joined([_widened(one, width) for one in parts]) for width, parts in sorted(classes.items())
+    )
+
+
+def _widened(one: Padded, width: int) -> Padded:
+    m, d = one.y.shape
+    add = width - d
+    if not add:
+        return one
     v = np.zeros((m, width, width))
-    v[:, : width - add, : width - add] = one.v[keep]
-    v[:, np.arange(width - add, width), np.arange(width - add, width)] = 1.0
+    v[:, :d, :d] = one.v
+    v[:, np.arange(d, width), np.arange(d, width)] = 1.0
     return Padded(
-        one.trials[keep], np.pad(one.y[keep], ((0, 0), (0, add))),
-        np.pad(one.x[keep], ((0, 0), (0, add), (0, 0))), v,
-        np.pad(one.e[:, keep], ((0, 0), (0, 0), (0, add), (0, add))),
+        one.trials, np.pad(one.y, ((0, 0), (0, add))), np.pad(one.x, ((0, 0), (0, add), (0, 0))),
+        v, np.pad(one.e, ((0, 0), (0, 0), (0, add), (0, add))),
     )  # fmt: skip
 
 

@@ -70,28 +70,22 @@ def _problem(fit: MultivariateFit) -> _Problem:
     taus, omegas, _ = directions(2, fit.structure, fit.within_index)
     parametrization = Parametrization(2, fit.structure, fit.within_index)
     restricted, unit = fit.method == "REML", typical_size(fit.blocks)
-    scaled = arrange(rescaled(fit.blocks, unit), taus, omegas)
+    points = fit.blocks.clusters
+    scaled = arrange(rescaled(fit.blocks, unit), taus, omegas, points=points)
     curvature, starts = parametrization.curvature, parametrization.starts(1.0)
     if scaled.trials >= _FEW_TRIALS:
         found = climb(cholesky_objective(scaled, curvature, restricted), np.array(starts))
         starts = _different(found, elements_at(curvature, found.theta))
     else:
         starts.append(parametrization.locate(fit.tau / unit, fit.omega / unit))
-    return _Problem(
-        fit.blocks, restricted, unit, arrange(fit.blocks, taus, omegas), scaled, curvature, starts
-    )
-
-
-def _presence(blocks: EffectBlocks) -> tuple[np.ndarray, np.ndarray]:
-    """Number of effects per trial and outcome, and whether there are any (trials x outcomes)."""
-    counts = np.zeros((blocks.clusters, len(blocks.outcome_names)), dtype=int)
-    np.add.at(counts, (blocks.cluster, blocks.outcome), 1)
-    return counts, counts > 0
+    whole = arrange(fit.blocks, taus, omegas, points=points)
+    return _Problem(fit.blocks, restricted, unit, whole, scaled, curvature, starts)
 
 
 def _same_structure(fit: MultivariateFit) -> np.ndarray:
     """Which trials leave the structure of the model as it is when they are left out."""
-    counts, has = _presence(fit.blocks)
+    counts = fit.blocks.effects_per_trial
+    has = counts > 0
     if fit.structure != "UN":
         return np.zeros(fit.blocks.clusters, dtype=bool)
     trials, both = has.sum(axis=0) - has, has.all(axis=1)
@@ -105,7 +99,7 @@ _COUNTS = ("k1", "k2", "pairs")
 
 
 def _nothing(blocks: EffectBlocks) -> dict[str, np.ndarray]:
-    _, has = _presence(blocks)
+    has = blocks.effects_per_trial > 0
     both = has.all(axis=1)
     made: dict[str, np.ndarray] = {
         name: np.full(blocks.clusters, np.nan)
@@ -154,7 +148,7 @@ def _se(vcov: Floats, contrast: Floats) -> Floats:
 
 def _constants(blocks: EffectBlocks, counted: Floats, restricted: bool) -> Floats:
     """Constants of the log-likelihoods; X'X holds the numbers of effects on each outcome."""
-    sizes = counted @ _presence(blocks)[0]
+    sizes = counted @ blocks.effects_per_trial
     return np.array([
         constants(int(own.sum()), 2, float(np.log(own).sum()), restricted) for own in sizes
     ])  # fmt: skip

@@ -24,7 +24,7 @@ from analysis.gap.estimands import DIFFERENCE, standard_error, wider_method
 from analysis.gap.pair_robust import robust_means
 from analysis.results import Result
 
-_BLOCK = 30_000
+_BLOCK = 12_000
 _MOST_STEPS = 200
 _CONVERGED, _LEFT = 1e-9, 1e-5
 """Slope at which a search ends, and the one up to which its end counts as a maximum."""
@@ -35,7 +35,7 @@ _STARTS = (
 )  # fmt: skip
 """Variances of both outcomes and their correlation, in units of the effects' spread."""
 _FOLLOWED = 4
-_MANY_TRIALS, _OFF = 200, 1e-3
+MANY_TRIALS, _OFF = 200, 1e-3
 _COUNTS = ("k1", "k2", "pairs", "status")
 SMALLEST_NUMBER_OF_PAIRS = 3
 """Fewer trials with both outcomes leave the between-trial covariance at 0, as in `fit_joint`."""
@@ -137,7 +137,7 @@ def fit_many_gaps(
             ),
             one, two, both,
         )  # fmt: skip
-        return _fit(data, method == "REML", near if y1.shape[1] >= _MANY_TRIALS else None)
+        return _fit(data, method == "REML", near if y1.shape[1] >= MANY_TRIALS else None)
 
     starts = range(0, max(1, y1.shape[0]), step)
     # NumPy works outside the interpreter's lock, so blocks of problems can share the processors.
@@ -309,7 +309,7 @@ def _factor(near: ManyGaps, unit: Floats) -> Floats:
 def _from_starts(scaled: PairData, free: Floats, restricted: bool) -> tuple[Floats, Floats]:
     """Parameters (3 x B) of the highest maximum from several starts, and the slope left there."""
     count = free.shape[1]
-    starts, values = [], []
+    starts, heights = [], []
     for first, second, rho in _STARTS:
         spread = math.sqrt(second)
         start = np.stack([
@@ -317,15 +317,17 @@ def _from_starts(scaled: PairData, free: Floats, restricted: bool) -> tuple[Floa
             np.full(count, spread * math.sqrt(1.0 - rho**2)),
         ])  # fmt: skip
         starts.append(start)
-        values.append(evaluate_pairs(scaled, _tau(start), restricted, derivatives=False).value)
-    order = np.argsort(-np.array(values), axis=0)
-    stacked, index = np.array(starts), np.arange(count)
-    theta, value, left = _climb(scaled, stacked[order[0], :, index].T, free, restricted)
-    for place in order[1:_FOLLOWED]:
-        other = _climb(scaled, stacked[place, :, index].T, free, restricted)
-        higher = other[1] > value + 1e-10
-        theta, value = np.where(higher, other[0], theta), np.where(higher, other[1], value)
-        left = np.where(higher, other[2], left)
+        heights.append(evaluate_pairs(scaled, _tau(start), restricted, derivatives=False).value)
+    order = np.argsort(-np.array(heights), axis=0)
+    index = np.tile(np.arange(count), _FOLLOWED)
+    points = np.array(starts)[order[:_FOLLOWED].ravel(), :, index].T
+    ends = _climb(scaled.rows(index), points, free[:, index], restricted)
+    thetas, values, lefts = (one.reshape(*one.shape[:-1], _FOLLOWED, count) for one in ends)
+    theta, value, left = thetas[:, 0], values[0], lefts[0]
+    for n in range(1, _FOLLOWED):
+        higher = values[n] > value + 1e-10
+        theta, value = np.where(higher, thetas[:, n], theta), np.where(higher, values[n], value)
+        left = np.where(higher, lefts[n], left)
     again = np.flatnonzero(left > _LEFT)
     if again.size:
         moved = theta[:, again] + 0.05 * free[:, again]

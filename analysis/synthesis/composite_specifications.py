@@ -18,6 +18,7 @@ from analysis.gap.estimands import (
     unpaired_reason,
     wider_method,
 )
+from analysis.gap.joint import JointModel
 from analysis.gap.many_gaps import (
     ManyGaps,
     PairedEffects,
@@ -39,16 +40,20 @@ from analysis.synthesis.verdicts import gap_verdict
 
 
 def composites_of(
-    choice: Choice, part: Stack, upstream: str, settings: AnalysisSettings
+    choice: Choice, part: Stack, model: JointModel, settings: AnalysisSettings
 ) -> dict[Choice, PairedEffects]:
-    """Pairs of composites of one selection, on each scale that differs."""
-    paired = part.select(having("construct", upstream, "behavior"))
+    """Pairs of composites of one selection, on each scale that differs. model: of its effects."""
+    names = model.fit.blocks.outcome_names
+    paired = part.select(having("construct", *names))
     out: dict[Choice, PairedEffects] = {}
     for scale, factor in ODDS_TO_SMD.items():
         if scale != settings.odds_to_smd and not _has_odds_ratios(paired):
             continue
-        scaled = _on_scale(paired, factor / ODDS_TO_SMD[settings.odds_to_smd])
-        pairs = paired_composites(scaled.blocks([upstream, "behavior"]))
+        factor /= ODDS_TO_SMD[settings.odds_to_smd]
+        own = factor == 1.0
+        pairs = paired_composites(
+            model.fit.blocks if own else _on_scale(paired, factor).blocks(names)
+        )
         for estimator in ESTIMATORS:
             named = replace(choice, effects=EFFECTS[1], scale=scale, estimator=estimator)
             out[named] = pairs
@@ -65,8 +70,6 @@ def _has_odds_ratios(part: Stack) -> bool:
 
 def _on_scale(part: Stack, factor: float) -> Stack:
     """Effects that were odds ratios times a factor, with their covariances."""
-    if factor == 1.0:
-        return part
     out = []
     for trial in part.trials:
         scale = np.array([factor if _from_odds_ratio(r) else 1.0 for r in trial.records])
@@ -89,10 +92,17 @@ def composite_rows(
         chosen = [choice for choice in composites if choice.estimator == estimator]
         if not chosen:
             continue
-        fits = fit_many_gaps(_stacked([composites[c] for c in chosen]), method=estimator)
-        for i, choice in enumerate(chosen):
-            rows += _fast_rows(identity, choice, fits, i, settings)
+        different = {_key(composites[choice]): composites[choice] for choice in chosen}
+        fits = fit_many_gaps(_stacked(list(different.values())), method=estimator)
+        numbers = {key: i for i, key in enumerate(different)}
+        for choice in chosen:
+            rows += _fast_rows(identity, choice, fits, numbers[_key(composites[choice])], settings)
     return rows
+
+
+def _key(pairs: PairedEffects) -> bytes:
+    """The numbers of one problem as bytes; choices with the same ones are fitted once."""
+    return b"".join(column.tobytes() for column in pairs.one_row())
 
 
 def _stacked(pairs: list[PairedEffects]) -> PairedEffects:

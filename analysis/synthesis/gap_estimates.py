@@ -14,7 +14,7 @@ from analysis.gap.joint import (
     GapEstimate,
     JointModel,
     difference,
-    fit_joint,
+    fit_joint_blocks,
     gap_estimates,
     indirect_difference,
     missing_estimate,
@@ -89,15 +89,7 @@ def joint_model(stack: Stack, upstream: str, settings: AnalysisSettings) -> Join
     part = stack.select(having("construct", upstream, "behavior"))
     if not part.trials:
         raise EstimationError(f"no trial has a usable effect on {upstream} or behavior")
-    return fit_joint(
-        np.array(part.values("yi"), dtype=float),
-        part.covariances,
-        part.values("trial_id"),
-        part.values("construct"),
-        upstream=upstream,
-        method="REML",
-        level=settings.level,
-    )
+    return fit_joint_blocks(part.blocks([upstream, "behavior"]), level=settings.level)
 
 
 def _gap_rows(

@@ -47,7 +47,7 @@ def specifications(group: Group) -> list[Record]:
             )  # fmt: skip
             rows += _rows(group.identity, choice, model, settings)
             if isinstance(model, JointModel):
-                composites |= composites_of(choice, part, group.upstream, settings)
+                composites |= composites_of(choice, part, model, settings)
     return rows + composite_rows(group.identity, composites, settings)
 
 

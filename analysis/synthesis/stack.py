@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.arrays import Floats, as_names
-from analysis.dependent.blocks import EffectBlocks, make_blocks
+from analysis.dependent.blocks import EffectBlocks, arrange_effects, make_blocks
 from analysis.labels import texts_or_none
 from ibgap.base.labels import clean_label
 
@@ -75,12 +75,14 @@ class Stack:
 
     def select(self, keep: Callable[[Record], bool]) -> Stack:
         """Keep the effects for which `keep` is true; trials without any leave."""
-        out = []
+        out, whole = [], True
         for trial in self.trials:
             rows = [i for i, record in enumerate(trial.records) if keep(record)]
             if len(rows) == len(trial.records):
                 out.append(trial)
-            elif rows:
+                continue
+            whole = False
+            if rows:
                 square = np.ix_(rows, rows)
                 out.append(
                     TrialEffects(
@@ -90,7 +92,7 @@ class Stack:
                         trial.moved,
                     )
                 )
-        return Stack(tuple(out))
+        return self if whole else Stack(tuple(out))
 
     def values(self, column: str) -> list[Any]:
         """Values of a column over all effects, trial by trial."""
@@ -116,12 +118,25 @@ class Stack:
 
     def blocks(self, outcome_names: Sequence[str]) -> EffectBlocks:
         """The effects arranged for a fit, one indicator column per construct."""
-        return make_blocks(
-            np.array(self.values("yi"), dtype=float),
-            self.covariances,
-            self.values("trial_id"),
-            self.values("construct"),
-            outcome_names=outcome_names,
+        effects = np.array(self.values("yi"), dtype=np.float64)
+        constructs = self.values("construct")
+        place = {name: i for i, name in enumerate(outcome_names)}
+        if (
+            not effects.size
+            or not np.isfinite(effects).all()
+            or not place.keys() >= set(constructs)
+        ):
+            return make_blocks(
+                effects, self.covariances, self.values("trial_id"), constructs,
+                outcome_names=outcome_names,
+            )  # fmt: skip
+        kinds = np.array([place[one] for one in constructs], dtype=np.int64)
+        sizes = [len(trial.records) for trial in self.trials]
+        codes = np.repeat(np.arange(len(sizes)), sizes)
+        design = (kinds[:, None] == np.arange(len(place))).astype(np.float64)
+        names = [str(trial["trial_id"]) for trial in self.trials]
+        return arrange_effects(
+            effects, self.covariances, codes, names, kinds, tuple(outcome_names), design
         )
 
 

@@ -8,7 +8,7 @@ manifest that asks for any profile gives its reason. What is published of effect
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -56,6 +56,15 @@ def protect_count(count: float, profile: DisclosureProfile) -> float:
     return float(base * round(count / base))
 
 
+def protect_counts(counts: ArrayLike, profile: DisclosureProfile) -> NDArray[np.float64]:
+    """The same for many counts."""
+    given = np.asarray(counts, dtype=float)
+    if profile not in REDACT_UP_TO:
+        return given
+    base = ROUND_TO[profile]
+    return np.where(given <= REDACT_UP_TO[profile], np.nan, base * np.rint(given / base))
+
+
 def hidden_up_to(profile: DisclosureProfile) -> int:
     """Cells of a binary outcome that hide all its events: those of the groups with a redacted
     count, so that a hidden count never stands alone in its group."""
@@ -82,11 +91,23 @@ def protect_table(
         return out
     for column in set(_NUMBERS) & set(out.columns):
         out[column] = pd.to_numeric(out[column]).astype(float)
-    for trial, profile in confidential(profiles).items():
-        rows = (out["trial_id"] == trial).to_numpy()
-        if rows.any():
-            _protect_rows(out, rows, name, profile)
+    for profile, rows in rows_by_profile(out["trial_id"], profiles):
+        _protect_rows(out, rows, name, profile)
     return out
+
+
+def rows_by_profile(
+    trials: pd.Series, profiles: Mapping[str, DisclosureProfile]
+) -> Iterator[tuple[DisclosureProfile, NDArray[np.bool_]]]:
+    """Each profile that changes what is published, with the rows of its trials (where there are
+    any). trials: the trial of each row."""
+    names = np.array([one.value if one in REDACT_UP_TO else "" for one in profiles.values()] + [""])
+    place = {trial: i for i, trial in enumerate(profiles)}
+    chosen = names[[place.get(trial, -1) for trial in trials]]
+    for profile in REDACT_UP_TO:
+        rows = chosen == profile.value
+        if rows.any():
+            yield profile, rows
 
 
 def keep_digits(values: ArrayLike, decimals: int, digits: int = 2) -> NDArray[np.float64]:
@@ -128,7 +149,7 @@ def _protect_rows(
         said[small] = TOO_SMALL
         _protect_means(out, rows, small)
     for column in _COUNTS.get(name, []):
-        out.loc[rows, column] = [protect_count(value, profile) for value in numbers(column)]
+        out.loc[rows, column] = protect_counts(numbers(column), profile)
     out.loc[rows, "withheld"] = said
 
 
@@ -164,15 +185,11 @@ def has_small_cell(counts: tuple[float, float, float, float], profile: Disclosur
 def _protect_events(out: pd.DataFrame, rows: np.ndarray, profile: DisclosureProfile) -> None:
     """Events and non-events: when one of the four cells is small, all events are withheld
     (the others would give it away by subtraction)."""
-    columns = ["events1", "n1", "events2", "n2"]
-    numbers = out.loc[rows, columns].to_numpy(dtype=float)
-    safe = [
-        [np.nan, np.nan]
-        if has_small_cell((row[0], row[1], row[2], row[3]), profile)
-        else [protect_count(row[0], profile), protect_count(row[2], profile)]
-        for row in numbers
-    ]
-    out.loc[rows, list(_EVENTS)] = np.array(safe, dtype=float).reshape(-1, 2)
+    events = out.loc[rows, list(_EVENTS)].to_numpy(dtype=float)
+    others = out.loc[rows, ["n1", "n2"]].to_numpy(dtype=float) - events
+    small = (np.fmin(events, others) <= hidden_up_to(profile)).any(axis=1)
+    safe = protect_counts(events, profile)
+    out.loc[rows, list(_EVENTS)] = np.where(small[:, None], np.nan, safe)
 
 
 def protect_action_counts(
@@ -186,14 +203,13 @@ def protect_action_counts(
     out = counts.copy()
     out[_CELLS] = out[_CELLS].astype(float)
     out["withheld"] = ""
-    for position, record in enumerate(counts.to_dict("records")):
-        profile = profiles.get(record["trial_id"])
-        if profile not in REDACT_UP_TO or record["basis"] != "participant_rows":
-            continue
-        safe = [protect_count(float(record[cell]), profile) for cell in _CELLS]
-        hidden = any(np.isnan(safe))
-        out.loc[out.index[position], _CELLS] = [np.nan] * 4 if hidden else safe
-        out.loc[out.index[position], "withheld"] = (
-            "a cell is too small to publish" if hidden else "made from rounded counts"
-        )
+    of_persons = (out["basis"] == "participant_rows").to_numpy(dtype=bool)
+    for profile, of_profile in rows_by_profile(out["trial_id"], profiles):
+        rows = of_profile & of_persons
+        safe = protect_counts(out.loc[rows, _CELLS], profile)
+        hidden = np.isnan(safe).any(axis=1)
+        for cell, shown in zip(_CELLS, np.where(hidden, np.nan, safe.T), strict=True):
+            out.loc[rows, cell] = shown
+        said = np.where(hidden, "a cell is too small to publish", "made from rounded counts")
+        out.loc[rows, "withheld"] = said.astype(object)
     return out

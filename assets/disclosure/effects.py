@@ -69,7 +69,7 @@ def protect_linked(
         effects,
         correlations.protect(tables["effect_covariances"]),
         correlations.protect(tables["assumed_covariances"]),
-        _protect_pairs(tables["paired_effects"], effects, correlations, known),
+        _protect_pairs(tables["paired_effects"], correlations, known),
         _protect_checks(tables["participant_checks"], effects, known),
     )
 
@@ -103,24 +103,46 @@ def _protect_effects(
         if pd.notna(row.get("events1")) and pd.notna(row.get("events2"))
     }
     scales = _scales_of_logits(out)
-    for trial, profile in profiles.items():
-        for at in out.index[out["trial_id"] == trial]:
-            row = out.loc[at]
-            made = _as_published(row, profile, binary, events, scales)
-            wide = row["ci_ub"] - row["ci_lb"]
-            half = wide / (2.0 * row["sei"]) * math.sqrt(made.vi) if row["sei"] > 0 else math.nan
-            shown = (made.yi, made.vi, math.sqrt(made.vi), made.yi - half, made.yi + half)
-            for column, value in zip(_NUMBERS, shown, strict=True):
-                out.at[at, column] = value
-            out.at[at, "withheld"] = made.said
-            if made.reason:
-                out.at[at, "reason"] = made.reason
-            for column in ("n1", "n2"):
-                out.at[at, column] = protect_count(float(row[column]), profile)
-            if made.parts is not None:
-                arms = (str(row["intervention_arm"]), str(row["comparator_arm"]))
-                parts[str(row["effect_id"])] = dict(zip(arms, made.parts, strict=True))
-    return out, parts
+    places, rows = _rows_of(out, profiles)
+    columns = [*_NUMBERS, "n1", "n2", "withheld", "reason"]
+    new: dict[str, list[Any]] = {name: [] for name in columns if name in out or name in _NUMBERS}
+    for row in rows:
+        profile = profiles[row["trial_id"]]
+        made = _as_published(row, profile, binary, events, scales)
+        wide = row["ci_ub"] - row["ci_lb"]
+        half = wide / (2.0 * row["sei"]) * math.sqrt(made.vi) if row["sei"] > 0 else math.nan
+        shown = (made.yi, made.vi, math.sqrt(made.vi), made.yi - half, made.yi + half)
+        for column, value in zip(_NUMBERS, shown, strict=True):
+            new[column].append(value)
+        for column in ("n1", "n2"):
+            new[column].append(protect_count(float(row[column]), profile))
+        new["withheld"].append(made.said)
+        if "reason" in new:
+            new["reason"].append(made.reason or row["reason"])
+        if made.parts is not None:
+            arms = (str(row["intervention_arm"]), str(row["comparator_arm"]))
+            parts[str(row["effect_id"])] = dict(zip(arms, made.parts, strict=True))
+    return _put(out, places, new), parts
+
+
+def _rows_of(
+    frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]
+) -> tuple[NDArray[np.intp], list[dict[Any, Any]]]:
+    """Where the rows of these trials stand, and the rows."""
+    places = np.flatnonzero([trial in profiles for trial in frame["trial_id"]])
+    return places, frame.iloc[places].to_dict("records")
+
+
+def _put(
+    frame: pd.DataFrame, places: NDArray[np.intp], new: Mapping[str, list[Any]]
+) -> pd.DataFrame:
+    """The frame with new values in these places; columns that it does not have are added."""
+    if len(places):
+        for name, values in new.items():
+            if name not in frame:
+                frame[name] = math.nan
+            frame.loc[places, name] = values
+    return frame
 
 
 def _counts(row: Mapping[Any, Any]) -> tuple[float, float, float, float]:
@@ -149,7 +171,7 @@ class _Published:
 
 
 def _as_published(
-    row: pd.Series,
+    row: Mapping[Any, Any],
     profile: DisclosureProfile,
     binary: set[Any],
     events: Mapping[Any, tuple[float, float, float, float]],
@@ -260,28 +282,28 @@ class _Correlations:
         exact_vi = pd.to_numeric(exact.effects["vi"]).astype(float)
         self.exact_vi = dict(zip(exact.effects["effect_id"], exact_vi, strict=True))
         self.at: dict[tuple[str, float], dict[tuple[str, str], float]] = {}
-        primary = exact.effect_covariances
-        for trial in profiles:
-            own = self._rounded(primary[primary["trial_id"] == trial])
-            grid = exact.assumed_covariances
-            mine = grid[grid["trial_id"] == trial]
-            sets = {math.nan: own} | {
-                float(str(rho)): own | self._rounded(part)
-                for rho, part in mine.groupby("assumed_correlation")
-            }
-            for rho, found in zip(sets, _consistent(list(sets.values())), strict=True):
-                self.at[trial, _key(rho)] = found
+        sets: dict[str, dict[float, dict[tuple[str, str], float]]] = {t: {} for t in profiles}
+        for row in _rows_of(exact.effect_covariances, profiles)[1]:
+            self._note(sets[row["trial_id"]].setdefault(math.inf, {}), row)
+        of_grid: dict[str, dict[float, dict[tuple[str, str], float]]] = {t: {} for t in profiles}
+        for row in _rows_of(exact.assumed_covariances, profiles)[1]:
+            rho = float(row["assumed_correlation"])
+            if not math.isnan(rho):
+                self._note(of_grid[row["trial_id"]].setdefault(_key(rho), {}), row)
+        for trial, by_rho in sets.items():
+            own = by_rho.setdefault(math.inf, {})
+            by_rho |= {rho: own | part for rho, part in of_grid[trial].items()}
+            for rho, found in zip(by_rho, _consistent(list(by_rho.values())), strict=True):
+                self.at[trial, rho] = found
 
-    def _rounded(self, rows: pd.DataFrame) -> dict[tuple[str, str], float]:
-        out = {}
-        for row in rows.to_dict("records"):
-            one, two = str(row["effect_id_1"]), str(row["effect_id_2"])
-            scale = math.sqrt(self.exact_vi[one] * self.exact_vi[two])
-            r = float(row["covariance"]) / scale if scale > 0 else math.nan
-            published = self._published(one, two, r)
-            if math.isfinite(published):
-                out[one, two] = published
-        return out
+    def _note(self, known: dict[tuple[str, str], float], row: Mapping[Any, Any]) -> None:
+        """Add the published correlation of a row, if there is one."""
+        one, two = str(row["effect_id_1"]), str(row["effect_id_2"])
+        scale = math.sqrt(self.exact_vi[one] * self.exact_vi[two])
+        r = float(row["covariance"]) / scale if scale > 0 else math.nan
+        published = self._published(one, two, r)
+        if math.isfinite(published):
+            known[one, two] = published
 
     def _published(self, one: str, two: str, r: float) -> float:
         first, second = self.effects[one], self.effects[two]
@@ -318,16 +340,17 @@ class _Correlations:
 
     def protect(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A table of covariances with the published ones."""
-        for trial, profile in self.profiles.items():
-            for at in frame.index[frame["trial_id"] == trial]:
-                row = frame.loc[at]
-                one, two = str(row["effect_id_1"]), str(row["effect_id_2"])
-                rho = float(row.get("assumed_correlation", math.nan))
-                frame.at[at, "covariance"] = self.covariance(trial, one, two, rho)
-                if "correlation" in frame:
-                    frame.at[at, "correlation"] = self.of(trial, one, two)
-                frame.at[at, "withheld"] = _said(profile)
-        return frame
+        places, rows = _rows_of(frame, self.profiles)
+        names = [n for n in ("covariance", "correlation", "withheld") if n in frame]
+        new: dict[str, list[Any]] = {name: [] for name in names}
+        for row in rows:
+            trial, one, two = row["trial_id"], str(row["effect_id_1"]), str(row["effect_id_2"])
+            rho = float(row.get("assumed_correlation", math.nan))
+            new["covariance"].append(self.covariance(trial, one, two, rho))
+            if "correlation" in new:
+                new["correlation"].append(self.of(trial, one, two))
+            new["withheld"].append(_said(self.profiles[trial]))
+        return _put(frame, places, new)
 
 
 def _key(rho: float) -> float:
@@ -371,45 +394,43 @@ def _smallest_eigenvalue(correlations: Mapping[tuple[str, str], float]) -> float
 
 def _protect_pairs(
     pairs: pd.DataFrame,
-    effects: pd.DataFrame,
     correlations: _Correlations,
     profiles: Mapping[str, DisclosureProfile],
 ) -> pd.DataFrame:
-    shown = correlations.effects
-    for trial, profile in profiles.items():
-        for at in pairs.index[pairs["trial_id"] == trial]:
-            row = pairs.loc[at]
-            up, act = str(row["upstream_effect_id"]), str(row["behavior_effect_id"])
-            first, second = shown[up], shown[act]
-            covariance = correlations.covariance(trial, up, act)
-            grouped = GROUPED in (first["withheld"], second["withheld"])
-            gone = not (math.isfinite(first["vi"]) and math.isfinite(second["vi"]))
-            new = {
-                "upstream_yi": first["yi"],
-                "upstream_vi": first["vi"],
-                "behavior_yi": second["yi"],
-                "behavior_vi": second["vi"],
-                "covariance": covariance,
-                "correlation_of_estimates": correlations.of(trial, up, act),
-                "difference": first["yi"] - second["yi"],
-                "difference_vi": first["vi"] + second["vi"] - 2.0 * covariance,
-                "rho_n": math.nan
-                if gone
-                else protect_count(float(row.get("rho_n", math.nan)), profile),
-            }
-            for name in ("rho_within_arm", "rho_latent"):
-                exact = float(row.get(name, math.nan))
-                new[name] = math.nan if gone else _rounded_correlation(exact, grouped)
-            variance = float(row.get("rho_variance", math.nan))
-            new["rho_variance"] = (
-                significant(variance, 1 if grouped else 2)
-                if not gone and variance > 0
-                else math.nan
-            )
-            for name, value in new.items():
-                pairs.at[at, name] = value
-            pairs.at[at, "withheld"] = GROUPED if grouped else _said(profile)
-    return pairs
+    places, rows = _rows_of(pairs, profiles)
+    made = [_published_pair(row, correlations, profiles[row["trial_id"]]) for row in rows]
+    return _put(pairs, places, {name: [one[name] for one in made] for name in (made or [{}])[0]})
+
+
+def _published_pair(
+    row: Mapping[Any, Any], correlations: _Correlations, profile: DisclosureProfile
+) -> dict[str, Any]:
+    """What is published of a pair, from its published effects."""
+    trial, up, act = (str(row[n]) for n in ("trial_id", "upstream_effect_id", "behavior_effect_id"))
+    first, second = correlations.effects[up], correlations.effects[act]
+    covariance = correlations.covariance(trial, up, act)
+    grouped = GROUPED in (first["withheld"], second["withheld"])
+    gone = not (math.isfinite(first["vi"]) and math.isfinite(second["vi"]))
+    n = protect_count(float(row.get("rho_n", math.nan)), profile)
+    new: dict[str, Any] = {
+        "upstream_yi": first["yi"],
+        "upstream_vi": first["vi"],
+        "behavior_yi": second["yi"],
+        "behavior_vi": second["vi"],
+        "covariance": covariance,
+        "correlation_of_estimates": correlations.of(trial, up, act),
+        "difference": first["yi"] - second["yi"],
+        "difference_vi": first["vi"] + second["vi"] - 2.0 * covariance,
+        "rho_n": math.nan if gone else n,
+    }
+    for name in ("rho_within_arm", "rho_latent"):
+        exact = float(row.get(name, math.nan))
+        new[name] = math.nan if gone else _rounded_correlation(exact, grouped)
+    variance = float(row.get("rho_variance", math.nan))
+    shown = significant(variance, 1 if grouped else 2) if variance > 0 else math.nan
+    new["rho_variance"] = math.nan if gone else shown
+    new["withheld"] = GROUPED if grouped else _said(profile)
+    return new
 
 
 def _protect_checks(
@@ -417,22 +438,23 @@ def _protect_checks(
 ) -> pd.DataFrame:
     """Checks repeat g and the correlation of a pair: withheld with their effects."""
     state: dict[tuple[str, str], set[str]] = {}
-    for row in effects.to_dict("records"):
-        state.setdefault((row["trial_id"], row["outcome_id"]), set()).add(row["withheld"])
-    numbers = ["estimate", "statistic", "pvalue"]
-    for trial, profile in profiles.items():
-        for at in checks.index[checks["trial_id"] == trial]:
-            row = checks.loc[at]
-            said = set().union(
-                *(state.get((trial, o), set()) for o in str(row["outcome_id"]).split("~"))
-            )
-            hidden = TOO_SMALL in said or GROUPED in said
-            for name in numbers:
-                value = float(row[name]) if pd.notna(row[name]) else math.nan
-                shown = math.nan if hidden else float(keep_digits(value, CHECK_DECIMALS)[()])
-                checks.at[at, name] = shown
-            n = float(row["n"]) if pd.notna(row["n"]) else math.nan
-            checks.at[at, "n"] = protect_count(n, profile)
-            checks.at[at, "withheld"] = (TOO_SMALL if TOO_SMALL in said else GROUPED) if (
-                hidden) else _said(profile)  # fmt: skip
-    return checks
+    told = (effects[name] for name in ("trial_id", "outcome_id", "withheld"))
+    for trial, outcome, withheld in zip(*told, strict=True):
+        state.setdefault((trial, outcome), set()).add(withheld)
+    numbers = ("estimate", "statistic", "pvalue")
+    places, rows = _rows_of(checks, profiles)
+    new: dict[str, list[Any]] = {name: [] for name in (*numbers, "n", "withheld")}
+    for row in rows:
+        trial, profile = row["trial_id"], profiles[row["trial_id"]]
+        outcomes = str(row["outcome_id"]).split("~")
+        said = set().union(*(state.get((trial, one), set()) for one in outcomes))
+        hidden = TOO_SMALL in said or GROUPED in said
+        for name in numbers:
+            value = float(row[name]) if pd.notna(row[name]) else math.nan
+            shown = math.nan if hidden else float(keep_digits(value, CHECK_DECIMALS)[()])
+            new[name].append(shown)
+        n = float(row["n"]) if pd.notna(row["n"]) else math.nan
+        new["n"].append(protect_count(n, profile))
+        why = TOO_SMALL if TOO_SMALL in said else GROUPED
+        new["withheld"].append(why if hidden else _said(profile))
+    return _put(checks, places, new)

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from assets.disclosure.counts import confidential, protect_count
+from assets.disclosure.counts import confidential, protect_counts, rows_by_profile
 from validations.manifest.vocabulary import DisclosureProfile, SourceKind
 
 _ROUNDED = ("blank_rows", "rows_kept", "persons", "shared_persons")
@@ -31,30 +32,29 @@ def protect_files(frame: pd.DataFrame, profiles: Mapping[str, DisclosureProfile]
     out = frame.assign(withheld="")
     if out.empty:
         return out
-    for trial, profile in confidential(profiles).items():
-        rows = _of_participants(out, trial)
+    if not confidential(profiles):
+        return out
+    for column in (*_ROUNDED, "rows_read", "bytes", "stated_rows"):
+        out[column] = pd.to_numeric(out[column]).astype(float)
+    of_participants = _of_participants(frame)
+    all_kept = np.asarray(frame["rows_read"] == frame["rows_kept"], dtype=bool)
+    for profile, of_profile in rows_by_profile(frame["collection_id"], profiles):
+        rows = of_profile & of_participants
         for column in _ROUNDED:
-            out[column] = _rounded(out[column], rows, profile)
-        whole = rows & (frame["rows_read"] == frame["rows_kept"]).to_numpy()
-        out["rows_read"] = _rounded(out["rows_read"], whole, profile)
-        for column, hidden in (
-            ("bytes", rows), ("stated_rows", rows), ("rows_read", rows & ~whole)
-        ):  # fmt: skip
-            out[column] = pd.to_numeric(out[column]).astype(float).mask(hidden)
+            out.loc[rows, column] = protect_counts(out.loc[rows, column], profile)
+        whole = rows & all_kept
+        out.loc[whole, "rows_read"] = protect_counts(out.loc[whole, "rows_read"], profile)
+        out.loc[rows, ["bytes", "stated_rows"]] = np.nan
+        out.loc[rows & ~whole, "rows_read"] = np.nan
         reasons = [_COUNT.sub("", str(text)) for text in out.loc[rows, "missing_reasons"]]
         out.loc[rows, "missing_reasons"] = reasons
         out.loc[rows, "withheld"] = f"counts {profile.value}, sizes withheld for disclosure"
     return out
 
 
-def _of_participants(frame: pd.DataFrame, trial: str) -> np.ndarray:
-    """Which rows are files of participants of a trial, by their bytes."""
-    here = (frame["collection_id"] == trial).to_numpy()
-    kind = (frame["source_kind"] == SourceKind.PARTICIPANT_ROWS.value).to_numpy()
-    known = set(frame.loc[here & kind, "sha256"])
-    return np.asarray(here & frame["sha256"].isin(known).to_numpy())
-
-
-def _rounded(column: pd.Series, rows: np.ndarray, profile: DisclosureProfile) -> pd.Series:
-    counts = pd.to_numeric(column).astype(float)
-    return counts.mask(rows, counts.map(lambda count: protect_count(count, profile)))
+def _of_participants(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows are files of participants of their trial, by their bytes."""
+    files = list(zip(frame["collection_id"], frame["sha256"], strict=True))
+    kinds = frame["source_kind"] == SourceKind.PARTICIPANT_ROWS.value
+    known = {file for file, kind in zip(files, kinds, strict=True) if kind}
+    return np.array([file in known for file in files], dtype=bool)

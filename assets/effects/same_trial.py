@@ -6,7 +6,7 @@ They are held until a manifest says that they are the same (`same_as:`) or not (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -22,6 +22,10 @@ from validations.manifest.model import Identity, TrialManifest
 HELD = "same_trial_twice"
 EFFECT_ROUNDING, ERROR_ROUNDING = 0.0105, 0.05
 """Effects agree within two printed decimals, their standard errors within a twentieth."""
+Record = dict[str, Any]
+_READ = ["synthesis", "trial_id", "collection_id", "study_label", "basis", "construct",
+         "outcome_row_id", "n1", "n2", "yi", "sei"]  # fmt: skip
+"""Columns of effects that tell whether two trials are one."""
 Files = Mapping[str, frozenset[str]]
 """Trial folder -> hashes of its files of participants."""
 Said = dict[tuple[str, str], tuple[str, str]]
@@ -86,7 +90,7 @@ class _Trial:
     label: str
     ids: frozenset[str]
     by_person: bool
-    effects: pd.DataFrame
+    effects: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
@@ -106,18 +110,22 @@ def same_trials(effects: pd.DataFrame, known: Identities) -> SameTrials:
     common = effects[(effects["measure"] == COMMON_SCALE) & effects["in_pool"].astype(bool)]
     there = set(effects["trial_id"]) | known.folders
     out = SameTrials(_unknown(known.said, there), {})
-    for _, group in common.groupby("synthesis", sort=True):
-        trials = [_trial(str(i), own, known) for i, own in group.groupby("trial_id")]
+    by_synthesis: dict[str, dict[str, list[Record]]] = {}
+    for record in common[_READ].to_dict("records"):
+        trials = by_synthesis.setdefault(record["synthesis"], {})
+        trials.setdefault(str(record["trial_id"]), []).append(record)
+    for _, group in sorted(by_synthesis.items()):
+        trials = [_trial(name, own, known) for name, own in sorted(group.items())]
         for one, two in _candidates(trials, known.said, known.files):
             _judge(out, one, two, known.said, known.files)
     return out
 
 
-def _trial(trial: str, own: pd.DataFrame, known: Identities) -> _Trial:
-    collection = str(own["collection_id"].iloc[0])
+def _trial(trial: str, own: list[Record], known: Identities) -> _Trial:
+    collection, label = str(own[0]["collection_id"]), str(own[0]["study_label"])
     ids = known.ids.get(collection, frozenset())
-    by_person = bool((own["basis"] == "participant_rows").all())
-    return _Trial(trial, collection, str(own["study_label"].iloc[0]), ids, by_person, own)
+    by_person = all(record["basis"] == "participant_rows" for record in own)
+    return _Trial(trial, collection, label, ids, by_person, tuple(own))
 
 
 def identifiers(manifest: TrialManifest) -> frozenset[str]:
@@ -185,7 +193,7 @@ def _judge(out: SameTrials, one: _Trial, two: _Trial, said: Said, files: Files) 
 
 
 def _leave(out: SameTrials, trial: _Trial, reason: str) -> None:
-    out.left_out.update(dict.fromkeys(trial.effects["outcome_row_id"].astype(str), reason))
+    out.left_out.update({str(record["outcome_row_id"]): reason for record in trial.effects})
 
 
 def _tell(
@@ -208,27 +216,23 @@ def _shared(one: _Trial, two: _Trial, files: Files) -> str:
     return _LABEL_AND_NUMBERS if alike and _same_numbers(one.effects, two.effects) else ""
 
 
-def _same_numbers(one: pd.DataFrame, two: pd.DataFrame) -> bool:
+def _same_numbers(one: Sequence[Record], two: Sequence[Record]) -> bool:
     """Whether the trials share an outcome's construct and agree on an effect of each one they
     share."""
-    shared = set(one["construct"]) & set(two["construct"])
+    shared = {a["construct"] for a in one} & {b["construct"] for b in two}
     return bool(shared) and all(
-        any(
-            _agree(a, b)
-            for a in one[one["construct"] == construct].to_dict("records")
-            for b in two[two["construct"] == construct].to_dict("records")
-        )
+        any(_agree(a, b) for a in one for b in two if a["construct"] == b["construct"] == construct)
         for construct in shared
     )
 
 
-def _agree(a: dict[str, object], b: dict[str, object]) -> bool:
+def _agree(a: Record, b: Record) -> bool:
     """Same sizes where both are known, same effect and standard error as far as print tells."""
     for size in ("n1", "n2"):
-        if pd.notna(a[size]) and pd.notna(b[size]) and a[size] != b[size]:
+        if a[size] == a[size] and b[size] == b[size] and a[size] != b[size]:
             return False
-    ratio = float(a["sei"]) / float(b["sei"])  # type: ignore[arg-type]
-    close = abs(float(a["yi"]) - float(b["yi"])) <= EFFECT_ROUNDING  # type: ignore[arg-type]
+    ratio = float(a["sei"]) / float(b["sei"])
+    close = abs(float(a["yi"]) - float(b["yi"])) <= EFFECT_ROUNDING
     return close and abs(ratio - 1.0) <= ERROR_ROUNDING
 
 

@@ -28,6 +28,12 @@ class Journeys:
         """Names of the trial folders."""
         return sorted(self._kept.names)
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Hash of what is kept of every trial."""
+        entries = {name: self._kept.entry(name) for name in self._kept.names}
+        return {name: entry.digest for name, entry in entries.items() if entry is not None}
+
     def table(self, name: str) -> pa.Table:
         """One table of all trials (`assets.journey.contents.TABLES`)."""
         if not self._tables:

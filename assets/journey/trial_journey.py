@@ -19,6 +19,7 @@ from assets.fence import Broken, doing, fenced
 from assets.journey import trial_numbers as numbers
 from assets.journey.trial_numbers import Accepted, TrialNumbers, trial_numbers
 from assets.outcomes.participants import ParticipantFacts
+from assets.rows import empty_table
 from assets.screening.screened import screen_kind
 from assets.staging.limits import Limits
 from assets.staging.stage import StagedTrial, stage_trial
@@ -189,8 +190,8 @@ def _unused(
     manifest: TrialManifest, accepted: Accepted, tables: dict[str, pd.DataFrame]
 ) -> list[Finding]:
     """What the manifest declares and no accepted row mentions."""
-    none = pd.DataFrame(columns=["arm", "outcome", "basis", "outcome_id", "intervention_arm",
-                                 "comparator_arm"])  # fmt: skip
+    none = empty_table(["arm", "outcome", "basis", "outcome_id", "intervention_arm",
+                        "comparator_arm"])  # fmt: skip
     arms, rows = tables.get("arm_statistics", none), tables.get("outcome_rows", none)
     printed = rows[rows["basis"] == "reported_effects"]
     mentioned = {

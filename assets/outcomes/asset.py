@@ -2,13 +2,12 @@
 stops the other."""
 
 import dagster as dg
-import pyarrow as pa
 
-from assets.contracts import contract_check
+from assets.contracts import contract_spec, core, written
 from assets.guard import guarded
-from assets.journey.asset import table_of_journeys, trial_journeys
+from assets.journey.asset import trial_journeys
 from assets.outcomes.over_trials import outcomes_of_all
-from assets.resources import Progress, Store
+from assets.resources import Progress, Store, TypedTables
 
 _DESCRIPTIONS = {
     "intention": "Intention outcomes; no other construct.",
@@ -19,40 +18,25 @@ _DESCRIPTIONS = {
 
 def _outcomes(construct: str) -> dg.AssetsDefinition:
     table = f"{construct}_outcomes"
+    key = core(table)
 
     @dg.asset(
-        name=table,
-        key_prefix="core",
+        key=key,
         group_name="core",
         deps=[trial_journeys],
+        check_specs=[contract_spec(key)],
         kinds={"duckdb", "arrow"},
         description=_DESCRIPTIONS[construct],
     )
     @guarded
-    def outcomes(context: dg.AssetExecutionContext, store: Store, progress: Progress) -> pa.Table:
+    def outcomes(store: Store, tables: TypedTables, progress: Progress) -> dg.MaterializeResult:
         progress(f"{construct} outcomes")
         rows = outcomes_of_all(table, store.journeys.table("outcome_rows"))
-        trials = rows["trial_id"].unique()
-        context.add_output_metadata({"rows": len(rows), "trials": len(trials)})
-        return rows
+        return written(tables, key, rows, {"trials": len(rows["trial_id"].unique())}, judged=True)
 
     return outcomes
 
 
 intention_outcomes, behavior_outcomes, upstream_outcomes = map(_outcomes, _DESCRIPTIONS)
 
-
-participant_checks = table_of_journeys(
-    "participant_checks",
-    "Independent checks on participant rows: cross-check of g, assumptions, scale reliability. "
-    "Aggregates only.",
-    kinds={"pingouin", "arrow"},
-)
-action_counts = table_of_journeys(
-    "action_counts", "Who intended and who acted, per arm, as counts."
-)
-
-ASSETS = [
-    intention_outcomes, behavior_outcomes, upstream_outcomes, participant_checks, action_counts
-]  # fmt: skip
-CHECKS = [contract_check(asset.key) for asset in ASSETS[:3]]
+ASSETS = [intention_outcomes, behavior_outcomes, upstream_outcomes]

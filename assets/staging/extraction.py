@@ -23,6 +23,7 @@ from validations.manifest.model import (
     blocks_of,
 )
 from validations.records import RECORD_SCHEMAS
+from validations.typed_frames import frame_of
 
 IDENTITY = [
     "trial_id",
@@ -70,19 +71,16 @@ def _fields(
     mapping: dict[str, list[str]],
     values: dict[str, str],
     all_fields: list[str],
-) -> pd.DataFrame:
+) -> dict[str, np.ndarray]:
+    """The texts of all fields by row."""
     require_columns(raw, mapping)
-    rows = range(len(raw.rows))
-    return pd.DataFrame(
-        {
-            name: _texts(raw, source, name, mapping[name], _ids(manifest, name))
-            if name in mapping
-            else [values.get(name, "")] * len(rows)
-            for name in all_fields
-        },
-        index=rows,
-        dtype=object,
-    )
+    count = len(raw.rows)
+    return {
+        name: np.array(_texts(raw, source, name, mapping[name], _ids(manifest, name)), dtype=object)
+        if name in mapping
+        else np.full(count, values.get(name, ""), dtype=object)
+        for name in all_fields
+    }
 
 
 def _texts(
@@ -95,25 +93,29 @@ def _texts(
 
 
 def _identify(
-    frame: pd.DataFrame,
+    fields: dict[str, np.ndarray],
     manifest: TrialManifest,
     source: Source,
     rows: np.ndarray,
     block: int,
     found_in: dict[str, list[str]],
 ) -> pd.DataFrame:
-    study = frame["study"] if "study" in frame else pd.Series("", index=frame.index)
-    is_named = study != ""
-    frame["study_label"] = study.where(is_named, manifest.label)
-    frame["trial_id"] = [f"{manifest.id}/{slug(s)}" if s else manifest.id for s in study]
-    frame["collection_id"] = manifest.id
-    frame["source_id"] = source.id
-    frame["file"] = source.file
-    frame["row"] = rows
-    frame["block"] = block
-    frame["found_in"] = json.dumps({k: " + ".join(v) for k, v in found_in.items()}, sort_keys=True)
-    rest = [c for c in frame.columns if c not in IDENTITY]
-    return frame[IDENTITY + rest]
+    """The records of one block: identity and fields."""
+    count = len(rows)
+    study = fields["study"].tolist() if "study" in fields else [""] * count
+    columns = json.dumps({k: " + ".join(v) for k, v in found_in.items()}, sort_keys=True)
+    identity = {
+        "trial_id": [f"{manifest.id}/{slug(s)}" if s else manifest.id for s in study],
+        "collection_id": [manifest.id] * count,
+        "study_label": [s or manifest.label for s in study],
+        "source_id": [source.id] * count,
+        "file": [source.file] * count,
+        "found_in": [columns] * count,
+    }
+    cells = {name: np.array(texts, dtype=object) for name, texts in identity.items()}
+    cells |= {"row": rows, "block": np.full(count, block)}
+    rest = [name for name in fields if name not in IDENTITY]
+    return frame_of(cells | fields, [*IDENTITY, *rest], count)
 
 
 def extract(manifest: TrialManifest, source: Source, raw: RawTable) -> dict[str, pd.DataFrame]:
@@ -125,21 +127,22 @@ def extract(manifest: TrialManifest, source: Source, raw: RawTable) -> dict[str,
     fields = [name for name in type(blocks[0]).model_fields if name != "values"]
     frames = []
     for number, block in enumerate(blocks):
-        frame = _fields(manifest, raw, source, block.mapping(), block.values, fields)
+        cells = _fields(manifest, raw, source, block.mapping(), block.values, fields)
+        rows = raw.rows
         if len(blocks) > 1:
             # A wide row may leave one of its blocks empty; that is not a fault.
             numbers = [
                 c
-                for c in frame.columns
+                for c in cells
                 if c in NUMERIC_FIELDS
                 and c in block.mapping()
                 and c not in ("n", "n1", "n2", "weeks", "days")
             ]
-            filled = (frame[numbers] != "").any(axis=1)
-            frame, rows = frame[filled].copy(), raw.rows[filled.to_numpy()]
-        else:
-            rows = raw.rows
-        frames.append(_identify(frame, manifest, source, rows, number, block.mapping()))
+            filled = np.zeros(len(rows), dtype=bool)
+            for name in numbers:
+                filled |= cells[name] != ""
+            cells, rows = {name: own[filled] for name, own in cells.items()}, rows[filled]
+        frames.append(_identify(cells, manifest, source, rows, number, block.mapping()))
     kind = {
         ArmSource: "arm_summaries",
         EffectSource: "reported_effects",
@@ -147,7 +150,7 @@ def extract(manifest: TrialManifest, source: Source, raw: RawTable) -> dict[str,
         ActionSource: "intention_by_action",
         CodingSource: "barrier_codings",
     }[type(source)]
-    return {kind: pd.concat(frames, ignore_index=True)}
+    return {kind: frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)}
 
 
 def values_of_studies(manifest: TrialManifest, source: Source, raw: RawTable) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -17,6 +19,7 @@ from analysis.synthesis.settings import AnalysisSettings
 from analysis.univariate.pooling import NARROW
 from validations.tables import made_columns
 
+Record = dict[str, Any]
 ACTION_COLUMNS = made_columns("action_control")
 
 
@@ -70,38 +73,42 @@ def _action_row(
     }
 
 
-def _splits(counts: pd.DataFrame) -> list[dict[str, object]]:
-    rows = []
-    for (trial, intention, behavior), part in counts.groupby(["trial_id", "intention", "behavior"]):
-        controls = part[part["arm_group"] == "comparator"]
-        for control in controls.to_dict("records"):
-            for tested in part[part["arm_group"] == "intervention"].to_dict("records"):
-                row: dict[str, object] = {
-                    "row_kind": "split",
-                    "withheld": tested["withheld"],
-                    "trial_id": trial,
-                    "arm_group": "contrast",
-                    "arm_id": f"{tested['arm']}_vs_{control['arm']}",
-                    "intention": intention,
-                    "behavior": behavior,
-                    "intender_rule": tested["intender_rule"],
-                    "method": "exact_split",
-                }
-                if any(np.isnan([float(r[c]) for r in (tested, control) for c in CELLS])):
-                    rows.append(
-                        row | {"status": "withheld", "reason": "a cell is too small to publish"}
-                    )
-                    continue
-                try:
-                    split = split_behavior_effect(
-                        [tested[c] for c in CELLS], [control[c] for c in CELLS]
-                    )
-                    row |= {n: getattr(split, n) for n in split.__dataclass_fields__}
-                    row |= {"status": "ok", "reason": ""}
-                except EstimationError as error:
-                    row |= {"status": "not_estimable", "reason": str(error)}
-                rows.append(row)
-    return rows
+def _splits(counts: pd.DataFrame) -> list[Record]:
+    pairs: dict[tuple[str, str, str], list[Record]] = {}
+    for record in counts.to_dict("records"):
+        key = (record["trial_id"], record["intention"], record["behavior"])
+        pairs.setdefault(key, []).append(record)
+    return [
+        _split(key, tested, control)
+        for key, part in sorted(pairs.items())
+        for control in part
+        if control["arm_group"] == "comparator"
+        for tested in part
+        if tested["arm_group"] == "intervention"
+    ]
+
+
+def _split(pair: tuple[str, str, str], tested: Record, control: Record) -> Record:
+    trial, intention, behavior = pair
+    row: Record = {
+        "row_kind": "split",
+        "withheld": tested["withheld"],
+        "trial_id": trial,
+        "arm_group": "contrast",
+        "arm_id": f"{tested['arm']}_vs_{control['arm']}",
+        "intention": intention,
+        "behavior": behavior,
+        "intender_rule": tested["intender_rule"],
+        "method": "exact_split",
+    }
+    if any(np.isnan(float(r[c])) for r in (tested, control) for c in CELLS):
+        return row | {"status": "withheld", "reason": "a cell is too small to publish"}
+    try:
+        split = split_behavior_effect([tested[c] for c in CELLS], [control[c] for c in CELLS])
+    except EstimationError as error:
+        return row | {"status": "not_estimable", "reason": str(error)}
+    row |= {n: getattr(split, n) for n in split.__dataclass_fields__}
+    return row | {"status": "ok", "reason": ""}
 
 
 def _pooled_action(

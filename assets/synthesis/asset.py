@@ -2,13 +2,11 @@
 share their fits."""
 
 import dagster as dg
-import pandas as pd
 
 from analysis.synthesis.plan import PLAN
-from assets.contracts import contract_check
+from assets.contracts import contract_spec, core, out, table_spec, written
 from assets.guard import guarded
-from assets.journey.asset import table_of_journeys
-from assets.resources import Progress, Project, Store
+from assets.resources import Progress, Project, Store, TypedTables
 
 _DESCRIPTIONS = {
     "pooled_effects": "Pooled effects per synthesis, construct and subset.",
@@ -39,43 +37,29 @@ _SOURCES = {
 """Source of the plan -> the tables it is read from."""
 
 
-def _core(name: str) -> dg.AssetKey:
-    return dg.AssetKey(["core", name])
-
-
-def _out(name: str) -> dg.AssetKey:
-    return dg.AssetKey(["out", name])
-
-
-SYNTHESIS_FINDINGS = _out("synthesis_findings")
+SYNTHESIS_FINDINGS = out("synthesis_findings")
 _READ = {
-    table.name: {_core(name) for source in table.made_from for name in _SOURCES[source]}
+    table.name: {core(name) for source in table.made_from for name in _SOURCES[source]}
     for table in PLAN
 } | {
-    "action_control": {_core("action_counts")},
-    "pooled_correlations": {_core("accepted_correlations")},
-    "barrier_codings": {_core("accepted_codings")},
-    "synthesis_findings": {_core(name) for name in _INPUTS},
+    "action_control": {core("action_counts")},
+    "pooled_correlations": {core("accepted_correlations")},
+    "barrier_codings": {core("accepted_codings")},
+    "synthesis_findings": {core(name) for name in _INPUTS},
 }  # fmt: skip
 
 
 @dg.multi_asset(
-    outs={
-        name: dg.AssetOut(key=_out(name), description=text, kinds={"numpy", "arrow"})
-        for name, text in _DESCRIPTIONS.items()
-    },
-    ins={name: dg.AssetIn(_core(name)) for name in _INPUTS},
-    internal_asset_deps=_READ,
-    group_name="out",
     name="syntheses",
+    specs=[
+        table_spec(out(name), text, sorted(_READ[name]), ["numpy", "arrow"])
+        for name, text in _DESCRIPTIONS.items()
+    ],
+    check_specs=[contract_spec(out(name)) for name in SYNTHESIS_TABLES],
 )
 @guarded
 def syntheses(  # type: ignore[no-untyped-def]
-    context: dg.AssetExecutionContext,
-    store: Store,
-    project: Project,
-    progress: Progress,
-    **frames: pd.DataFrame,
+    store: Store, tables: TypedTables, project: Project, progress: Progress
 ):
     """Every table of the syntheses of trials and of other data; what did not change is kept."""
     from assets.kept import KeptResults
@@ -83,24 +67,19 @@ def syntheses(  # type: ignore[no-untyped-def]
     from assets.synthesis.others import others_of
     from assets.synthesis.over_trials import ROOM, inputs_of, synthesize, with_others
 
+    frames = {name: tables.frame(core(name)) for name in _INPUTS}
     kept = KeptResults(store.files.room(ROOM))
     groups = synthesize(inputs_of(frames, project.settings), kept, progress)
     profiles = project.profiles(store.journeys.frame("journeys"))
     found = with_others(groups, others_of(frames, profiles, project.settings))
     store.files.keep_traces("synthesis_", found.traces)
-    for name in _DESCRIPTIONS:
-        rows = found.tables[name]
-        context.add_output_metadata({"rows": len(rows)} | history_of(name, rows), name)
-    return tuple(found.tables[name] for name in _DESCRIPTIONS)
+    told = {"processor seconds": found.seconds, "syntheses made": len(found.made)}
+    more = {name: history_of(name, found.tables[name]) for name in _DESCRIPTIONS}
+    more["synthesis_findings"] = told
+    return tuple(
+        written(tables, out(name), found.tables[name], more[name], judged=name in SYNTHESIS_TABLES)
+        for name in _DESCRIPTIONS
+    )
 
 
-accepted_correlations = table_of_journeys(
-    "accepted_correlations", "Correlations of single trials, as they were reported."
-)
-accepted_codings = table_of_journeys(
-    "accepted_codings", "Codings of barriers, as they were reported."
-)
-
-
-ASSETS = [syntheses, accepted_correlations, accepted_codings]
-CHECKS = [contract_check(_out(name)) for name in SYNTHESIS_TABLES]
+ASSETS = [syntheses]

@@ -15,6 +15,7 @@ from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_gap import grid_blocks
 from dashboard.wording import (
     INTERVAL_METHODS,
+    UNRECORDED,
     ci_name,
     ci_of,
     is_gap,
@@ -104,12 +105,14 @@ def figure(page: Page) -> Figure | None:
 
 def _sentence(rows: list[Row]) -> str:
     values = [r["estimate"] for r in rows]
-    found = Counter(verdict_of(r)[0] for r in rows)
     text = (
         f"{plural(len(rows), 'specification')}: differences from {number(min(values))} to "
-        f"{number(max(values))}; the interval lies above 0 in {found[ABOVE]}, below 0 in "
-        f"{found[BELOW]}"
+        f"{number(max(values))}; "
     )
+    if all(verdict_of(r) == (NONE, UNRECORDED) for r in rows):
+        return text + UNRECORDED + "."
+    found = Counter(verdict_of(r)[0] for r in rows)
+    text += f"the interval lies above 0 in {found[ABOVE]}, below 0 in {found[BELOW]}"
     return text + (f"; {found[NONE]} allow no verdict." if found[NONE] else ".")
 
 

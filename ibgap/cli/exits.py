@@ -10,3 +10,5 @@ SET_ASIDE = 4
 """It worked, but trials, rows or effects were set aside (see the findings)."""
 BUSY = 5
 """Another refresh is running."""
+DAMAGED = 6
+"""A release, or the link to the current one, is not as it was published."""

@@ -25,9 +25,15 @@ def export_release(release: ReleaseFiles, form: str, target: Path) -> list[Path]
     return _WRITERS[form](release, target)
 
 
+def _tables(release: ReleaseFiles) -> list[str]:
+    """The tables that the release has; one of an older schema has fewer than are declared now."""
+    counts = release.record.get("counts") or TABLES
+    return [name for name in TABLES if name in counts]
+
+
 def _csv(release: ReleaseFiles, target: Path) -> list[Path]:
     paths = []
-    for name in TABLES:
+    for name in _tables(release):
         path = target / f"{name}.csv"
         guard_text(release.table(name)).to_csv(path, index=False, float_format="%.17g")
         paths.append(path)
@@ -35,15 +41,16 @@ def _csv(release: ReleaseFiles, target: Path) -> list[Path]:
 
 
 def _parquet(release: ReleaseFiles, target: Path) -> list[Path]:
-    for name in TABLES:
+    names = _tables(release)
+    for name in names:
         shutil.copyfile(release.folder / "tables" / f"{name}.parquet", target / f"{name}.parquet")
-    return [target / f"{name}.parquet" for name in TABLES]
+    return [target / f"{name}.parquet" for name in names]
 
 
 def _xlsx(release: ReleaseFiles, target: Path) -> list[Path]:
     path = target / f"ibgap-{release.release_id}.xlsx"
     with pd.ExcelWriter(path, engine="openpyxl") as writer:
-        for name in TABLES:
+        for name in _tables(release):
             sheet_text(release.table(name)).to_excel(writer, sheet_name=name[:31], index=False)
     return [path]
 

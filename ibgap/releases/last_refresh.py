@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from ibgap.base.writing import write_whole
 
 FILE = "last_refresh.json"
 
@@ -23,9 +26,14 @@ def note_refresh(releases_dir: Path, status: str, message: str = "", release_id:
     }
     if not releases_dir.is_dir():
         return
+    with suppress(OSError):
+        write_whole(releases_dir / FILE, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def last_failure(releases_dir: Path) -> str:
+    """What the last refresh said of its failure; empty where it did not fail or said nothing."""
     try:
-        temporary = releases_dir / f".writing-{FILE}"
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(releases_dir / FILE)
-    except OSError:
-        return
+        record = json.loads((releases_dir / FILE).read_bytes())
+        return str(record["message"]) if record["status"] == "failed" else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

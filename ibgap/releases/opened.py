@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ibgap.releases.differences import Changes, compare_releases
+from ibgap.releases.last_refresh import FILE
 from ibgap.releases.reader import CURRENT, NoReleaseError, ReleaseFiles
+from ibgap.releases.shelf import current_id, in_order, never_shown
 from ibgap.releases.view import ReleaseView
 
 _KEPT_OPEN = 3
@@ -55,28 +57,27 @@ class Releases:
     @property
     def current_id(self) -> str:
         """The id `current` points to now. Raises `NoReleaseError` when there is none."""
-        target = self.folder / CURRENT
-        if not (target / "release.json").is_file():
+        found = current_id(self.folder)
+        if not found:
             raise NoReleaseError("there is no release yet; run `ibgap refresh` to make one")
-        return target.resolve().name
+        return found
 
     @property
     def heads(self) -> list[ReleaseHead]:
-        """Readable releases, the newest first."""
+        """Readable releases, the one published last first, whatever the clock said then."""
         try:
-            found = [p for p in self.folder.iterdir() if p.name != CURRENT and p.is_dir()]
-            names = [p.name for p in found if not p.name.startswith(".")]
+            names = [p.name for p in self.folder.iterdir() if p.is_dir() and not p.is_symlink()]
         except OSError:
             return []
-        known = []
+        unseen = set(never_shown(self.folder))
         for name in names:
-            if name not in self._heads:
+            if name not in self._heads and not name.startswith("."):
                 head = _read_head(self.folder / name)
-                if head is None:
-                    continue
-                self._heads[name] = head
-            known.append(self._heads[name])
-        return sorted(known, key=lambda h: (h.created_at, h.release_id), reverse=True)
+                if head is not None:
+                    self._heads[name] = head
+        known = {n: self._heads[n] for n in names if n in self._heads and n not in unseen}
+        ids = in_order(self.folder, {name: head.created_at for name, head in known.items()})
+        return [known[name] for name in reversed(ids)]
 
     def open(self, release_id: str = "") -> ReleaseView:
         """A release with all of its tables in memory, by default the current one.
@@ -132,7 +133,7 @@ class Releases:
     def last_refresh(self) -> dict[str, Any]:
         """What the last run said of itself; empty when nothing is known."""
         try:
-            data = json.loads((self.folder / "last_refresh.json").read_text(encoding="utf-8"))
+            data = json.loads((self.folder / FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}

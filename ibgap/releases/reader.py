@@ -9,7 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-CURRENT = "current"
+from ibgap.releases.shelf import CURRENT, kept_ids
+from ibgap.releases.whole import RECORD
+
+__all__ = ["CURRENT", "NoReleaseError", "ReleaseFiles", "open_release"]
 
 
 class NoReleaseError(Exception):
@@ -25,7 +28,7 @@ class ReleaseFiles:
     @cached_property
     def record(self) -> dict[str, Any]:
         """release.json, or what is known while the release is being built."""
-        path = self.folder / "release.json"
+        path = self.folder / RECORD
         try:
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             data["release_id"]
@@ -58,8 +61,8 @@ def open_release(releases_dir: Path, release_id: str = CURRENT) -> ReleaseFiles:
     Raises `NoReleaseError` with the command that makes one, or the ids that exist.
     """
     folder = releases_dir / release_id
-    if not (folder / "release.json").is_file():
-        known = sorted({p.parent.name for p in releases_dir.glob("*/release.json")} - {CURRENT})
+    if not (folder / RECORD).is_file():
+        known = kept_ids(releases_dir)
         if release_id != CURRENT and known:
             raise NoReleaseError(f"there is no release {release_id!r}; known: {', '.join(known)}")
         raise NoReleaseError("there is no release yet; run `ibgap refresh` to make one")

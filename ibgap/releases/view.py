@@ -21,6 +21,7 @@ from analysis.synthesis.stack import MAIN, PAIRED, Stack, with_usable_covariance
 from ibgap.figures.svg import safe_id
 from ibgap.figures.text import as_float
 from ibgap.releases.reader import ReleaseFiles
+from validations.tables import TABLES
 
 __all__ = ["MAIN", "ReleaseView", "Row", "capital", "counted", "plural", "words"]
 
@@ -82,10 +83,17 @@ class ReleaseView:
         return self._tables[name]
 
     def rows(self, name: str, **where: object) -> list[Row]:
-        """Rows with these values, in the order of the table; they must not be changed."""
+        """Rows with these values, in the order of the table; they must not be changed.
+
+        Columns that this release does not have, because it was made before they were declared,
+        are missing in every row.
+        """
         if name not in self._rows:
-            records = self.table(name).to_dict("records")
-            self._rows[name] = [{str(k): _plain(v) for k, v in r.items()} for r in records]
+            frame = self.table(name)
+            later = _not_yet_declared(frame, name)
+            self._rows[name] = [
+                {str(k): _plain(v) for k, v in r.items()} | later for r in frame.to_dict("records")
+            ]
         return matching(self._rows[name], where)
 
     @cached_property
@@ -228,6 +236,16 @@ def _make_stack(view: ReleaseView, synthesis: str, assumed_correlation: float | 
         own = grid[np.isclose(grid["assumed_correlation"], assumed_correlation)]
         covariances += own[own["trial_id"].isin(here)].assign(origin="assumed").to_dict("records")
     return with_usable_covariances(Stack.from_records(records, covariances))
+
+
+def _not_yet_declared(frame: pd.DataFrame, name: str) -> Row:
+    """The declared columns that a table of an older release has not, each with the value of a
+    missing cell of its kind."""
+    return {
+        column.name: "" if column.kind == "text" else math.nan
+        for column in (TABLES[name].columns if name in TABLES else ())
+        if column.name not in frame
+    }
 
 
 def _plain(value: Any) -> Any:

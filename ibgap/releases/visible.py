@@ -11,5 +11,12 @@ def visible(frame: pd.DataFrame) -> pd.DataFrame:
     """The texts with control and bidirectional characters made visible, here for all that reads
     a release: pages, figures, exports and terminals."""
     texts = [c for c in frame.columns if pd.api.types.is_string_dtype(frame[c])]
-    made = {c: [printable(str(text).replace("\r\n", "\n")) for text in frame[c]] for c in texts}
-    return frame.assign(**{c: pd.Series(v, frame.index, dtype="string") for c, v in made.items()})
+    return frame.assign(**{c: _visible(frame[c]) for c in texts})
+
+
+def _visible(column: pd.Series) -> pd.Series:
+    """Each text once: most columns repeat theirs."""
+    shown: dict[str, str] = {}
+    for text in set(map(str, column)):
+        shown[text] = printable(text.replace("\r\n", "\n"))
+    return pd.Series([shown[str(text)] for text in column], column.index, dtype="string")

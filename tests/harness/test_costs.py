@@ -26,12 +26,16 @@ BURN_IN_WHAT_STAYS_BEHIND = f"""
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", {BURN!r}], start_new_session=True)
 """
-HOLD = "held = bytearray(b'x') * 100_000_000; import time; time.sleep(1.0)"
+HOLD = "held = bytearray(b'x') * 100_000_000; print('holding', flush=True); input()"
 HOLD_TWICE = f"""
-import subprocess, sys
-both = [subprocess.Popen([sys.executable, "-c", {HOLD!r}]) for _ in range(2)]
+import subprocess, sys, time
+pipes = {{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}}
+both = [subprocess.Popen([sys.executable, "-c", {HOLD!r}], **pipes) for _ in range(2)]
 for one in both:
-    one.wait()
+    one.stdout.readline()
+time.sleep(1.5)
+for one in both:
+    one.communicate(b"\\n")
 """
 WAIT = "import time; time.sleep(0.6)"
 BENCHMARKS = Path(timing.__file__).parent

@@ -144,13 +144,13 @@ def test_an_unknown_release_lists_the_known_ones(copy_of_small: Home) -> None:
 
 
 def test_old_releases_are_removed_when_asked(copy_of_small: Home) -> None:
-    from ibgap.releases.publisher import Publisher
+    from ibgap.releases.shelf import prune
 
     for name in ("20200101-000000-aaaaaaaaaa", "20210101-000000-bbbbbbbbbb"):
         shutil.copytree(
             (copy_of_small.releases / "current").resolve(), copy_of_small.releases / name
         )
     newest = (copy_of_small.releases / "current").resolve().name
-    Publisher(copy_of_small.releases, None)._prune(2, newest)
+    prune(copy_of_small.releases, 2)
     left = sorted(p.name for p in copy_of_small.releases.iterdir() if p.is_dir())
     assert left == ["20210101-000000-bbbbbbbbbb", newest, "current"]

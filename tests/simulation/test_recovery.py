@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.univariate.pooling import fit_random_effects
 from assets.journey.trial_journey import Journey, trial_journey
 from ibgap.cli import exits
+from ibgap.cli.command_line import main
 from ibgap.simulation import EVERY_KIND, Plan, Truth, simulate
-from tests.pipeline.conftest import Home
 
 TRIALS = 70
 PLAN = Plan(trials=TRIALS, seed=17, defects=0.0)
@@ -102,18 +103,17 @@ def test_the_pool_finds_mean_and_tau2(read: Read, behavior: bool, mean: float, t
 def test_a_refresh_of_simulated_trials_ends_well_and_finds_the_truth(tmp_path: Path) -> None:
     """With planted faults among them; those that move numbers are held or set aside."""
     truth = simulate(tmp_path, Plan(trials=110, seed=8, defects=0.2))
-    home = Home(tmp_path)
-    done = home.command("refresh")
+    done = CliRunner().invoke(main, ["refresh"], env={"IBGAP_HOME": str(tmp_path)})
     assert done.exit_code == exits.SET_ASIDE, done.output
-    release = home.release()
-    findings = release.table("findings")
+    tables = tmp_path / "releases" / "current" / "tables"
+    findings = pd.read_parquet(tables / "findings.parquet")
     for trial, defect in truth.defects.items():
         own = findings[(findings["trial_id"] == trial)
                        | findings["trial_id"].str.startswith(f"{trial}/")]  # fmt: skip
         assert set(defect.rules) <= set(own["rule_id"]), trial
-    trials = release.table("trials")
+    trials = pd.read_parquet(tables / "trials.parquet")
     assert set(trials["collection_id"]) == {one.trial for one in truth.trials}
-    gap = release.table("gap_estimates")
+    gap = pd.read_parquet(tables / "gap_estimates.parquet")
     row = gap[(gap["synthesis"] == "main") & (gap["subset"] == "all")
               & (gap["estimand"] == "difference")].iloc[0]  # fmt: skip
     assert row["status"] == "ok" and row["k_paired"] > 60

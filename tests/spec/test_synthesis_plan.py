@@ -17,14 +17,14 @@ from analysis.synthesis.inputs import GroupInputs, group_inputs
 from analysis.synthesis.moderators import Moderator, moderators_of_trials
 from analysis.synthesis.plan import PLAN, SOURCES, group_parts, synthesize_group, table_named
 from analysis.synthesis.stack import Record, TrialEffects
+from assets.synthesis.asset import SYNTHESIS_TABLES
 from assets.synthesis.groups import make_group
-from assets.synthesis.over_trials import GROUP_TABLES, OTHER_TABLES
+from assets.synthesis.over_trials import GROUP_TABLES
 from ibgap.releases.view import ReleaseView
 from validations.tables import TABLES, made_columns
 
 from .made_rows import rows_of_trials
 
-SYNTHESIS_TABLES = (*GROUP_TABLES, *OTHER_TABLES)
 SETTINGS = AnalysisSettings(correlation_grid=(0.2, 0.5), level=0.9)
 OF_SYNTHESES = {
     "pooled_effects", "gap_estimates", "surrogacy", "sensitivity", "specifications", "influence",

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def connect() -> Any:
-    """A DuckDB connection in memory that fetches nothing from elsewhere and works in this thread."""
+    """A DuckDB connection in memory that fetches nothing from elsewhere, in this thread alone."""
     import duckdb
 
     return duckdb.connect(

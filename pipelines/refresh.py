@@ -25,13 +25,17 @@ class RefreshFailedError(Exception):
 
 @dataclass(frozen=True)
 class RefreshResult:
-    """What a refresh did: the release, whether it is new, and how many findings set data aside."""
+    """What a refresh did: the release, whether it is new, and how many findings set data aside.
+
+    processor_seconds: what parts of the work took; empty where nothing had to be done.
+    """
 
     release_id: str
     path: Path
     is_new: bool
     set_aside: int
     failed_checks: list[str] = field(default_factory=list)
+    processor_seconds: dict[str, float] = field(default_factory=dict)
 
 
 def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> RefreshResult:
@@ -74,9 +78,11 @@ def _run(
         warnings.simplefilter("ignore")
         import dagster as dg
 
+        from assets.store import TableStore
         from pipelines.build import REFRESH, build_definitions
         from pipelines.partitions import sync_partitions
 
+        TableStore(settings.store_dir).prepare()
         if show:
             show("starting")
         definitions = build_definitions(settings, show=show)
@@ -122,7 +128,16 @@ def _summarize(result, settings: Settings) -> RefreshResult:  # type: ignore[no-
         bool(made["is_new"].value),
         int(made["set aside"].value),
         failed_checks,
+        {"synthesis": _seconds(result)},
     )
+
+
+def _seconds(result) -> float:  # type: ignore[no-untyped-def]
+    """Processor seconds of the syntheses that were made."""
+    for made in result.asset_materializations_for_node("syntheses"):
+        if "processor seconds" in made.metadata:
+            return float(made.metadata["processor seconds"].value)
+    return 0.0
 
 
 def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-def]

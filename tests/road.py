@@ -26,7 +26,7 @@ from assets.staging.limits import Limits
 from assets.store import TableStore
 from assets.synthesis import over_trials as syntheses
 from assets.synthesis.others import others_of
-from assets.typed import to_arrow, to_frame
+from assets.typed import stacked, to_arrow, to_frame
 from ibgap.releases.content import Content
 from ibgap.releases.publisher import Release
 from ibgap.releases.publisher import publish as into
@@ -94,13 +94,14 @@ def walk(
     tables |= {name: outcomes_of_all(name, rows) for name in OUTCOME_TABLES}
     names = ("effects", "identities", "journeys", "moderators")
     effects, told = effects_of_all(*(journeys.table(name) for name in names))
-    of_trials = pd.concat([journeys.frame("findings"), findings_frame(told)])
+    of_all = to_arrow(findings_frame(told), "findings")
+    of_trials = stacked("findings", [journeys.table("findings"), of_all])
     tables["effects"] = effects
     tables |= {name: pairs_of_all(name, journeys.table(name), effects) for name in PAIR_TABLES}
     tables["trials"] = trials_of_all(journeys.table("trials"), effects)
     found = _syntheses(store, tables, journeys, chosen, disclosure)
     tables |= found.tables
-    of_syntheses = to_frame(tables.pop("synthesis_findings"))
+    of_syntheses = tables.pop("synthesis_findings")
     tables["findings"] = to_arrow(findings_of_all([of_trials, of_syntheses]), "findings")
     return Road(made, journeys, tables, found)
 
@@ -137,7 +138,5 @@ def publish(road: Road, settings: Settings) -> Release:
         settings.as_record(),
         screened_counts(road.journeys.frame("screened_counts"), road.journeys.frame("checks")),
     )
-    return into(
-        settings.releases_dir, content, lambda folder: "<!doctype html><title>x</title>",
-        settings.keep_releases,
-    )  # fmt: skip
+    report = "<!doctype html><title>x</title>"
+    return into(settings.releases_dir, content, lambda folder: report, settings.keep_releases)

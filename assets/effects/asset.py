@@ -1,7 +1,6 @@
 """The assets of the effects of all trials."""
 
 import dagster as dg
-import pandas as pd
 import pyarrow.compute as pc
 
 from assets.contracts import contract_spec, core, table_spec, written
@@ -9,6 +8,7 @@ from assets.effects.over_trials import effects_of_all
 from assets.guard import guarded
 from assets.journey.asset import trial_journeys
 from assets.resources import Progress, Store, TypedTables
+from assets.typed import stacked, to_arrow
 from validations.findings import findings_frame
 
 EFFECTS, FINDINGS = core("effects"), core("findings")
@@ -40,7 +40,8 @@ def effects_of_all_trials(  # type: ignore[no-untyped-def]
     progress("effects")
     names = ("effects", "identities", "journeys", "moderators")
     effects, found = effects_of_all(*(store.journeys.table(name) for name in names))
-    findings = pd.concat([store.journeys.frame("findings"), findings_frame(found)])
+    told = to_arrow(findings_frame(found), "findings")
+    findings = stacked("findings", [store.journeys.table("findings"), told])
     pooled = int(pc.sum(effects["in_pool"]).as_py() or 0)
     return (
         written(tables, EFFECTS, effects, {"in_pools": pooled}, judged=True),

@@ -42,7 +42,7 @@ _READ = [*map(core, _CORE), *map(out, (*_OF_TRIALS, *SYNTHESIS_TABLES))]
 @guarded
 def told_of_trials(store: Store, tables: TypedTables):  # type: ignore[no-untyped-def]
     trials = trials_of_all(store.journeys.table("trials"), tables.table(EFFECTS))
-    parts = [tables.frame(key) for key in (FINDINGS_OF_TRIALS, SYNTHESIS_FINDINGS)]
+    parts = [tables.table(key) for key in (FINDINGS_OF_TRIALS, SYNTHESIS_FINDINGS)]
     findings = findings_of_all(parts)
     open_ones = findings[findings["status"] == "open"]["severity"].value_counts()
     told = {f"open: {word}": int(n) for word, n in open_ones.items()}

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from assets.queries import PLACE, Question, ask
 from assets.release.trial_rows import UNUSABLE
+from assets.typed import stacked, to_frame
 from validations.findings import sorted_findings
 
 _TRIALS = Question(
@@ -57,7 +58,6 @@ def trials_of_all(trials: pa.Table, effects: pa.Table) -> pa.Table:
     return ask(_TRIALS, {"trials": trials, "effects": effects})
 
 
-def findings_of_all(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def findings_of_all(parts: Sequence[pa.Table]) -> pd.DataFrame:
     """Findings of trials and of syntheses, most severe first within a trial."""
-    filled = [part for part in parts if len(part)]
-    return sorted_findings(pd.concat(filled) if filled else parts[0])
+    return sorted_findings(to_frame(stacked("findings", parts)))

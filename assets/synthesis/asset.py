@@ -73,14 +73,11 @@ def syntheses(  # type: ignore[no-untyped-def]
     profiles = project.profiles(store.journeys.frame("journeys"))
     found = with_others(groups, others_of(frames, profiles, project.settings))
     store.files.keep_traces("synthesis_", found.traces)
+    told = {"processor seconds": found.seconds, "syntheses made": len(found.made)}
+    more = {name: history_of(name, found.tables[name]) for name in _DESCRIPTIONS}
+    more["synthesis_findings"] = told
     return tuple(
-        written(
-            tables,
-            out(name),
-            found.tables[name],
-            history_of(name, found.tables[name]),
-            judged=name in SYNTHESIS_TABLES,
-        )
+        written(tables, out(name), found.tables[name], more[name], judged=name in SYNTHESIS_TABLES)
         for name in _DESCRIPTIONS
     )
 

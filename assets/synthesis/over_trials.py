@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -32,13 +33,15 @@ class Synthesized:
     """What came of all syntheses.
 
     tables: `GROUP_TABLES` and the `findings` about parts that could not be computed. traces: of
-    these, by file of the restricted store. made, reused: names of the syntheses.
+    these, by file of the restricted store. made, reused: names of the syntheses. seconds: of the
+    processor, for those that were made.
     """
 
     tables: Tables
     traces: dict[str, str] = field(default_factory=dict)
     made: tuple[str, ...] = ()
     reused: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 def inputs_of(frames: Mapping[str, pd.DataFrame], settings: AnalysisSettings) -> list[GroupInputs]:
@@ -61,7 +64,7 @@ def synthesize(
     """
     kept.retain(one.synthesis for one in inputs)
     traces: dict[str, str] = {}
-    made, reused = [], []
+    made, reused, seconds = [], [], 0.0
     parts: dict[str, list[pa.Table]] = {name: [] for name in (*GROUP_TABLES, "findings")}
     for number, one in enumerate(inputs, start=1):
         name, key = one.synthesis, _key(one)
@@ -70,7 +73,9 @@ def synthesize(
             reused.append(name)
         else:
             progress(f"synthesis {number}/{len(inputs)}")
+            began = time.process_time()
             found = make_group(one)
+            seconds += time.process_time() - began
             tables = _tables(found)
             kept.enter({name: kept.write(name, key if found.is_whole else "", tables)})
             traces |= found.traces
@@ -78,7 +83,7 @@ def synthesize(
         for table, rows in tables.items():
             parts[table].append(rows)
     whole = {table: stacked(table, own) for table, own in parts.items()}
-    return Synthesized(whole, traces, tuple(made), tuple(reused))
+    return Synthesized(whole, traces, tuple(made), tuple(reused), seconds)
 
 
 def with_others(groups: Synthesized, others: Made) -> Synthesized:

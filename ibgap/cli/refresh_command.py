@@ -57,6 +57,7 @@ def _say_result(result: Any, settings: Any, as_json: bool) -> None:
                     "is_new": result.is_new,
                     "set_aside": result.set_aside,
                     "failed_checks": result.failed_checks,
+                    "processor_seconds": result.processor_seconds,
                 },
                 indent=1,
             )

@@ -76,6 +76,7 @@ def _publish(
     last = _whole_record(releases_dir / CURRENT)
     _refuse_lost_trials(content.tables["findings"], content.inputs, last.get("inputs", ()))
     if last.get("content_hash") == digest:
+        prune(releases_dir, keep)  # a run that was killed may have shown it and removed none
         return Release(last["release_id"], releases_dir / last["release_id"], False)
     created = _now()
     release_id = f"{created:%Y%m%d-%H%M%S}-{digest[:10]}"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from ibgap.releases.whole import hash_beside
+
 FOLDER = "tables"
 DATABASE = "ibgap.duckdb"
 # Readers with an older DuckDB can open the file.
@@ -60,6 +62,7 @@ def _write_database(release: Path, names: list[str]) -> None:
         connection.execute("DETACH mart")
     finally:
         connection.close()
+    hash_beside(release / DATABASE)
 
 
 def quoted(path: Path) -> str:

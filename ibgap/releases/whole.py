@@ -1,7 +1,9 @@
 """Whether a release is as it was published.
 
 The record of a release (release.json) lists every other file with its hash and size, and its own
-hash. Known without heavy packages.
+hash. A release that is made again has the same record to the byte; so of a file whose bytes differ
+from time to time (DuckDB's) it has the size, and the hash stands beside that file. Known without
+heavy packages.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from typing import Any
 RECORD = "release.json"
 SEAL = "record_sha256"
 """Where a record keeps the hash of what else it says."""
+BESIDE = ".sha256"
+"""Ending of a file that holds the hash of the one it is named after, as `sha256sum` writes it."""
 
 
 def sealed(record: Mapping[str, Any]) -> str:
@@ -30,11 +34,22 @@ def in_order(data: object) -> str:
 
 
 def list_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Hash and size in bytes of every file of a release but its record."""
-    return {
-        name: {"sha256": _hash(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in sorted(_names(folder))
-    }
+    """Size in bytes of every file of a release but its record, and its hash where none stands
+    beside it."""
+    names = _names(folder)
+    listed: dict[str, dict[str, Any]] = {}
+    for name in sorted(names):
+        listed[name] = {"bytes": (folder / name).stat().st_size}
+        if not (name + BESIDE in names or name.endswith(BESIDE)):
+            listed[name]["sha256"] = _hash(folder / name)
+    return listed
+
+
+def hash_beside(path: Path) -> Path:
+    """Write the hash of a file beside it; returns where."""
+    beside = path.with_name(path.name + BESIDE)
+    beside.write_text(_line(path), encoding="utf-8")
+    return beside
 
 
 def is_whole(folder: Path) -> bool:
@@ -75,15 +90,23 @@ def _names(folder: Path) -> set[str]:
     return {str(p.relative_to(folder)) for p in everything} - {RECORD}
 
 
-def _change(path: Path, said: object) -> str:
+def _change(path: Path, said: Any) -> str:
     """How a file differs from what a record says of it; empty if it does not."""
     try:
-        if isinstance(said, int):
-            return "" if path.stat().st_size == said else "has another size than it was given"
-        digest = said["sha256"] if isinstance(said, dict) else said
-        return "" if _hash(path) == digest else "was changed"
-    except (OSError, KeyError) as error:
+        size = said if isinstance(said, int) else dict(said).get("bytes")
+        if size is not None and path.stat().st_size != size:
+            return "has another size than it was given"
+        if path.name.endswith(BESIDE):
+            other = path.with_name(path.name.removesuffix(BESIDE))
+            return "" if path.read_text() == _line(other) else f"does not agree with {other.name}"
+        digest = None if isinstance(said, int) else dict(said).get("sha256")
+        return "" if digest in (None, _hash(path)) else "was changed"
+    except (OSError, ValueError, TypeError) as error:
         return f"cannot be read ({type(error).__name__})"
+
+
+def _line(path: Path) -> str:
+    return f"{_hash(path)}  {path.name}\n"
 
 
 def _hash(path: Path) -> str:

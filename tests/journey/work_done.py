@@ -18,9 +18,9 @@ class AsTheNameSays:
     """Every name is done, but for those that ask for something else.
 
     notes: folder in which every attempt is noted. `killed...`: the process dies at it,
-    `killed_once` only the first time. `short...`: ends for want of memory. `slow...`: never ends. `odd...`: an
-    error nobody foresaw. `full...`: a disk fails. `whole...`: the process dies when all of a batch
-    that holds it and another name are there, at none of them.
+    `killed_once` only the first time. `short...`: ends for want of memory. `slow...`: never ends.
+    `odd...`: an error nobody foresaw. `full...`: a disk fails. `whole...`: the process dies when
+    all names of a batch are there that holds it and another one, at none of them.
     """
 
     notes: Path

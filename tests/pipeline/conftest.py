@@ -14,12 +14,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ibgap.cli.command_line import main
+from ibgap.releases.publisher import Release
 from ibgap.releases.reader import ReleaseFiles, open_release
 from pipelines.refresh import RefreshResult, refresh
 from pipelines.settings import Settings, load_settings
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
 from tests.conftest import ROOT
-from tests.road import Road, publish, walk_home
+from tests.road import publish, walk_home
 
 HERE = {"IBGAP_WORK_WORKERS": "0"}
 """Trials are worked on in the process that asks for it, unless a test says otherwise."""
@@ -82,11 +83,10 @@ def _home(root: Path, *recipes: Recipe) -> Home:
     return home
 
 
-def run_steps(home: Home) -> Road:
+def run_steps(home: Home, **given: object) -> Release:
     """The steps of a refresh and its publishing, without Dagster."""
-    road = walk_home(home.settings())
-    publish(road, home.settings())
-    return road
+    settings = home.settings(**given)
+    return publish(walk_home(settings), settings)
 
 
 @pytest.fixture

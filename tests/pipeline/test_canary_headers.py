@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from ibgap.cli import exits
@@ -12,6 +11,7 @@ from tests.builders import arm_trial
 from tests.participant_files import CANARY, WRONG, people
 
 from .conftest import Home
+from .kept_text import text_of
 
 TRIALS = {f"t{i:02d}": kind for i, kind in enumerate(sorted(WRONG))}
 
@@ -42,9 +42,7 @@ def test_every_trial_has_its_error_and_the_good_one_is_published(home: Home, sai
 def test_nothing_printed_or_published_holds_a_cell(home: Home, said: str) -> None:
     assert CANARY not in said
     for path in (p for p in home.releases.rglob("*") if p.is_file()):
-        text = path.read_bytes()
-        if path.suffix == ".parquet":
-            text += pd.read_parquet(path).to_csv().encode()
+        text = text_of(path)
         assert CANARY.encode() not in text, path.name
         assert CANARY.encode("utf-16-le") not in text, path.name
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +46,8 @@ class Store(dg.ConfigurableResource):  # type: ignore[misc]
         self, context: dg.InitResourceContext
     ) -> Generator["Store", None, None]:
         run = context.run_id or "no run"
+        if self.steps_apart:
+            _end_with(os.getppid())
         lease = Lease(Path(self.root) / LEASE)
         if lease.take(run, os.getppid() if self.steps_apart else os.getpid()):
             self.files.prepare()
@@ -63,6 +67,18 @@ class Store(dg.ConfigurableResource):  # type: ignore[misc]
         if self._journeys is None:
             self._journeys = Journeys(self.files.room(ROOM))
         return self._journeys
+
+
+def _end_with(run: int) -> None:
+    """End this process, a step's, as soon as the run's is gone: whoever has the store then writes
+    alone. run: number of the process above this one."""
+
+    def watch() -> None:
+        while os.getppid() == run:
+            time.sleep(0.5)
+        os._exit(os.EX_TEMPFAIL)
+
+    threading.Thread(target=watch, daemon=True, name="ends-with-its-run").start()
 
 
 class Project(dg.ConfigurableResource):  # type: ignore[misc]

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from assets.typed import schema_of
+from ibgap.base.database import connect
 
 PLACE = "place"
 """Column of every table in a question: where its row stands, for `ORDER BY`."""
@@ -53,17 +54,3 @@ def _must_differ(connection: Any, table: str, column: str) -> None:
     ((repeated,),) = connection.execute(query).fetchall()
     if repeated:
         raise CardinalityError(f"{repeated} rows of {table} repeat a {column} that joins use")
-
-
-def connect() -> Any:
-    """A connection in memory that fetches nothing from elsewhere."""
-    import duckdb
-
-    return duckdb.connect(
-        ":memory:",
-        config={
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "threads": 1,
-        },
-    )

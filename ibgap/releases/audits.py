@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ibgap.releases.tables import DATABASE, FOLDER, connect, quoted, view_tables
+from ibgap.base.database import connect
+from ibgap.releases.tables import DATABASE, FOLDER, quoted, view_tables
 from validations.schema import Kind, TableSchema
 from validations.tables import SCHEMA_VERSION, TABLES
 

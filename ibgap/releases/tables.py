@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ibgap.base.database import connect
 from ibgap.releases.whole import hash_beside
 
 FOLDER = "tables"
@@ -24,20 +25,6 @@ def write_tables(release: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     for name, frame in tables.items():
         frame.to_parquet(release / FOLDER / f"{name}.parquet", index=False)
     _write_database(release, sorted(tables))
-
-
-def connect() -> Any:
-    """A connection in memory that fetches nothing from elsewhere."""
-    import duckdb
-
-    return duckdb.connect(
-        ":memory:",
-        config={
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "threads": 1,
-        },
-    )
 
 
 def view_tables(connection: Any, release: Path, names: Iterable[str]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from assets.typed import schema_of
+
 
 def text_of(path: Path) -> bytes:
     """The bytes of a file, and the cells of the tables in it, numbers with all digits."""
@@ -27,6 +29,9 @@ def tables_in(path: Path) -> dict[str, pd.DataFrame]:
         return {path.stem: pa.ipc.open_file(io.BytesIO(path.read_bytes())).read_pandas()}
     if path.suffix == ".tables":
         with zipfile.ZipFile(path) as file:
-            streams = {name: file.read(name) for name in file.namelist()}
-        return {name: pa.ipc.open_stream(one).read_pandas() for name, one in streams.items()}
+            rows = {name: pa.py_buffer(file.read(name)) for name in file.namelist()}
+        return {
+            name: pa.ipc.read_record_batch(own, schema_of(name)).to_pandas()
+            for name, own in rows.items()
+        }
     return {}

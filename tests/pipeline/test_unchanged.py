@@ -138,7 +138,7 @@ import sys
 from pipelines.refresh import refresh
 from pipelines.settings import load_settings
 print("new:", refresh(load_settings()).is_new)
-heavy = "dagster great_expectations pandas pyarrow duckdb scipy numpy pingouin jinja2".split()
+heavy = "dagster great_expectations duckdb scipy pingouin jinja2".split()
 print("loaded:", [name for name in heavy if name in sys.modules])
 """
 

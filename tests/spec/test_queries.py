@@ -5,8 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from assets.queries import PLACE, CardinalityError, Question, ask, connect
+from assets.queries import PLACE, CardinalityError, Question, ask
 from assets.typed import from_rows, schema_of
+from ibgap.base.database import connect
 
 
 def counts(*kinds: str) -> pa.Table:

@@ -1,7 +1,10 @@
 """What assets are given: the project's choices, the restricted store, and typed tables."""
 
 import hashlib
+import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,13 +47,16 @@ class Store(dg.ConfigurableResource):  # type: ignore[misc]
         self, context: dg.InitResourceContext
     ) -> Generator["Store", None, None]:
         run = context.run_id or "no run"
+        above = multiprocessing.parent_process() if self.steps_apart else None
+        if above is not None and above.pid is not None:
+            _end_with(above.pid)
         lease = Lease(Path(self.root) / LEASE)
-        if lease.take(run, os.getppid() if self.steps_apart else os.getpid()):
+        if lease.take(run, above.pid if above else os.getpid()):
             self.files.prepare()
         try:
             yield self
         finally:
-            if not self.steps_apart:
+            if above is None:
                 lease.give_back(run)
 
     @property
@@ -63,6 +69,20 @@ class Store(dg.ConfigurableResource):  # type: ignore[misc]
         if self._journeys is None:
             self._journeys = Journeys(self.files.room(ROOM))
         return self._journeys
+
+
+def _end_with(run: int) -> None:
+    """End this process, a step's, as soon as the run's is gone, or at once where it is gone before:
+    whoever has the store then writes alone. run: number of the process that started this one."""
+
+    def watch() -> None:
+        while os.getppid() == run:
+            time.sleep(0.5)
+        os._exit(os.EX_TEMPFAIL)
+
+    if os.getppid() != run:
+        os._exit(os.EX_TEMPFAIL)
+    threading.Thread(target=watch, daemon=True, name="ends-with-its-run").start()
 
 
 class Project(dg.ConfigurableResource):  # type: ignore[misc]

@@ -142,20 +142,29 @@ def _seconds(result) -> float:  # type: ignore[no-untyped-def]
 
 def _why(result, failed_checks: list[str]) -> str:  # type: ignore[no-untyped-def]
     """The step and the class of the error (its text only where it is made for people)."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            return f"the step {event.step_key} failed ({_told(event.step_failure_data.error)})"
+    for event in result.all_events:
+        if event.is_job_failure and event.job_failure_data.error:
+            return f"the run could not go on ({_told(event.job_failure_data.error)})"
+    return "a blocking check failed: " + ", ".join(failed_checks)
+
+
+def _told(error) -> str:  # type: ignore[no-untyped-def]
+    """What may be said of an error: words made for people, else its class."""
     from assets.guard import StepFailedError
     from pipelines.told import failed_checks_in_words
 
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error.cause or error
-            told = cause.cls_name
-            if cause.cls_name == StepFailedError.__name__:
-                told = cause.message.split("StepFailedError:", 1)[-1].strip()
-            if cause.cls_name == "DagsterAssetCheckFailedError":
-                told = failed_checks_in_words(cause.message)
-            return f"the step {event.step_key} failed ({told})"
-    return "a blocking check failed: " + ", ".join(failed_checks)
+    while error.cause:
+        error = error.cause
+    if error.cls_name == StepFailedError.__name__:
+        return str(error.message.split("StepFailedError:", 1)[-1].strip())
+    if error.cls_name == BusyError.__name__:
+        return str(error.message.split("BusyError:", 1)[-1].strip())
+    if error.cls_name == "DagsterAssetCheckFailedError":
+        return failed_checks_in_words(error.message)
+    return str(error.cls_name)
 
 
 __all__ = ["BusyError", "RefreshFailedError", "RefreshResult", "refresh"]

@@ -125,7 +125,7 @@ def round_by(
     given, size = (np.asarray(x, dtype=float) for x in (values, scale))
     known = np.isfinite(size) & (size != 0)
     back = np.floor(np.log10(np.abs(np.where(known, size, 1.0))))
-    places = np.clip(np.maximum(decimals, digits - 1 - back), 0, 300)
+    places = np.clip(np.maximum(decimals, digits - 1 - back), 0, 323)
     rounded = [
         round(float(v), int(p)) if np.isfinite(v) else float(v)
         for v, p in zip(

@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help run test test-slow check format dashboard dagster bench bench-large docs lock clean
+.PHONY: help run test test-slow check format dashboard dagster bench bench-check bench-large docs lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ dagster: .venv/.run-ready  ## open the asset graph, schedules and checks
 
 bench: .venv/.dev-ready  ## speed, side by side with what else is installed
 	@$(BIN)/python benchmarks/run.py
+
+bench-check: .venv/.dev-ready  ## fail where a bar of speed or memory is missed
+	@$(BIN)/python benchmarks/check.py
 
 bench-large: .venv/.dev-ready  ## one trial of a million persons, beside a pass of DuckDB
 	@$(BIN)/python benchmarks/large_trial.py

@@ -108,11 +108,19 @@ def adjusted_difference_p(
     baseline = as_vector(covariate, "covariate")
     require(np.isfinite(baseline), "the covariate must be finite")
     y = as_vector(values, "values")
-    x = np.column_stack([np.asarray(treated, dtype=float), baseline])
-    result = _pingouin("linear_regression", x, y, add_intercept=True)
-    row = result.iloc[1]
-    f = float(row["T"]) ** 2
-    return ParticipantCheck("ancova_group", f, f, float(row[_p_column(result)]), y.size)
+    t, pvalue, _ = _first_slope(np.column_stack([np.asarray(treated, dtype=float), baseline]), y)
+    return ParticipantCheck("ancova_group", t**2, t**2, pvalue, y.size)
+
+
+def _first_slope(x: Floats, y: Floats) -> tuple[float, float, float]:
+    """t and p of the first of several regressors in pingouin's linear regression, and the df of
+    its residuals."""
+    result = _pingouin("linear_regression", x, y, add_intercept=True, as_dataframe=False)
+    return (
+        float(result["T"][1]),
+        float(result[_p_column(result)][1]),
+        float(result["df_resid"]),
+    )
 
 
 def cronbach_alpha(items: ArrayLike) -> ParticipantCheck:
@@ -132,33 +140,31 @@ def cronbach_alpha(items: ArrayLike) -> ParticipantCheck:
 
 
 def correlation_check(first: ArrayLike, second: ArrayLike, arm: Iterable[Any]) -> ParticipantCheck:
-    """pingouin's partial correlation of two outcomes given arm indicators (a check of the pooled
-    within-arm correlation); persons with both outcomes only, every person with an arm."""
-    import pandas as pd
-
+    """The partial correlation of two outcomes given arm indicators (a check of the pooled
+    within-arm correlation), from pingouin's linear regression of one on the other and the arms:
+    r = t / sqrt(t^2 + df), with the p-value of t. Persons with both outcomes only, every person
+    with an arm."""
     x, y = as_vector(first, "first"), as_vector(second, "second")
     both = np.isfinite(x) & np.isfinite(y)
     labels = as_levels(arm, x.size, "arm", "participant").codes[both]
     names = np.unique(labels)
     if both.sum() < len(names) + 4 or not (_varies(x[both], labels) and _varies(y[both], labels)):
         raise EstimationError("too few participants with both outcomes varying within arms")
-    data = pd.DataFrame({"x": x[both], "y": y[both]})
-    for i, name in enumerate(names[1:]):
-        data[f"arm{i}"] = (labels == name).astype(float)
-    covariates = [c for c in data.columns if c.startswith("arm")]
-    result = (
-        _pingouin("partial_corr", data=data, x="x", y="y", covar=covariates)
-        if covariates
-        else _pingouin("corr", data["x"], data["y"])
-    )
-    r = float(result["r"].iloc[0])
+    one, two = _about_arms(x[both], labels), _about_arms(y[both], labels)
+    arms = [labels == name for name in names[1:]]
+    t, pvalue, df = _first_slope(np.column_stack([one, *arms]).astype(float), two)
+    r = float(np.sign(t) / np.sqrt(1.0 + df / t**2)) if t else 0.0
     return ParticipantCheck(
-        "partial_correlation_given_arm",
-        r,
-        float("nan"),
-        float(result[_p_column(result)].iloc[0]),
-        int(both.sum()),
+        "partial_correlation_given_arm", r, float("nan"), pvalue, int(both.sum())
     )
+
+
+def _about_arms(values: Floats, labels: Any) -> Floats:
+    """Values about the means of their arms, in units of their spread: t stays the same, and
+    outliers of any size leave the regression well conditioned."""
+    _, arm = np.unique(labels, return_inverse=True)
+    about = values - (np.bincount(arm, values) / np.bincount(arm))[arm]
+    return np.asarray(about / np.abs(about).max())
 
 
 def _varies(values: Floats, labels: Any) -> bool:

@@ -1,5 +1,7 @@
-"""Which tables exist and what each is made of: thin Dagster assets over plain functions.
+"""Which tables exist and what each is made of: one room per station, thin Dagster assets over
+plain functions.
 
-`sources` turns a trial folder into records, `tables` records into tables; neither knows
-Dagster or DuckDB. The modules of this folder itself hold the assets.
+`staging` turns a trial folder into records, `screening` splits them, `outcomes`, `effects` and
+`pairs` turn them into numbers, `journey` is that road of one trial in one piece; `synthesis` and
+`release` look at all trials. The functions know neither Dagster nor DuckDB.
 """

@@ -12,17 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ibgap.base.machine import is_machine_fault, machine_fault_in_words
+from ibgap.base.machine import MACHINE, OUT_OF_MEMORY, is_machine_fault, machine_fault_in_words
 from validations.findings import Finding, Severity
 
 UNFORESEEN = "unforeseen_error"
-MACHINE = "machine_fault"
 TRACES = "traces"
 """Folder of the restricted store that keeps the traces of unforeseen errors."""
-
-
-class MachineFaultError(Exception):
-    """The machine cannot do what a step needs; its text is made for people and names no value."""
 
 
 def trace_file(trial: str) -> str:
@@ -63,11 +58,13 @@ def doing(step: str = "", *, file: str = "", outcome: str = "") -> Iterator[None
 @dataclass(frozen=True)
 class Broken:
     """Work that broke off: the finding that says so, the trace (restricted: it may hold values of
-    participants; empty for a fault of the machine), and whether the machine was at fault."""
+    participants; empty for a fault of the machine), whether the machine was at fault, and whether
+    its memory was."""
 
     finding: Finding
     trace: str = ""
     by_machine: bool = False
+    out_of_memory: bool = False
 
 
 def fenced(trial: str, work: Callable[[], Made]) -> Made | Broken:
@@ -77,7 +74,8 @@ def fenced(trial: str, work: Callable[[], Made]) -> Made | Broken:
     except Exception as error:
         place: Place = getattr(error, _PLACE, Place())
         if is_machine_fault(error):
-            return Broken(_of_the_machine(trial, place, machine_fault_in_words(error)), "", True)
+            words = machine_fault_in_words(error)
+            return Broken(_of_the_machine(trial, place, words), "", True, words == OUT_OF_MEMORY)
         return Broken(_unforeseen(trial, place, type(error).__name__), traceback.format_exc())
 
 

@@ -15,7 +15,7 @@ class StepFailedError(Exception):
     """A step failed; only the class of the cause is told."""
 
 
-SPEAKS_FOR_ITSELF = ("ReleaseAuditError", "MachineFaultError")
+SPEAKS_FOR_ITSELF = ("ReleaseAuditError", "ReleasesFolderError", "MachineFaultError")
 """Errors whose text is made for people and holds counts only."""
 
 

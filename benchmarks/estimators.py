@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -21,10 +20,11 @@ from analysis import (
     robust_covariance,
 )
 from benchmarks.peers import metafor, python_peers
-from benchmarks.timing import best_of
+from benchmarks.processes import best_cost
+from benchmarks.timing import steady
 
 Row = tuple[str, str, float]
-"""What was timed, by whom, seconds."""
+"""What was timed, by whom, processor seconds."""
 
 
 def _effects(k: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +42,7 @@ def one_pool() -> Iterator[Row]:
     """REML with Knapp-Hartung, Q-profile and prediction interval."""
     for k in (13, 100, 2000):
         y, v = _effects(k)
-        own = best_of(lambda y=y, v=v: fit_random_effects(y, v), 20)
+        own = steady(lambda y=y, v=v: fit_random_effects(y, v))
         # metafor takes a minute for 2,000 effects and is known to grow with the square.
         yield from _beside(f"pooled mean, k = {k}", own, "one", r=k < 1000, y=y, v=v)
 
@@ -52,19 +52,19 @@ def many_pools() -> Iterator[Row]:
     rng = np.random.default_rng(3)
     v = rng.uniform(0.01, 0.2, (10_000, 30))
     y = rng.normal(0.3, np.sqrt(v + 0.05))
-    own = best_of(lambda: fit_many(y, v), 3)
+    own = steady(lambda: fit_many(y, v))
     yield from _beside("10,000 fits of k = 30", own, "many", y=y, v=v)
 
 
 def repeated() -> Iterator[Row]:
     """Each study left out, k = 200; 1,000 permutations of one moderator, k = 48."""
     y, v = _effects(200)
-    own = best_of(lambda: pool_subsets(y, v, leave_one_out(200)), 5)
+    own = steady(lambda: pool_subsets(y, v, leave_one_out(200)))
     yield from _beside("each left out, k = 200", own, "leave_one_out", y=y, v=v)
     y, v = _effects(48)
     x = np.random.default_rng(4).normal(size=48)
     design = np.column_stack([np.ones(48), x])
-    own = best_of(lambda: permutation_test(y, v, design, permutations=1000), 5)
+    own = steady(lambda: permutation_test(y, v, design, permutations=1000))
     yield from _beside("1,000 permutations, k = 48", own, "permutation", y=y, v=v, x=x)
 
 
@@ -92,9 +92,10 @@ def three_level() -> Iterator[Row]:
     """REML of effects in trials; with known sampling correlations and CR2 (CHE)."""
     y, blocks, labels = _clustered(100, 5, 0.0)
     v = np.concatenate([np.diag(b) for b in blocks])
-    prepared = make_blocks(y, v, labels)
     name = "three levels, 500 effects in 100 trials"
-    own = best_of(lambda: fit_multivariate(prepared, structure="ID", within="common"), 10)
+    own = steady(
+        lambda: fit_multivariate(make_blocks(y, v, labels), structure="ID", within="common")
+    )
     groups = _groups(labels)
     yield name, "ibgap", own
     yield from ((name, who, s) for who, s in metafor("three_level", y=y, v=v, **groups))
@@ -105,12 +106,12 @@ def three_level() -> Iterator[Row]:
         return robust_covariance(fit).df(np.ones(1))
 
     name = "CHE with CR2, 2,000 effects in 400 trials"
-    yield name, "ibgap", best_of(che, 5)
+    yield name, "ibgap", steady(che)
     v = np.concatenate([np.diag(b) for b in blocks])
     groups = _groups(labels)
     yield from ((name, f"{who} (without CR2)", s) for who, s in metafor("che", y=y, v=v, **groups))
     y, blocks, labels = _clustered(20_000, 5, 0.6)
-    yield "CHE with CR2, 100,000 effects in 20,000 trials", "ibgap", best_of(che, 1)
+    yield "CHE with CR2, 100,000 effects in 20,000 trials", "ibgap", steady(che)
 
 
 def joint_model() -> Iterator[Row]:
@@ -130,7 +131,7 @@ def joint_model() -> Iterator[Row]:
             blocks = make_blocks(y, v, labels, outcomes, outcome_names=["intention", "behavior"])
             return robust_covariance(fit_multivariate(blocks)).df(np.array([1.0, -1.0]))
 
-        yield f"joint model with CR2, {trials} trials", "ibgap", best_of(run, 3)
+        yield f"joint model with CR2, {trials} trials", "ibgap", steady(run)
 
 
 def multiverse() -> Iterator[Row]:
@@ -142,7 +143,7 @@ def multiverse() -> Iterator[Row]:
     noise = rng.normal(0.0, 0.15, (2, 10_000, 60))
     y1, y2 = shared[:, 0] + noise[0], shared[:, 1] + noise[1]
     y2[rng.random(y2.shape) < 0.2] = np.nan
-    own = best_of(lambda: fit_many_gaps(paired_effects(y1, v1, y2, v2, c)), 1)
+    own = steady(lambda: fit_many_gaps(paired_effects(y1, v1, y2, v2, c)))
     yield "10,000 specifications of the gap, 60 trials", "ibgap", own
 
 
@@ -150,9 +151,7 @@ def imports() -> Iterator[Row]:
     """A fresh interpreter that imports the estimators."""
     statement = "from analysis import fit_random_effects, fit_joint"
     for name, code in (("python alone", "pass"), ("import of the estimators", statement)):
-        yield name, "ibgap", best_of(
-            lambda code=code: subprocess.run([sys.executable, "-c", code], check=True), 5
-        )  # fmt: skip
+        yield name, "ibgap", best_cost([sys.executable, "-c", code]).processor
 
 
 def rows(*, quick: bool = False) -> list[Row]:
@@ -161,3 +160,11 @@ def rows(*, quick: bool = False) -> list[Row]:
     return [
         row for part in (parts if quick else [*parts, three_level, multiverse]) for row in part()
     ]
+
+
+def beside_metafor() -> list[Row]:
+    """The tasks that metafor does, too; nothing where it is not there."""
+    y, v = _effects(13)
+    if not metafor("one", y=y, v=v):
+        return []
+    return [row for part in (one_pool, many_pools, repeated, three_level) for row in part()]

@@ -11,15 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.processes import ACCEPTED, run_code
 
 _MANIFEST = """ibgap: 1
 id: large
@@ -40,8 +41,6 @@ provenance: {citation: generated, source: generated, license: CC0}
 """
 COLUMNS = ("id", "arm", "site", "age", "intention_before", "intention", "visited")
 _CHUNK = 100_000
-_ACCEPTED = (0, 4)
-"""Exit codes of a refresh that made a release."""
 
 
 def generate(folder: Path, persons: int, seed: int = 11) -> Path:
@@ -77,42 +76,12 @@ def _lines(rng: np.random.Generator, start: int, count: int) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a process cost: processor seconds (with its children), seconds by the clock, and peak
-    resident memory in MB."""
-
-    processor: float
-    clock: float
-    memory: float
-
-
-def cost_of(
-    code: str, *arguments: str, expected: tuple[int, ...] = (0,), **environment: str
-) -> Cost:
-    """Run Python code in a fresh process and measure it. Raises `RuntimeError` where it ends with
-    another code than expected."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        stdout=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[1],
-        env=os.environ | environment,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in expected:
-        raise RuntimeError(f"a measured process ended with code {process.returncode}")
-    seconds = usage.ru_utime + usage.ru_stime
-    return Cost(seconds, time.perf_counter() - start, usage.ru_maxrss / 1024.0)
-
-
 _REFRESH = """
 import atexit, json, sys
 modules = sys.argv.pop()
 atexit.register(lambda: open(modules, "w").write(json.dumps(list(sys.modules))))
 sys.argv = ["ibgap", "refresh"]
-from pipelines.command_line import main
+from ibgap.cli.command_line import main
 main()
 """
 _IMPORTS = """
@@ -160,9 +129,9 @@ def compare(persons: int) -> dict[str, object]:
             "IBGAP_RELEASES_DIR": str(root / "releases"),
         }
         costs = {
-            "refresh": cost_of(_REFRESH, str(modules), expected=_ACCEPTED, **where),
-            "loading its packages": cost_of(_IMPORTS, str(modules)),
-            "pass of DuckDB": cost_of(_DUCKDB, str(file), ",".join(COLUMNS), str(found)),
+            "refresh": run_code(_REFRESH, str(modules), expected=ACCEPTED, **where),
+            "loading its packages": run_code(_IMPORTS, str(modules)),
+            "pass of DuckDB": run_code(_DUCKDB, str(file), ",".join(COLUMNS), str(found)),
         }
         agree = _agree(root / "store", json.loads(found.read_text(encoding="utf-8")))
         megabytes = file.stat().st_size / 1e6

@@ -1,5 +1,6 @@
-"""Times of other programs on the same data, in one run: R's metafor, and Python packages that are
-installed here or in the environment that IBGAP_PEERS_PYTHON names. Missing ones are left out."""
+"""Processor seconds of other programs on the same data, in one run, each timed as this project is:
+R's metafor, and Python packages that are installed here or in the environment that
+IBGAP_PEERS_PYTHON names. Missing ones are left out."""
 
 from __future__ import annotations
 
@@ -14,21 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parents[1]
+
 _TIMED = """
-import json, sys, time, warnings
+import json, sys, warnings
 warnings.simplefilter("ignore")
 import numpy as np
+from benchmarks.timing import steady
 data = json.load(open(sys.argv[1]))
 y, v, x = (np.array(data[n]) if data.get(n) is not None else None for n in ("y", "v", "x"))
 {prepare}
-def run():
-    return {call}
 try:
-    run()
-    times = []
-    for _ in range({repeats}):
-        start = time.perf_counter(); run(); times.append(time.perf_counter() - start)
-    print("seconds", min(times))
+    print("seconds", steady(lambda: {call}))
 except Exception as error:
     print("failed", type(error).__name__)
 """
@@ -82,17 +80,20 @@ def _written(key: str, text: str) -> Path:
     return path
 
 
-def python_peers(task: str, repeats: int = 3, **arrays: np.ndarray) -> list[tuple[str, float]]:
-    """Seconds per program that offers the task and is installed."""
+def python_peers(task: str, **arrays: np.ndarray) -> list[tuple[str, float]]:
+    """Processor seconds per program that offers the task and is installed."""
     path = _written(task, json.dumps({name: a.tolist() for name, a in arrays.items()}))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     out = []
     for name, tasks in PYTHON.items():
         if task not in tasks:
             continue
         prepare, call = tasks[task]
-        code = _TIMED.format(prepare=prepare, call=call, repeats=repeats)
+        code = _TIMED.format(prepare=prepare, call=call)
         for python in dict.fromkeys((_interpreter(), sys.executable)):
-            done = subprocess.run([python, "-c", code, str(path)], capture_output=True, text=True)
+            done = subprocess.run(
+                [python, "-c", code, str(path)], capture_output=True, text=True, env=environment
+            )
             if done.stdout.startswith("seconds"):
                 out.append((name, float(done.stdout.split()[1])))
                 break
@@ -100,21 +101,29 @@ def python_peers(task: str, repeats: int = 3, **arrays: np.ndarray) -> list[tupl
 
 
 def metafor(task: str, **arrays: np.ndarray) -> list[tuple[str, float]]:
-    """Seconds of metafor, when Rscript with metafor is there."""
-    if shutil.which("Rscript") is None or task not in R:
+    """Processor seconds of metafor, when Rscript with metafor is there."""
+    if task not in R:
         return []
+    seconds = in_r(R[task], "suppressMessages(library(metafor))", **arrays)
+    return [] if seconds is None else [("metafor", seconds * R_FACTOR.get(task, 1.0))]
+
+
+def in_r(call: str, prepare: str = "", **arrays: np.ndarray) -> float | None:
+    """Processor seconds of one call in R, in which the arrays stand under their names; None
+    where R or what it prepares is missing."""
+    if shutil.which("Rscript") is None:
+        return None
     folder = Path(tempfile.mkdtemp(prefix="ibgap_bench_"))
-    reading = []
+    lines = [f'source("{ROOT / "benchmarks" / "steady.R"}")', prepare]
     for name, values in arrays.items():
         np.savetxt(folder / f"{name}.csv", np.atleast_2d(values.T).T, delimiter=",")
         shape = "as.matrix" if values.ndim == 2 else "unlist"
-        reading.append(f'{name} <- unname({shape}(read.csv("{folder}/{name}.csv", header=FALSE)))')
-    script = "; ".join([
-        "suppressMessages(library(metafor))", *reading, f"f <- function() {{ {R[task]} }}",
-        "invisible(f())", "t <- Sys.time(); invisible(f())",
-        'cat(as.numeric(difftime(Sys.time(), t, units = "secs")))',
-    ])  # fmt: skip
-    done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True)
-    if done.returncode or not done.stdout:
-        return []
-    return [("metafor", float(done.stdout.split()[-1]) * R_FACTOR.get(task, 1.0))]
+        lines.append(f'{name} <- unname({shape}(read.csv("{folder}/{name}.csv", header=FALSE)))')
+    lines.append(f'cat("seconds", steady(function() {{ {call} }}))')
+    script = folder / "timed.R"
+    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = subprocess.run(["Rscript", str(script)], capture_output=True, text=True)
+    shutil.rmtree(folder)
+    if done.returncode or not done.stdout.startswith("seconds"):
+        return None
+    return float(done.stdout.split()[1])

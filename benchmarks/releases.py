@@ -13,15 +13,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.synthesis import AnalysisSettings
-from analysis.synthesis.bias_checks import bias_checks
-from analysis.synthesis.gap_estimates import gap_and_surrogacy
-from analysis.synthesis.influence import influence_rows
-from analysis.synthesis.moderator_effects import moderator_effects
-from analysis.synthesis.pooled_effects import pooled_effects
-from analysis.synthesis.sensitivity import sensitivity
-from analysis.synthesis.specifications import specifications
+from analysis.synthesis.plan import synthesize_group
 from analysis.synthesis.stack import MAIN
-from dashboard.view import ReleaseView
+from ibgap.releases.view import ReleaseView
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
 Row = dict[str, Any]
@@ -86,23 +80,7 @@ def _record(folder: Path, settings: AnalysisSettings, rows: dict[str, list[Row]]
 
 def _results(folder: Path, settings: AnalysisSettings) -> dict[str, list[Row]]:
     """Every table of results, from the published effects as the pipeline computes them."""
-    view = ReleaseView(folder)
-    stack = view.stack(MAIN)
-    gaps, lines = gap_and_surrogacy(stack, view.rows("paired_effects"), settings)
-
-    def at(correlation: float) -> Any:
-        return view.stack(MAIN, correlation)
-
-    return {
-        "pooled_effects": pooled_effects(stack, settings),
-        "gap_estimates": gaps,
-        "surrogacy": lines,
-        "sensitivity": sensitivity(at, settings),
-        "specifications": specifications(at, settings),
-        "moderator_effects": moderator_effects(stack, view.moderators, settings),
-        "bias_checks": bias_checks(stack, settings),
-        "influence": influence_rows(stack, settings),
-    }
+    return synthesize_group(ReleaseView(folder).inputs(MAIN))
 
 
 def _add_trial(

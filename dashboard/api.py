@@ -16,8 +16,8 @@ from dashboard.context import Page
 from dashboard.files import to_csv, to_json, to_parquet, to_xlsx
 from dashboard.pages.quality import check_state
 from dashboard.query import to_query
-from dashboard.view import Row
 from dashboard.wording import verdict_of
+from ibgap.releases.view import Row
 
 FORMS = ("json", "csv", "xlsx", "parquet")
 SCOPES = ("filtered", "full")

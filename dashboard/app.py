@@ -26,8 +26,6 @@ from dashboard.pages import FIGURES, VIEWS
 from dashboard.pages.studies import study_sections
 from dashboard.plain import interface_page, plain_page
 from dashboard.query import QueryError, parse, to_query
-from dashboard.release import NoReleaseError
-from dashboard.releases import GoneError, Releases
 from dashboard.security import (
     LOOPBACK,
     REPORT_POLICY,
@@ -38,6 +36,8 @@ from dashboard.security import (
 )
 from dashboard.site import render_page, static_files, title_of
 from dashboard.uncomputed import NOT_COMPUTED, UNCOMPUTED, sections_or_reason, why
+from ibgap.releases.opened import GoneError, Releases
+from ibgap.releases.reader import NoReleaseError
 
 _KEPT_ANSWERS = 256
 _KEPT_BYTES = 64_000_000

@@ -1,7 +1,7 @@
 """What a report is made of: sections of blocks, which the template turns into HTML.
 
 All texts are plain text and are escaped by the template; only `Figure.svg` is markup, made by
-`analysis.figures`, which escapes everything itself.
+`ibgap.figures`, which escapes everything itself.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Table:
 class Figure:
     """A figure, one sentence that says what it shows, and its values.
 
-    draw, model: a drawing function of `analysis.figures` and what it draws. figure_id: unique in
+    draw, model: a drawing function of `ibgap.figures` and what it draws. figure_id: unique in
     the page. guide: sentences on how to read it; with them the text stands beside the figure on
     wide pages. downloads: (name, address) of the figure in other forms.
     narrow: what stands in its place on a narrow screen;

@@ -14,8 +14,8 @@ from dashboard.context import Page
 from dashboard.files import to_csv, to_json
 from dashboard.pages import FIGURES
 from dashboard.query import to_query
-from dashboard.view import Row
 from dashboard.wording import primary_name
+from ibgap.releases.view import Row
 
 _STAMP = (1980, 1, 1, 0, 0, 0)
 _FIGURES = ("forest", "gap", "grid", "specifications")

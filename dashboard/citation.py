@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from dashboard.report_sources import safe_doi
-from dashboard.view import ReleaseView, counted
+from ibgap.releases.view import ReleaseView, counted
 
 _SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
             "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 from dashboard.facets import Facets, settle
 from dashboard.live import LiveView
 from dashboard.query import State, query_pairs, to_query
-from dashboard.releases import Releases
 from dashboard.report_synthesis import Synthesis
 from dashboard.trial_effects import TrialPair
-from dashboard.view import ReleaseView, plural
+from ibgap.releases.opened import Releases
+from ibgap.releases.view import ReleaseView, plural
 
 _KEPT_SELECTIONS = 48
 FORMS = ("svg", "png", "pdf")
@@ -55,8 +55,8 @@ class Selections:
             self._facets, (release_id, name), lambda: make_facets(base, name), _KEPT_SELECTIONS
         )
         settled, notes = settle(state, facets, syntheses, base.analysis.correlation_grid)
-        if settled.correlation == base.analysis.assumed_correlation:
-            settled = replace(settled, correlation=None)
+        if settled.assumed_correlation == base.analysis.assumed_correlation:
+            settled = replace(settled, assumed_correlation=None)
         if settled.tau2_method == base.analysis.tau2_method:
             settled = replace(settled, tau2_method="")
         if settled.ci_method == base.analysis.ci_method:

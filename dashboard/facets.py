@@ -9,10 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.synthesis.moderator_effects import Moderator
+from analysis.synthesis.moderators import Moderator
 from analysis.synthesis.stack import Stack
 from dashboard.query import MAIN, ROB_LEVELS, State
-from dashboard.view import Row, words
+from ibgap.releases.view import Row, words
 
 _Mask = np.ndarray
 MOST_LEVELS = 40
@@ -277,12 +277,12 @@ def settle(
         kept = known(words(name).capitalize(), levels, facets.levels(names[name]))
         if kept:
             moderators.append((name, kept))
-    correlation = state.correlation
+    assumed = state.assumed_correlation
     values = sorted(grid)
-    if correlation is not None and not any(abs(correlation - v) < 1e-9 for v in values):
+    if assumed is not None and not any(abs(assumed - v) < 1e-9 for v in values):
         listed = ", ".join(f"{v:g}" for v in values)
-        notes.append(f"The assumed correlation {correlation:g} is not one of {listed}.")
-        correlation = None
+        notes.append(f"The assumed correlation {assumed:g} is not one of {listed}.")
+        assumed = None
     measured: set[str] = set().union(*facets.measured_by) if facets.measured_by else set()
     return replace(
         state,
@@ -291,7 +291,7 @@ def settle(
         measured_by=known("Measure", state.measured_by, measured),
         excluded=known("Trial", state.excluded, facets.ids),
         moderators=tuple(moderators),
-        correlation=correlation,
+        assumed_correlation=assumed,
     ), notes
 
 

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.figures.text import as_float
-from dashboard.view import counted, plural
+from ibgap.figures.text import as_float
+from ibgap.releases.view import counted, plural
 
 _PARTICIPANTS = "participant_rows"
 _SHEETS = ("xlsx",)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from analysis.figures import draw_flow
-from analysis.figures.model import Flow, FlowBox
-from analysis.figures.text import whole
 from dashboard.blocks import Figure, Table, columns
-from dashboard.view import ReleaseView, Row, counted, plural, words
+from ibgap.figures import draw_flow
+from ibgap.figures.model import Flow, FlowBox
+from ibgap.figures.text import whole
+from ibgap.releases.view import ReleaseView, Row, counted, plural, words
 
 _MOST_REASONS = 5
 

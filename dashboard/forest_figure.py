@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from analysis.figures import draw_forest
-from analysis.figures.model import (
+from dashboard.blocks import Figure, Table, columns
+from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
+from dashboard.wording import ci_name, heterogeneity_line, is_gap, is_narrow
+from ibgap.figures import draw_forest
+from ibgap.figures.model import (
     Forest,
     ForestEffect,
     ForestHeading,
@@ -18,11 +21,8 @@ from analysis.figures.model import (
     ForestSubtotal,
     Tone,
 )
-from analysis.figures.text import interval, interval_words, number
-from dashboard.blocks import Figure, Table, columns
-from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
-from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, heterogeneity_line, is_gap, is_narrow
+from ibgap.figures.text import interval, interval_words, number
+from ibgap.releases.view import Row, capital, plural, words
 
 _MOST_VALUES = 60
 """Above it the values are in the tables of the release only: they would outweigh the figure."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.figures.text import number
-from dashboard.view import words
+from ibgap.figures.text import number
+from ibgap.releases.view import words
 
 _ESTIMATORS = {
     "REML": "restricted maximum likelihood", "ML": "maximum likelihood",

@@ -7,7 +7,7 @@ import multiprocessing
 import threading
 from concurrent.futures import ProcessPoolExecutor
 
-from analysis.figures.print import print_figure
+from ibgap.figures.print import print_figure
 
 _LONGEST = 60.0
 _lock = threading.Lock()

@@ -47,7 +47,7 @@ class State:
     release: '' is the current one. Filters: topic, country, measured_by (of behavior),
     risk_of_bias, randomized, both (trials with both outcomes), years, weeks (of behavior), n
     (persons), moderators (name -> levels), excluded trials. Model: tau2_method, ci_method,
-    correlation (assumed within-arm correlation, one of the release's grid). The rest is view.
+    assumed_correlation (within arms, one of the release's grid). The rest is view.
     """
 
     release: str = ""
@@ -68,7 +68,7 @@ class State:
     excluded: tuple[str, ...] = ()
     tau2_method: str = ""
     ci_method: str = ""
-    correlation: float | None = None
+    assumed_correlation: float | None = None
     sort: str = "upstream"
     group: str = ""
     columns: tuple[str, ...] = tuple(COLUMNS)
@@ -89,14 +89,14 @@ class State:
     @property
     def is_primary(self) -> bool:
         """Whether this is the primary analysis: no filter, no other model."""
-        models = (self.tau2_method, self.ci_method, self.correlation)
+        models = (self.tau2_method, self.ci_method, self.assumed_correlation)
         return not self.is_filtered and models == ("", "", None)
 
     def without_filters(self) -> State:
         return replace(self, **{name: getattr(_PLAIN, name) for name in FILTERS})
 
     def without_model(self) -> State:
-        return replace(self, tau2_method="", ci_method="", correlation=None)
+        return replace(self, tau2_method="", ci_method="", assumed_correlation=None)
 
     def toggled(self, trial_id: str) -> State:
         """With one trial left out, or taken back."""
@@ -120,7 +120,7 @@ _LISTS = {"topic": "topic", "country": "country", "by": "measured_by", "rob": "r
 _FLAGS = {"randomized": "randomized", "both": "both"}
 _NUMBERS = {
     "year_min": "year_min", "year_max": "year_max", "weeks_min": "weeks_min",
-    "weeks_max": "weeks_max", "n_min": "n_min", "n_max": "n_max", "r": "correlation",
+    "weeks_max": "weeks_max", "n_min": "n_min", "n_max": "n_max", "r": "assumed_correlation",
 }  # fmt: skip
 _LIMITS = {"year": (1800, 2200), "weeks": (-1000, 100_000), "n": (0, 1e9), "r": (-1, 1)}
 _CHOICES: dict[str, tuple[str, Iterable[str]]] = {

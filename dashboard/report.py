@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.figures import FIGURE_CSS
 from dashboard import report_context as context
 from dashboard import report_extra as extra
 from dashboard import report_gap as gap
@@ -16,7 +15,8 @@ from dashboard.report_action import action_section
 from dashboard.report_synthesis import Synthesis, answer_section, forest_section
 from dashboard.summary_of_findings import summary_section
 from dashboard.templating import template
-from dashboard.view import MAIN, ReleaseView
+from ibgap.figures import FIGURE_CSS
+from ibgap.releases.view import MAIN, ReleaseView
 
 TITLE = "The intention-behavior gap across intervention trials"
 

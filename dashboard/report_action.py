@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from analysis.figures.model import ActionBar, ActionBars, ActionGroup, ActionShares
-from analysis.figures.text import number, percent, whole
 from analysis.univariate.pooling import NARROW
 from dashboard.blocks import Block, Cell, Details, Figure, Paragraph, Section, Table, columns
 from dashboard.report_figures import action_figure
-from dashboard.view import ReleaseView, Row, capital, plural, words
 from dashboard.wording import ci_name, reason_of
+from ibgap.figures.model import ActionBar, ActionBars, ActionGroup, ActionShares
+from ibgap.figures.text import number, percent, whole
+from ibgap.releases.view import ReleaseView, Row, capital, plural, words
 
 _SHARES = (
     "share_inclined_actors",

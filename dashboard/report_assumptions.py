@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from analysis.figures.text import interval, number, whole
 from dashboard.blocks import Block, Cell, Paragraph, Table, columns
-from dashboard.view import Row, capital, words
 from dashboard.wording import ci_name, estimand_name, is_ok, reason_of
+from ibgap.figures.text import interval, number, whole
+from ibgap.releases.view import Row, capital, words
 
 _MISSING, _OTHERS = "missing_behavior", ("few_trials", "parametric_bootstrap")
 _LINE = "trial_level_line"

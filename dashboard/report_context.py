@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from analysis.figures.text import interval, number, p_value, whole
 from analysis.gap.estimands import INDIRECT
 from analysis.synthesis.moderator_effects import GAP
 from dashboard.blocks import Block, Cell, Paragraph, Section, Table, columns
 from dashboard.report_synthesis import Synthesis
-from dashboard.view import ReleaseView, Row, capital, plural, words
 from dashboard.wording import ci_name, ci_of, is_ok, reason_of, verdict_words
+from ibgap.figures.text import interval, number, p_value, whole
+from ibgap.releases.view import ReleaseView, Row, capital, plural, words
 
 
 def surrogacy_section(one: Synthesis) -> Section:

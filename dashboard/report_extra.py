@@ -10,9 +10,9 @@ from dashboard.context import Page, Selected, make_facets
 from dashboard.flow import flow_figure
 from dashboard.pages import heterogeneity, sensitivity, small_studies
 from dashboard.query import State
-from dashboard.releases import Releases
 from dashboard.report_context import bias_blocks
-from dashboard.view import MAIN, ReleaseView, capital, words
+from ibgap.releases.opened import Releases
+from ibgap.releases.view import MAIN, ReleaseView, capital, words
 
 
 def _page(view: ReleaseView, outcome: str = "upstream") -> Page:

@@ -7,8 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis.figures import draw_action_bars, draw_gap_plot, draw_grid_ribbon
-from analysis.figures.model import (
+from analysis.gap.estimands import DIFFERENCE, PRIMARY
+from dashboard.blocks import Figure, Table, columns
+from dashboard.forest_figure import tone_of
+from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
+from dashboard.wording import ci_name, is_gap, is_indirect
+from ibgap.figures import draw_action_bars, draw_gap_plot, draw_grid_ribbon
+from ibgap.figures.model import (
     ActionBars,
     GapPlot,
     GapPoint,
@@ -17,13 +22,8 @@ from analysis.figures.model import (
     Region,
     TrialLine,
 )
-from analysis.figures.text import interval, number
-from analysis.gap.estimands import DIFFERENCE, PRIMARY
-from dashboard.blocks import Figure, Table, columns
-from dashboard.forest_figure import tone_of
-from dashboard.trial_effects import SynthesisEffects, TrialEffect, TrialPair
-from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, is_gap, is_indirect
+from ibgap.figures.text import interval, number
+from ibgap.releases.view import Row, capital, plural, words
 
 _NAMED_POINTS = 4
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from analysis.figures.text import number, p_value, percent
 from analysis.synthesis.verdicts import NONE
 from dashboard.blocks import (
     Block,
@@ -21,7 +20,6 @@ from dashboard.blocks import (
 from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_figures import gap_figure, grid_figure
 from dashboard.report_synthesis import Synthesis
-from dashboard.view import Row, plural, words
 from dashboard.wording import (
     ESTIMANDS,
     ci_name,
@@ -37,6 +35,8 @@ from dashboard.wording import (
     set_of,
     verdict_of,
 )
+from ibgap.figures.text import number, p_value, percent
+from ibgap.releases.view import Row, plural, words
 
 
 def gap_section(one: Synthesis) -> Section:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from analysis.figures.text import interval, number, whole
 from dashboard.blocks import Block, Details, Paragraph, Section, Table, columns
 from dashboard.forest_figure import ForestOptions, forest_figure
 from dashboard.report_context import bias_blocks, moderator_blocks
 from dashboard.report_gap import gap_blocks, grid_blocks, leave_one_out_blocks
 from dashboard.report_synthesis import FULL_FOREST, Synthesis, pooled_blocks
-from dashboard.view import ReleaseView, capital, plural, words
 from dashboard.wording import ci_name, ci_of, gap_basis, gap_sentence, is_ok, pooled_sentence
+from ibgap.figures.text import interval, number, whole
+from ibgap.releases.view import ReleaseView, capital, plural, words
 
 
 def other_section(view: ReleaseView, name: str) -> Section:

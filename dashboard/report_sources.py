@@ -6,7 +6,6 @@ import math
 import re
 from collections import Counter
 
-from analysis.figures.text import number, percent, whole
 from dashboard.blocks import (
     Block,
     Citation,
@@ -15,8 +14,9 @@ from dashboard.blocks import (
     Section,
     Terms,
 )
-from dashboard.view import ReleaseView, capital, counted, plural, words
 from dashboard.wording import ESTIMANDS
+from ibgap.figures.text import number, percent, whole
+from ibgap.releases.view import ReleaseView, capital, counted, plural, words
 
 _KINDS = {
     "participant_rows": "participant rows",

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from functools import cached_property
 
-from analysis.figures.text import interval, number, p_value, percent, whole
 from analysis.gap.many_gaps import SMALLEST_NUMBER_OF_PAIRS
 from analysis.synthesis.verdicts import PairedAlone, paired_alone
 from dashboard.blocks import (
@@ -23,7 +22,6 @@ from dashboard.blocks import (
 )
 from dashboard.forest_figure import ForestOptions, forest_figure
 from dashboard.trial_effects import SynthesisEffects
-from dashboard.view import MAIN, ReleaseView, Row, capital, words
 from dashboard.wording import (
     ci_name,
     ci_of,
@@ -37,6 +35,8 @@ from dashboard.wording import (
     set_of,
     unforeseen_words,
 )
+from ibgap.figures.text import interval, number, p_value, percent, whole
+from ibgap.releases.view import MAIN, ReleaseView, Row, capital, words
 
 FULL_FOREST = 100
 _MODELS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from analysis.figures.text import whole
 from dashboard.blocks import (
     Block,
     Cell,
@@ -16,7 +15,8 @@ from dashboard.blocks import (
     Table,
     columns,
 )
-from dashboard.view import MAIN, ReleaseView, Row, capital, counted, plural, words
+from ibgap.figures.text import whole
+from ibgap.releases.view import MAIN, ReleaseView, Row, capital, counted, plural, words
 
 _SEVERITIES = ("error", "hold", "warning", "info")
 _SHOWN_FINDINGS, _OPEN_FINDINGS = 300, 10

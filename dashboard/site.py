@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analysis.figures import FIGURE_CSS
-from analysis.figures.text import number
 from analysis.univariate.meta_regression import CI_METHODS
 from analysis.univariate.tau2 import TAU2_METHODS
 from dashboard.blocks import Section
@@ -18,8 +16,10 @@ from dashboard.pages import VIEWS
 from dashboard.pages.quality import check_state
 from dashboard.query import ROB_LEVELS, State, query_pairs, to_query
 from dashboard.templating import TEMPLATES, template
-from dashboard.view import MAIN, capital, plural, words
 from dashboard.wording import INTERVAL_METHODS, is_gap, primary_mark, primary_name
+from ibgap.figures import FIGURE_CSS
+from ibgap.figures.text import number
+from ibgap.releases.view import MAIN, capital, plural, words
 
 STATIC = Path(__file__).parent / "static"
 _RELEASES_OFFERED = 30
@@ -221,8 +221,8 @@ def _models(page: Page) -> list[Choice]:
     grid = primary.correlation_grid
     own = primary.assumed_correlation
     correlations = (
-        ("", f"{own:g} ({mark})", state.correlation is None),
-        *((f"{r:g}", f"{r:g}", state.correlation == r) for r in grid if r != own),
+        ("", f"{own:g} ({mark})", state.assumed_correlation is None),
+        *((f"{r:g}", f"{r:g}", state.assumed_correlation == r) for r in grid if r != own),
     )
     return [
         Choice("tau", "Estimator of \u03c4\u00b2",

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from analysis.figures.text import interval, number, p_value, whole
 from analysis.natural import extra_per_hundred
 from analysis.synthesis.stack import having
 from analysis.synthesis.verdicts import NONE, UNSETTLED
 from dashboard.blocks import Block, Cell, Paragraph, Section, Table, columns
 from dashboard.report_synthesis import Synthesis
-from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, ci_of, is_indirect, is_ok, verdict_of
+from ibgap.figures.text import interval, number, p_value, whole
+from ibgap.releases.view import Row, capital, plural, words
 
 BASE_SHARE = 0.3
 _LARGE_I2 = 50.0

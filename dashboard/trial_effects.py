@@ -15,7 +15,7 @@ from analysis.dependent.composites import make_composites
 from analysis.distributions import critical_value
 from analysis.gap.joint import JointModel
 from analysis.synthesis.stack import Stack, having
-from dashboard.view import ReleaseView, Row
+from ibgap.releases.view import ReleaseView, Row
 
 
 @dataclass(frozen=True)

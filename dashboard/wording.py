@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from analysis.figures.text import as_float, interval, interval_words, number, percent
 from analysis.gap.estimands import INDIRECT
 from analysis.synthesis.verdicts import ABOVE, BELOW, NARROW, NARROW_GAP, NONE, PairedAlone
-from dashboard.view import Row, capital, plural, words
+from ibgap.figures.text import as_float, interval, interval_words, number, percent
+from ibgap.releases.view import Row, capital, plural, words
 
 ESTIMANDS: dict[str, tuple[str, str, str]] = {
     "difference": (
@@ -32,6 +32,7 @@ INTERVAL_METHODS = {
     "kenward_roger": "Kenward-Roger", "t": "t", "wald": "normal (Wald)",
 }  # fmt: skip
 """Interval methods of pools, named for choices."""
+UNRECORDED = "this release records no verdict"
 _OTHER_ESTIMANDS = {
     "trial_level_r2": "Trial-level R\u00b2", "trial_level_slope": "Trial-level slope",
 }  # fmt: skip
@@ -109,7 +110,7 @@ def verdict_of(row: Row) -> tuple[str, str]:
     were recorded have none."""
     verdict = str(row.get("verdict") or NONE)
     said = str(row.get("verdict_reason") or "").rstrip(".")
-    return verdict, said or ("this release records no verdict" if verdict == NONE else "")
+    return verdict, said or (UNRECORDED if verdict == NONE else "")
 
 
 def verdict_words(row: Row, texts: tuple[str, str, str]) -> str:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.sources.limits import Limits
+from assets.journey.work_limits import WorkLimits
+from assets.staging.limits import Limits
 from ibgap.base.labels import clean_label
 
 SETTINGS_FILE = "ibgap.toml"
 _PREFIX = "IBGAP_"
 _EXECUTORS = ("in_process", "multiprocess")
 _LONGEST_PROTOCOL = 200
-_READING = "reading"
+_PARTS = {"reading": Limits, "work": WorkLimits}
+"""Headings of limits, which are positive numbers."""
 _PROFILES = ("rounded", "basic", "none")
 
 
@@ -34,7 +36,8 @@ class Settings:
     releases. disclosure: default profile for counts from participant rows. keep_releases: how
     many releases stay (0 = all). schedule, timezone: of the daily refresh. executor: of Dagster.
     protocol: where the primary analysis was registered (an id or DOI); without one nothing calls
-    it registered. reading: what one data file may hold and cost.
+    it registered. reading: what one data file may hold and cost. work: how much of the machine
+    the trials may use.
     """
 
     trials_dir: Path = Path("trials")
@@ -48,6 +51,7 @@ class Settings:
     protocol: str = ""
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     reading: Limits = field(default_factory=Limits)
+    work: WorkLimits = field(default_factory=WorkLimits)
 
     def as_record(self) -> dict[str, Any]:
         """Settings that a release carries: no paths of this machine."""
@@ -78,8 +82,10 @@ def _from_file(path: Path) -> dict[str, Any]:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from None
-    analysis, reading = _part(data, "analysis"), _part(data, _READING)
-    return data | analysis | {f"{_READING}_{name}": value for name, value in reading.items()}
+    given = data | _part(data, "analysis")
+    for part in _PARTS:
+        given |= {f"{part}_{name}": value for name, value in _part(given, part).items()}
+    return given
 
 
 def _part(data: dict[str, Any], name: str) -> dict[str, Any]:
@@ -94,10 +100,11 @@ def _part(data: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _build(given: dict[str, Any], base: Path) -> Settings:
-    own = {f.name for f in fields(Settings)} - {"analysis", _READING}
+    own = {f.name for f in fields(Settings)} - {"analysis", *_PARTS}
     analytic = {f.name: f for f in fields(AnalysisSettings)}
-    limits = {f"{_READING}_{f.name}": f.name for f in fields(Limits)}
-    settings, analysis, reading = Settings(), AnalysisSettings(), Limits()
+    limits = {f"{part}_{f.name}": (part, f.name) for part in _PARTS for f in fields(_PARTS[part])}
+    settings, analysis = Settings(), AnalysisSettings()
+    parts: dict[str, Any] = {part: make() for part, make in _PARTS.items()}
     for name, value in given.items():
         if name == "protocol":
             settings = replace(settings, protocol=_protocol(value))
@@ -107,15 +114,16 @@ def _build(given: dict[str, Any], base: Path) -> Settings:
             default = getattr(analysis, name)
             analysis = replace(analysis, **{name: _convert(name, value, default)})
         elif name in limits:
-            limit = limits[name]
-            reading = replace(reading, **{limit: _limit(limit, value, getattr(reading, limit))})
+            part, limit = limits[name]
+            found = _limit(part, limit, value, getattr(parts[part], limit))
+            parts[part] = replace(parts[part], **{limit: found})
         else:
             known = ", ".join(sorted(own | set(analytic) | set(limits)))
             raise SettingsError(f"there is no setting {name!r}; known settings: {known}")
     settings = replace(
         settings,
         analysis=analysis,
-        reading=reading,
+        **parts,
         trials_dir=(base / settings.trials_dir),
         store_dir=(base / settings.store_dir),
         releases_dir=(base / settings.releases_dir),
@@ -142,18 +150,19 @@ def _convert(name: str, value: Any, default: Any) -> Any:
         ) from None
 
 
-def _limit(name: str, value: Any, default: float) -> Any:
-    """A limit as a positive number, whole where it counts something."""
-    counts = isinstance(default, int)
+def _limit(part: str, name: str, value: Any, default: float | None) -> Any:
+    """A limit as a positive number, whole where it counts something; of workers also none."""
+    counts = default is None or isinstance(default, int)
+    least = 0 if default is None else 1e-12
     try:
         found = math.nan if isinstance(value, bool) else float(value)
-        possible = 0 < found < math.inf and (not counts or found == int(found))
+        possible = least <= found < math.inf and (not counts or found == int(found))
     except (TypeError, ValueError, OverflowError):
         possible = False
     if not possible:
         raise SettingsError(
-            f"the setting {name} under [{_READING}] is {value!r}; a positive "
-            f"{'whole ' if counts else ''}number is needed, such as {default:.0f}"
+            f"the setting {name} under [{part}] is {value!r}; a positive "
+            f"{'whole ' if counts else ''}number is needed, such as {default or 2:.0f}"
         )
     return int(found) if counts else found
 
@@ -179,17 +188,35 @@ def _protocol(value: Any) -> str:
 
 
 def _check(settings: Settings) -> None:
-    """Refuse what is impossible, and the choices that need one homogeneous set of effects."""
+    """Refuse what is impossible, and the choices that need one homogeneous set of effects.
+
+    The analyst's defaults are possible; what is known of them is not loaded to be asked.
+    """
+    for name, value, known in (
+        ("disclosure", settings.disclosure, _PROFILES),
+        ("executor", settings.executor, _EXECUTORS),
+    ):
+        _must_be_known(name, value, known)
+    if settings.analysis != AnalysisSettings():
+        _check_choices(settings.analysis)
+
+
+def _must_be_known(name: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        why = " (a median split depends on the sample)" if name == "intender_rule" else ""
+        raise SettingsError(
+            f"the setting {name} is {value!r}; possible: {', '.join(map(str, known))}{why}"
+        )
+
+
+def _check_choices(a: AnalysisSettings) -> None:
     from analysis.effect_sizes import SMD_VARIANCES, ZERO_CELL_POLICIES
     from analysis.effect_sizes.binary import ODDS_TO_SMD
     from analysis.univariate.meta_regression import CI_METHODS
     from analysis.univariate.pooling import PREDICTION_METHODS
     from analysis.univariate.tau2 import TAU2_METHODS
 
-    a = settings.analysis
     for name, value, known in (
-        ("disclosure", settings.disclosure, _PROFILES),
-        ("executor", settings.executor, _EXECUTORS),
         ("tau2_method", a.tau2_method, TAU2_METHODS),
         ("ci_method", a.ci_method, CI_METHODS),
         ("pi_method", a.pi_method, PREDICTION_METHODS),
@@ -198,11 +225,7 @@ def _check(settings: Settings) -> None:
         ("zero_cells", a.zero_cells, tuple(n for n in ZERO_CELL_POLICIES if n != "if0all")),
         ("intender_rule", a.intender_rule, ("R2", "R3", "R4")),
     ):
-        if value not in known:
-            why = " (a median split depends on the sample)" if name == "intender_rule" else ""
-            raise SettingsError(
-                f"the setting {name} is {value!r}; possible: {', '.join(map(str, known))}{why}"
-            )
+        _must_be_known(name, value, known)
     for rho in (a.assumed_correlation, a.within_construct_correlation, *a.correlation_grid):
         if not -1.0 < rho < 1.0:
             raise SettingsError(

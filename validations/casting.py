@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -15,69 +18,92 @@ from validations.numbers import (
 )
 from validations.records import EFFECTIVE_SIZES
 from validations.schema import Column, TableSchema
+from validations.typed_frames import Cells, cells_of
 
 
-def cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> pd.DataFrame:
-    """Records with numbers as floats, beside each what its text was (`read:NAME`, of `Reading`).
+def cast(records: pd.DataFrame, schema: TableSchema, effective: np.ndarray) -> Cells:
+    """The cells of records with numbers as floats, beside each what its text was (`read:NAME`, of
+    `Reading`).
 
     records: text, or columns that are typed already: categories, floats with their `read:NAME`,
     whole numbers below 0 for missing ones. Empty text is missing, and so is a number that no
     measurement can be (a flag beside it says so). `text:NAME` keeps the text of a number.
     """
-    frame = records.copy(deep=False)
-    frame[EFFECTIVE_SIZES] = effective
-    for column in schema.columns:
-        if column.name not in frame or _is_constant(frame[column.name], column):
-            continue
+    cells = cells_of(records)
+    cells[EFFECTIVE_SIZES] = effective
+    declared = [column for column in schema.columns if column.name in cells]
+    read = _numbers_read(cells, [column.name for column in declared if column.is_number])
+    for column in declared:
+        if isinstance(cells[column.name].dtype, pd.CategoricalDtype):
+            continue  # texts, or one number in all rows
         if column.is_number:
-            _cast_numbers(frame, column)
-        elif not isinstance(frame[column.name].dtype, pd.CategoricalDtype):
-            frame[column.name] = _texts(frame[column.name])
+            _cast_numbers(cells, column, read.get(column.name))
+        else:
+            cells[column.name] = _texts(cells[column.name])
     for name in ("scale_min", "scale_max"):
-        if name in frame and frame[name].dtype == object:
-            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
-    return frame
+        if name in cells and cells[name].dtype == object:
+            cells[name] = np.asarray(pd.to_numeric(cells[name], errors="coerce"), float)
+    return cells
 
 
-def _is_constant(values: pd.Series, column: Column) -> bool:
-    """Whether a column of numbers is one number in all rows, held as a category."""
-    return column.is_number and isinstance(values.dtype, pd.CategoricalDtype)
+@dataclass(frozen=True)
+class _Read:
+    """A column of numbers as text, and what its texts turned out to be."""
+
+    texts: np.ndarray
+    numbers: np.ndarray
+    readings: np.ndarray
 
 
-def _texts(found: pd.Series) -> pd.Series:
+def _numbers_read(cells: Cells, names: list[str]) -> dict[str, _Read]:
+    """Those of the columns of numbers that are text, all of them read at once."""
+    texts = {
+        name: _texts(cells[name])
+        for name in names
+        if cells[name].dtype == object and f"read:{name}" not in cells
+    }
+    if not texts:
+        return {}
+    numbers, readings = read_numbers(np.concatenate(list(texts.values())).tolist())
+    parts = zip(np.split(numbers, len(texts)), np.split(readings, len(texts)), strict=True)
+    return {name: _Read(own, *part) for (name, own), part in zip(texts.items(), parts, strict=True)}
+
+
+def _texts(found: Any) -> np.ndarray:
     """Texts, the empty ones missing."""
-    texts = [cell or None for cell in found.astype(str)]
-    return pd.Series(texts, index=found.index, dtype=object)
+    return np.array([str(cell) or None for cell in found], dtype=object)
 
 
-def _cast_numbers(frame: pd.DataFrame, column: Column) -> None:
+def _cast_numbers(cells: Cells, column: Column, found: _Read | None) -> None:
     """The numbers of a column with their readings and the flags of `CELL_FLAGS`."""
     name, read = column.name, f"read:{column.name}"
-    if pd.api.types.is_integer_dtype(frame[name].dtype):
-        missing = frame[name].to_numpy() < 0
-        frame[read] = np.where(missing, Reading.EMPTY, Reading.NUMBER).astype(np.uint8)
+    if np.issubdtype(cells[name].dtype, np.integer):
+        missing = cells[name] < 0
+        cells[read] = np.where(missing, Reading.EMPTY, Reading.NUMBER).astype(np.uint8)
         return
-    if read in frame:
-        numbers, readings = frame[name].to_numpy(dtype=float), frame[read].to_numpy()
-    elif pd.api.types.is_float_dtype(frame[name].dtype):
-        return
-    else:
-        frame[f"text:{name}"] = text = _texts(frame[name])
-        numbers, readings = read_numbers(list(text))
-        frame[read] = readings
+    if found is not None:
+        numbers, readings = found.numbers, found.readings
+        cells[f"text:{name}"], cells[read] = found.texts, readings
         if name == "percent":
-            frame["percent_decimals"] = [
-                float(decimals_of(one)) if reading == Reading.NUMBER else np.nan
-                for one, reading in zip(text, readings, strict=True)
-            ]
-    good = _plausible(numbers, readings, column, _may_be_tiny(frame, column))
+            cells["percent_decimals"] = np.array(
+                [
+                    decimals_of(one) if reading == Reading.NUMBER else np.nan
+                    for one, reading in zip(found.texts, readings, strict=True)
+                ],
+                dtype=float,
+            )
+    elif read in cells:
+        numbers, readings = cells[name].astype(float, copy=False), cells[read]
+    else:
+        return
+    good = _plausible(numbers, readings, column, _may_be_tiny(cells, column))
     if not good.all():
         numbers = np.where(good, numbers, np.nan)
-        frame[f"number_plausible:{name}"] = good
-    frame[name] = numbers
+        cells[f"number_plausible:{name}"] = good
+    cells[name] = numbers
     if column.whole:
-        excused = frame[EFFECTIVE_SIZES].to_numpy() | _has_error_of_its_own(frame)
-        frame[f"count_whole:{name}"] = np.isnan(numbers) | (numbers % 1 == 0) | excused
+        excused = cells[EFFECTIVE_SIZES] | _has_error_of_its_own(cells)
+        cells[f"count_whole:{name}"] = np.isnan(numbers) | (numbers % 1 == 0) | excused
 
 
 def _plausible(
@@ -90,20 +116,24 @@ def _plausible(
     return np.asarray(~(too_large | too_small | (readings == Reading.BEYOND)))
 
 
-def _has_error_of_its_own(frame: pd.DataFrame) -> np.ndarray:
+def _has_error_of_its_own(cells: Cells) -> np.ndarray:
     """Printed effects with their standard error, variance or interval: their group sizes do not
     make the variance (reviews give means of comparisons there)."""
-    given = np.zeros(len(frame), dtype=bool)
-    if "statistic" in frame:
+    given = np.zeros(len(cells[EFFECTIVE_SIZES]), dtype=bool)
+    if "statistic" in cells:
         for names in (("se",), ("variance",), ("ci_lb", "ci_ub")):
-            if all(name in frame for name in names):
-                filled = [frame[name].notna() & (frame[name].astype(str) != "") for name in names]
-                given |= np.logical_and.reduce(filled)
+            if all(name in cells for name in names):
+                given |= np.logical_and.reduce([_filled(cells[name]) for name in names])
     return given
 
 
-def _may_be_tiny(frame: pd.DataFrame, column: Column) -> np.ndarray | bool:
+def _filled(cells: np.ndarray) -> np.ndarray:
+    """Cells that are not missing, and no empty text."""
+    return np.array([not (pd.isna(cell) or str(cell) == "") for cell in cells], dtype=bool)
+
+
+def _may_be_tiny(cells: Cells, column: Column) -> np.ndarray | bool:
     """Cells of p-values; a printed p stands in the column `value` too."""
-    if column.name == "value" and "statistic" in frame:
-        return np.asarray(frame["statistic"].astype(str) == "p")
+    if column.name == "value" and "statistic" in cells:
+        return np.array([str(one) == "p" for one in cells["statistic"]], dtype=bool)
     return column.tiny

@@ -83,9 +83,14 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     """One row per finding, most severe first within a trial."""
     rows = [asdict(finding) for finding in findings]
     frame = pd.DataFrame(rows, columns=FINDING_COLUMNS)
-    order = {severity.value: i for i, severity in enumerate(Severity)}
     frame["severity"] = frame["severity"].astype(str)
-    frame["row"] = frame["row"].astype("Int64")
+    return sorted_findings(frame)
+
+
+def sorted_findings(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of findings, most severe first within a trial."""
+    order = {severity.value: i for i, severity in enumerate(Severity)}
+    frame = frame.assign(row=frame["row"].astype("Int64"))
     keyed = frame.assign(_order=frame["severity"].map(order).fillna(9))
     keyed = keyed.sort_values(["trial_id", "_order", "rule_id", "file", "row"], kind="stable")
     return keyed.drop(columns="_order").reset_index(drop=True)

@@ -7,7 +7,7 @@ name the same rows before anything is stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from validations.numbers import Reading
 from validations.schema import Column, TableSchema
+from validations.typed_frames import Cells, cells_of
 
 CELL_FLAGS = ("number_plausible", "count_whole")
 """Rules for single cells that the screening decides, as boolean columns `RULE:COLUMN`."""
@@ -52,35 +53,41 @@ class Judged:
 
 
 def with_keys(frame: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
-    """The frame with `key:` columns of whole numbers that are equal where a part of the key is:
-    equal numbers however they are written, and -1 for what is missing.
+    """The frame with the columns of `keys_of`."""
+    return frame.assign(**keys_of(cells_of(frame), schema))
 
-    frame: numbers cast, with `text:` copies where there are any (what is no number is told apart
+
+def keys_of(cells: Cells, schema: TableSchema) -> Cells:
+    """`key:` columns of whole numbers that are equal where a part of the key is: equal numbers
+    however they are written, and -1 for what is missing.
+
+    cells: numbers cast, with `text:` copies where there are any (what is no number is told apart
     by its text). A missing whole number (`read:` is empty) is no one's: it equals no other.
     """
-    out = frame.copy(deep=False)
-    for name in schema.key:
-        if name in frame:
-            out[f"key:{name}"] = _key_codes(frame, name)
-    return out
+    return {f"key:{name}": _key_codes(cells, name) for name in schema.key if name in cells}
 
 
-def _key_codes(frame: pd.DataFrame, name: str) -> np.ndarray:
-    values = frame[name]
+def _key_codes(cells: Cells, name: str) -> np.ndarray:
+    values = cells[name]
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return np.asarray(values.cat.codes)
-    if pd.api.types.is_integer_dtype(values.dtype) and f"read:{name}" in frame:
-        missing = frame[f"read:{name}"].to_numpy() == Reading.EMPTY
-        return np.where(missing, -1 - np.arange(len(frame)), values.to_numpy(dtype=np.int64))
-    if pd.api.types.is_float_dtype(values.dtype):
-        codes = pd.factorize(values)[0]
-        rest = frame[f"text:{name}"].where(values.isna()) if f"text:{name}" in frame else None
+        return np.asarray(values.codes)
+    if pd.api.types.is_integer_dtype(values.dtype) and f"read:{name}" in cells:
+        missing = cells[f"read:{name}"] == Reading.EMPTY
+        return np.where(missing, -1 - np.arange(len(values)), values.astype(np.int64))
+    if not pd.api.types.is_float_dtype(values.dtype):
+        codes, texts = np.full(len(values), -1), values
     else:
-        codes, rest = np.full(len(frame), -1), values
-    if rest is not None:
-        filled = (rest.notna() & (rest.astype(str) != "")).to_numpy()
-        codes[filled] = len(frame) + pd.factorize(rest[filled].astype(str))[0]
-    return codes.astype(np.int64, copy=False)
+        codes = pd.factorize(values)[0]
+        texts = cells.get(f"text:{name}")
+        if texts is None or not pd.isna(values).any():
+            return codes.astype(np.int64, copy=False)
+        texts = np.where(pd.isna(values), texts, None)
+    numbers: dict[str, int] = {"": -1}
+    named = [
+        numbers.setdefault("" if pd.isna(one) else str(one), len(numbers) - 1) for one in texts
+    ]
+    of_texts = np.array(named, dtype=np.int64)
+    return np.where(of_texts < 0, codes, len(values) + of_texts)
 
 
 def judge(frame: pd.DataFrame, schema: TableSchema) -> tuple[list[Failure], list[CheckOutcome]]:
@@ -100,13 +107,22 @@ def judge(frame: pd.DataFrame, schema: TableSchema) -> tuple[list[Failure], list
     return failures, outcomes
 
 
+def judge_table(frame: pd.DataFrame, schema: TableSchema) -> list[CheckOutcome]:
+    """What each declared rule counted in a table as it was written."""
+    keyed = with_keys(frame, schema)
+    for column in schema.columns:
+        if not column.is_number and column.name in keyed:
+            keyed[column.name] = keyed[column.name].replace("", None)
+    return judge(keyed, schema)[1]
+
+
 def has_range(column: Column) -> bool:
     """Whether numbers of the column have a limit on any side."""
     return (column.minimum, column.maximum, column.above, column.below) != (None,) * 4
 
 
-def judged_columns(frame: pd.DataFrame, schema: TableSchema) -> list[str]:
-    """Columns of the frame that the declared rules look at."""
+def judged_columns(frame: Container[str], schema: TableSchema) -> list[str]:
+    """Columns of a frame, or of cells, that the declared rules look at."""
     wanted: list[str] = []
     for column in schema.columns:
         wanted += [f"{rule}:{column.name}" for rule in ("read", *CELL_FLAGS)]
@@ -153,13 +169,22 @@ def _broken(flags: pd.Series) -> np.ndarray:
 
 def _repeated(frame: pd.DataFrame, keys: list[str]) -> np.ndarray:
     """Rows whose key stands more than once."""
-    codes = [frame[key].to_numpy() for key in keys]
-    varying = [
-        key for key, one in zip(keys, codes, strict=True) if len(one) and (one != one[0]).any()
-    ]
-    if not varying:
-        return np.full(len(frame), len(frame) > 1)
-    return np.asarray(frame.duplicated(varying, keep=False))
+    groups, many = np.zeros(len(frame), dtype=np.int64), 1
+    for key in keys if len(frame) else ():
+        codes = frame[key].to_numpy(dtype=np.int64)
+        low, high = int(codes.min()), int(codes.max())
+        if low == high:
+            continue
+        if many * (high - low + 1) > _MOST_GROUPS:
+            groups = pd.factorize(groups)[0]
+            many = int(groups.max()) + 1
+        groups = groups * (high - low + 1) + (codes - low)
+        many *= high - low + 1
+    numbers = pd.factorize(groups)[0]
+    return np.asarray(np.bincount(numbers)[numbers] > 1)
+
+
+_MOST_GROUPS = 2**62
 
 
 def _out_of_range(values: pd.Series, column: Column) -> np.ndarray:

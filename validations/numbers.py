@@ -58,10 +58,16 @@ def read_numbers(texts: Sequence[str | None] | pa.Array) -> tuple[np.ndarray, np
     values = numbers.to_numpy(zero_copy_only=False).astype(float, copy=True)
     readings = np.full(len(array), int(Reading.WORD), dtype=np.uint8)
     readings[_mask(pc.equal(array, ""))] = Reading.EMPTY
-    readings[_mask(pc.match_substring_regex(array, _COMMA_PATTERN))] = Reading.COMMA
     readings[_mask(is_number)] = Reading.NUMBER
-    not_zero = _mask(pc.match_substring_regex(array, "^[^eE]*[1-9]"))
-    beyond = np.isinf(values) | ((values == 0.0) & not_zero)
+    words = np.flatnonzero(readings == Reading.WORD)
+    if len(words):
+        with_comma = _mask(pc.match_substring_regex(array.take(words), _COMMA_PATTERN))
+        readings[words[with_comma]] = Reading.COMMA
+    zeros = np.flatnonzero(values == 0.0)
+    beyond = np.flatnonzero(np.isinf(values))
+    if len(zeros):
+        not_zero = _mask(pc.match_substring_regex(array.take(zeros), "^[^eE]*[1-9]"))
+        beyond = np.append(beyond, zeros[not_zero])
     readings[beyond] = Reading.BEYOND
     values[beyond] = np.nan
     return values, readings

@@ -10,6 +10,7 @@ import pandas as pd
 from validations.manifest.vocabulary import REPORTED_STATISTICS, BarrierDimension, FrameworkLayer
 from validations.numbers import whole_events
 from validations.schema import Column, RowRule, TableSchema
+from validations.typed_frames import Cells
 
 _N = "number of participants analyzed"
 
@@ -444,110 +445,131 @@ ACCEPTED_COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def largest_possible_sd(
-    mean: pd.Series, n: pd.Series, low: pd.Series, high: pd.Series
-) -> pd.Series:
+    mean: np.ndarray, n: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
     """Largest sample SD of n values within [low, high] with this mean:
     sqrt((mean - low)(high - mean) n / (n - 1))."""
-    return ((mean - low) * (high - mean)).clip(lower=0).mul(n / (n - 1)).pow(0.5)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.maximum((mean - low) * (high - mean), 0.0) * (n / (n - 1))
+        return np.asarray(variance**0.5)
 
 
 EFFECTIVE_SIZES = "sizes:effective"
 """Rows whose numbers of persons are effective sample sizes, which need not be whole."""
 
-_Check = Callable[[pd.DataFrame], pd.Series]
+_Check = Callable[[Cells], np.ndarray]
+"""Cells by column, numbers cast -> for each row whether the rule holds."""
 
 
-def _within_n(frame: pd.DataFrame) -> pd.Series:
-    return ~(frame["events"] > frame["n"])
+def _numbers(cells: Cells, *names: str) -> list[np.ndarray]:
+    return [np.asarray(cells[name], dtype=float) for name in names]
 
 
-def _percent_of_whole(frame: pd.DataFrame) -> pd.Series:
+def _known(cells: Cells, name: str) -> np.ndarray:
+    return np.asarray(~np.isnan(_numbers(cells, name)[0]))
+
+
+def _within_n(cells: Cells) -> np.ndarray:
+    events, n = _numbers(cells, "events", "n")
+    return ~(events > n)
+
+
+def _percent_of_whole(cells: Cells) -> np.ndarray:
     """Percents that stand for the events; those out of range or of no n are told as such."""
-    n, percent = frame["n"], frame["percent"]
-    judged = frame["events"].isna() & percent.between(0, 100) & (n >= 1) & (n % 1 == 0)
-    if EFFECTIVE_SIZES in frame:
-        judged &= ~frame[EFFECTIVE_SIZES].astype(bool)
-    found = [
-        not one or whole_events(*numbers) == whole_events(*numbers)
-        for one, *numbers in zip(judged, percent, frame["percent_decimals"], n, strict=True)
-    ]
-    return pd.Series(found, index=frame.index)
-
-
-def _one_kind(frame: pd.DataFrame) -> pd.Series:
-    has_mean = frame["mean"].notna() & (frame["sd"].notna() | frame["se"].notna())
-    quartiles = frame["q1"].notna() & frame["q3"].notna()
-    extremes = frame["minimum"].notna() & frame["maximum"].notna()
-    has_median = frame["median"].notna() & (quartiles | extremes)
-    has_events = frame["events"].notna() | frame["percent"].notna()
-    return (has_mean | has_median) ^ has_events
-
-
-def _in_order(frame: pd.DataFrame) -> pd.Series:
-    # What is missing cannot be out of order: each number against the largest before it.
-    largest = frame["minimum"].astype(float)
-    good = pd.Series(True, index=frame.index)
-    for name in ("q1", "median", "q3", "maximum"):
-        good &= ~(frame[name] < largest)
-        largest = frame[name].where(frame[name].notna(), largest)
+    n, percent, decimals = _numbers(cells, "n", "percent", "percent_decimals")
+    with np.errstate(invalid="ignore"):
+        judged = (percent >= 0) & (percent <= 100) & (n >= 1) & (n % 1 == 0)
+    judged &= ~_known(cells, "events")
+    if EFFECTIVE_SIZES in cells:
+        judged &= ~np.asarray(cells[EFFECTIVE_SIZES], dtype=bool)
+    good = np.ones(len(n), dtype=bool)
+    for i in np.flatnonzero(judged):
+        good[i] = not np.isnan(whole_events(percent[i], decimals[i], n[i]))
     return good
 
 
-def _mean_within(frame: pd.DataFrame) -> pd.Series:
-    middle = frame["mean"].fillna(frame["median"])
-    return ~((middle < frame["scale_min"]) | (middle > frame["scale_max"]))
+def _one_kind(cells: Cells) -> np.ndarray:
+    has_mean = _known(cells, "mean") & (_known(cells, "sd") | _known(cells, "se"))
+    quartiles = _known(cells, "q1") & _known(cells, "q3")
+    extremes = _known(cells, "minimum") & _known(cells, "maximum")
+    has_median = _known(cells, "median") & (quartiles | extremes)
+    has_events = _known(cells, "events") | _known(cells, "percent")
+    return np.asarray((has_mean | has_median) ^ has_events)
 
 
-def _sd_possible(frame: pd.DataFrame) -> pd.Series:
-    sd = frame["sd"].fillna(frame["se"] * np.sqrt(frame["n"].clip(lower=0)))
-    largest = largest_possible_sd(frame["mean"], frame["n"], frame["scale_min"], frame["scale_max"])
+def _in_order(cells: Cells) -> np.ndarray:
+    # What is missing cannot be out of order: each number against the largest before it.
+    largest, *others = _numbers(cells, "minimum", "q1", "median", "q3", "maximum")
+    good = np.ones(len(largest), dtype=bool)
+    for own in others:
+        good &= ~(own < largest)
+        largest = np.where(np.isnan(own), largest, own)
+    return good
+
+
+def _mean_within(cells: Cells) -> np.ndarray:
+    mean, median, low, high = _numbers(cells, "mean", "median", "scale_min", "scale_max")
+    middle = np.where(np.isnan(mean), median, mean)
+    return ~((middle < low) | (middle > high))
+
+
+def _sd_possible(cells: Cells) -> np.ndarray:
+    mean, n, low, high = _numbers(cells, "mean", "n", "scale_min", "scale_max")
+    sd, se = _numbers(cells, "sd", "se")
+    sd = np.where(np.isnan(sd), se * np.sqrt(np.maximum(n, 0.0)), sd)
+    largest = largest_possible_sd(mean, n, low, high)
     # Printed numbers are rounded: half a unit of the second decimal is allowed for.
-    return ~(sd > largest + 0.005 + 0.01 * largest) | (largest == 0)
+    return np.asarray(~(sd > largest + 0.005 + 0.01 * largest) | (largest == 0))
 
 
-def _within_scale(frame: pd.DataFrame) -> pd.Series:
-    value = frame["value"].to_numpy(dtype=float)
-    good = np.ones(len(frame), dtype=bool)
-    if "scale_min" in frame:
-        good &= ~(value < _limit(frame["scale_min"]))
-    if "scale_max" in frame:
-        good &= ~(value > _limit(frame["scale_max"]))
-    return pd.Series(good, index=frame.index)
+def _within_scale(cells: Cells) -> np.ndarray:
+    (value,) = _numbers(cells, "value")
+    good = np.ones(len(value), dtype=bool)
+    if "scale_min" in cells:
+        good &= ~(value < _limit(cells["scale_min"]))
+    if "scale_max" in cells:
+        good &= ~(value > _limit(cells["scale_max"]))
+    return good
 
 
-def _limit(limits: pd.Series) -> np.ndarray | float:
+def _limit(limits: np.ndarray | pd.Categorical) -> np.ndarray | float:
     """Limits by row; one number where they are one category, as those of one outcome are."""
-    if not isinstance(limits.dtype, pd.CategoricalDtype):
-        return limits.to_numpy(dtype=float)
-    return float(limits.cat.categories[0])
+    if isinstance(limits, pd.Categorical):
+        return float(limits.categories[0])
+    return np.asarray(limits, dtype=float)
 
 
-def _yes_or_no(frame: pd.DataFrame) -> pd.Series:
-    value = frame["value"]
-    return (frame["scale_type"] != "binary") | (value == 0.0) | (value == 1.0)
+def _yes_or_no(cells: Cells) -> np.ndarray:
+    (value,) = _numbers(cells, "value")
+    scored = np.asarray(cells["scale_type"] != "binary", dtype=bool)
+    return np.asarray(scored | (value == 0.0) | (value == 1.0))
 
 
-def _limits_in_order(frame: pd.DataFrame) -> pd.Series:
-    return ~(frame["ci_lb"] >= frame["ci_ub"])
+def _limits_in_order(cells: Cells) -> np.ndarray:
+    low, high = _numbers(cells, "ci_lb", "ci_ub")
+    return ~(low >= high)
 
 
-def _value_within_limits(frame: pd.DataFrame) -> pd.Series:
-    return ~((frame["value"] < frame["ci_lb"]) | (frame["value"] > frame["ci_ub"]))
+def _value_within_limits(cells: Cells) -> np.ndarray:
+    value, low, high = _numbers(cells, "value", "ci_lb", "ci_ub")
+    return ~((value < low) | (value > high))
 
 
-def _ratio_above_zero(frame: pd.DataFrame) -> pd.Series:
-    ratio = frame["statistic"].isin(["OR", "RR"])
-    return ~(ratio & ((frame["value"] <= 0) | (frame["ci_lb"] <= 0)))
+def _ratio_above_zero(cells: Cells) -> np.ndarray:
+    value, low = _numbers(cells, "value", "ci_lb")
+    ratio = np.array([one in ("OR", "RR") for one in cells["statistic"]], dtype=bool)
+    return ~(ratio & ((value <= 0) | (low <= 0)))
 
 
-def _not_all_zero(frame: pd.DataFrame) -> pd.Series:
-    cells = [
+def _not_all_zero(cells: Cells) -> np.ndarray:
+    counts = _numbers(
+        cells,
         "inclined_actors",
         "inclined_abstainers",
         "disinclined_actors",
         "disinclined_abstainers",
-    ]
-    return frame[cells].fillna(0).sum(axis=1) >= 2
+    )
+    return np.asarray(np.nansum(counts, axis=0) >= 2)
 
 
 ROW_CHECKS: dict[str, _Check] = {

@@ -181,7 +181,8 @@ def _in_file(frame: pd.DataFrame, failure: Failure) -> pd.Series:
 def rejected_together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The rejected rows of all frames of a kind, each fault once and in order."""
     if not parts:
-        return pd.DataFrame(columns=[*REJECTED_COLUMNS, "fix", "outcome"])
+        names = [*REJECTED_COLUMNS, "fix", "outcome"]
+        return pd.DataFrame(np.empty((0, len(names)), dtype=object), columns=names)
     out = joined_frames(parts)
     varying = [name for name in out if name == "row" or len(out[name].cat.categories) > 1]
     order = [n for n in ("trial_id", "file", "row", "rule_id", "column") if n in varying]
@@ -190,7 +191,9 @@ def rejected_together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def summaries(rejected: pd.DataFrame) -> list[Finding]:
     """One finding per trial, file, rule, column and outcome."""
-    findings = []
+    findings: list[Finding] = []
+    if rejected.empty:
+        return findings
     keys = ["trial_id", "file", "rule_id", "column", "reason", "fix", "outcome"]
     for key, rows in rejected.groupby(keys, sort=True, observed=True)["row"]:
         trial, file, rule_id, column, reason, fix, _ = (str(part) for part in key)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from validations.casting import cast
 from validations.findings import Finding, Severity, name_rows
-from validations.judge import CheckOutcome, Failure, Judged, judge, judged_columns, with_keys
+from validations.judge import CheckOutcome, Failure, Judged, judge, judged_columns, keys_of
 from validations.records import ACCEPTED_COLUMNS, EFFECTIVE_SIZES, ROW_CHECKS
 from validations.rejections import (
     REJECTED_COLUMNS,
@@ -20,7 +20,7 @@ from validations.rejections import (
     summaries,
 )
 from validations.schema import TableSchema
-from validations.typed_frames import joined_frames, numbered, some_columns
+from validations.typed_frames import Cells, frame_of, joined_frames, numbered
 
 __all__ = ["REJECTED_COLUMNS", "Screened", "Split", "join", "leading_failures", "screen", "split"]
 
@@ -76,35 +76,38 @@ def split(
     records = numbered(records)
     flags = {name: np.asarray(one, dtype=bool) for name, one in (declared or {}).items()}
     effective = flags.get("effective_sizes", np.zeros(len(records), dtype=bool))
-    frame = cast(records, schema, effective)
-    for rule in schema.rules:
-        if rule.id in flags:
-            frame[rule.flag] = flags[rule.id]
-        elif rule.id in ROW_CHECKS:
-            frame[rule.flag] = ROW_CHECKS[rule.id](frame).to_numpy(dtype=bool)
-    frame = with_keys(frame, schema)
-    failures, outcomes = judge(frame, schema)
-    judged = Judged(some_columns(frame, judged_columns(frame, schema)), tuple(failures))
+    cells = cast(records, schema, effective)
+    cells |= {
+        rule.flag: flags[rule.id] if rule.id in flags else ROW_CHECKS[rule.id](cells)
+        for rule in schema.rules
+        if rule.id in flags or rule.id in ROW_CHECKS
+    }
+    cells |= keys_of(cells, schema)
+    count = len(records)
+    judged = frame_of(cells, judged_columns(cells, schema), count)
+    failures, outcomes = judge(judged, schema)
     told = list(failures)
     for name, empty in (blank or {}).items():
         positions = np.flatnonzero(empty.to_numpy())
         told += [Failure("value_required", name, positions)] if len(positions) else []
-        count = len(positions)
-        outcomes.append(CheckOutcome("value_required", name, not count, len(frame), count))
-    rejected = rejected_rows(frame, schema, leading_failures(told, schema))
-    good = np.ones(len(frame), dtype=bool)
-    for failure in told:
-        good[failure.positions] = False
-    kept = [name for name in _kept(frame, schema) if name in frame]
-    accepted = some_columns(frame, [*kept, EFFECTIVE_SIZES])
-    accepted = accepted if good.all() else numbered(accepted[good])
-    findings = _sizes_told(accepted)
-    return Split(some_columns(accepted, kept), rejected, findings, outcomes, judged)
+        blanks = len(positions)
+        outcomes.append(CheckOutcome("value_required", name, not blanks, count, blanks))
+    kept = [name for name in _kept(cells, schema) if name in cells]
+    rejected, good = None, np.ones(count, dtype=bool)
+    if told:
+        whole = frame_of(cells, cells, count)
+        rejected = rejected_rows(whole, schema, leading_failures(told, schema))
+        for failure in told:
+            good[failure.positions] = False
+        cells = {name: cells[name][good] for name in [*kept, EFFECTIVE_SIZES]}
+    accepted = frame_of(cells, kept, int(good.sum()))
+    findings = _sizes_told(accepted, cells[EFFECTIVE_SIZES])
+    return Split(accepted, rejected, findings, outcomes, Judged(judged, tuple(failures)))
 
 
-def _kept(frame: pd.DataFrame, schema: TableSchema) -> Sequence[str]:
+def _kept(cells: Cells, schema: TableSchema) -> Sequence[str]:
     """Columns of accepted rows: all without what the screening put beside them."""
-    return ACCEPTED_COLUMNS.get(schema.name) or [c for c in frame.columns if ":" not in c]
+    return ACCEPTED_COLUMNS.get(schema.name) or [name for name in cells if ":" not in name]
 
 
 def join(parts: Sequence[Split]) -> Screened:
@@ -131,13 +134,16 @@ def _summed(outcomes: Sequence[CheckOutcome]) -> list[CheckOutcome]:
     return list(out.values())
 
 
-def _sizes_told(accepted: pd.DataFrame) -> list[Finding]:
+def _sizes_told(accepted: pd.DataFrame, effective: np.ndarray) -> list[Finding]:
     """Group sizes that are not whole in accepted rows whose variance does not rest on them."""
     sizes = [name for name in ("n1", "n2") if name in accepted and "statistic" in accepted]
     if not sizes or accepted.empty:
         return []
-    broken = (accepted[sizes] % 1 > 0).any(axis=1) & ~accepted[EFFECTIVE_SIZES].astype(bool)
-    findings = []
+    broken = np.logical_or.reduce([accepted[name].to_numpy(float) % 1 > 0 for name in sizes])
+    broken &= ~effective
+    findings: list[Finding] = []
+    if not broken.any():
+        return findings
     for (trial, file), rows in accepted[broken].groupby(["collection_id", "file"], sort=True):
         numbers = sorted({int(row) for row in rows["row"]})
         findings.append(

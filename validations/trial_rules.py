@@ -38,12 +38,16 @@ def trial_findings(
     common scale, with `yi`, `vi`, `turned` and `reason`. cluster_faults: (trial, outcome) -> why
     the participants of a cluster trial give no design effect."""
     faults = cluster_faults or {}
-    found = effects.drop_duplicates("outcome_row_id").set_index("outcome_row_id")
+    names = ("outcome_row_id", "yi", "vi", "reason")
+    found: dict[str, Record] = {}
+    for cells in zip(*(effects[name] for name in names), strict=True):
+        found.setdefault(cells[0], dict(zip(names, cells, strict=True)))
     out: list[Finding] = []
-    for row in outcomes.to_dict("records"):
-        if row["outcome_row_id"] not in found.index:
+    rows = outcomes.to_numpy(dtype=object).tolist()
+    for row in (dict(zip(outcomes.columns, one, strict=True)) for one in rows):
+        if row["outcome_row_id"] not in found:
             continue
-        effect = found.loc[row["outcome_row_id"]]
+        effect = found[row["outcome_row_id"]]
         manifest = manifests[row["collection_id"]]
         out += _not_computable(row, effect)
         out += _spreads_far_apart(row)
@@ -132,7 +136,7 @@ def _name(row: Record) -> str:
     return f"{row['outcome_label']} ({row['comparison_id']})"
 
 
-def _not_computable(row: Record, effect: Any) -> list[Finding]:
+def _not_computable(row: Record, effect: Record) -> list[Finding]:
     if pd.notna(effect["yi"]):
         return []
     return _finding(
@@ -144,7 +148,7 @@ def _not_computable(row: Record, effect: Any) -> list[Finding]:
     )
 
 
-def _impossible(row: Record, effect: Any) -> list[Finding]:
+def _impossible(row: Record, effect: Record) -> list[Finding]:
     """Numbers that are no effect of anything; an error, since nobody can vouch for them."""
     size, variance = abs(float(effect["yi"])), float(effect["vi"])
     if not math.isfinite(size):
@@ -162,7 +166,7 @@ def _impossible(row: Record, effect: Any) -> list[Finding]:
     )
 
 
-def _implausibly_large(row: Record, effect: Any) -> list[Finding]:
+def _implausibly_large(row: Record, effect: Record) -> list[Finding]:
     size = abs(float(effect["yi"]))
     if not size > LARGE_EFFECT:
         return []
@@ -218,7 +222,7 @@ def _asymmetric_interval(row: Record) -> list[Finding]:
     )
 
 
-def _contradicted_direction(row: Record, effect: Any) -> list[Finding]:
+def _contradicted_direction(row: Record, effect: Record) -> list[Finding]:
     """A printed direction must agree with the sign and the declared direction."""
     signed = row["reported_statistic"] not in ("F", "p", "")
     if row["favors"] not in ("intervention", "comparator") or not signed or pd.isna(effect["yi"]):

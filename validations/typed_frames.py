@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,28 @@ def constant(value: object, count: int) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, pd.Index([] if value is None else [value]))
 
 
+Cells = dict[str, Any]
+"""Column -> its cells: a numpy array, or categories."""
+
+
+def cells_of(frame: pd.DataFrame) -> Cells:
+    """The cells of each column, not copied."""
+    return {str(name): _cells(column) for name, column in frame.items()}
+
+
+def _cells(column: pd.Series) -> Any:
+    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+
+
+def frame_of(cells: Mapping[str, Any], names: Iterable[str], count: int) -> pd.DataFrame:
+    """Some columns as a frame of so many rows that shares their cells: nothing is copied."""
+    return pd.DataFrame({n: cells[n] for n in names}, index=pd.RangeIndex(count), copy=False)
+
+
 def some_columns(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Columns of a frame that share its cells: nothing is copied."""
-    return pd.DataFrame({name: frame[name] for name in names}, index=frame.index, copy=False)
+    cells = {name: _cells(frame[name]) for name in names}
+    return pd.DataFrame(cells, index=frame.index, copy=False)
 
 
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:
@@ -55,35 +74,41 @@ def joined_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     filled = [frame for frame in frames if len(frame)] or list(frames[:1])
     if len(filled) == 1:
         return numbered(filled[0])
-    names = list(dict.fromkeys(name for frame in filled for name in frame.columns))
-    return pd.DataFrame({name: _joined(filled, name) for name in names}, copy=False)
+    cells, counts = [cells_of(frame) for frame in filled], [len(frame) for frame in filled]
+    names = list(dict.fromkeys(name for one in cells for name in one))
+    whole = {name: _joined([one.get(name) for one in cells], counts) for name in names}
+    return frame_of(whole, names, sum(counts))
 
 
-def _joined(frames: Sequence[pd.DataFrame], name: str) -> pd.Series | pd.Categorical | np.ndarray:
-    parts = [frame.get(name) for frame in frames]
+def _joined(parts: Sequence[Any], counts: Sequence[int]) -> Any:
+    """Cells of frames with so many rows as those of one; None: a frame without the column."""
     known = [part for part in parts if part is not None]
-    if all(part.dtype == bool for part in known):
+    everywhere = len(known) == len(parts)
+    if everywhere and all(isinstance(part.dtype, pd.CategoricalDtype) for part in known):
+        return _joined_categories(known)
+    kind = known[0].dtype
+    alike = isinstance(kind, np.dtype) and all(part.dtype == kind for part in known)
+    if alike and (everywhere or kind in _ABSENT):
+        given = zip(parts, counts, strict=True)
         return np.concatenate(
-            [
-                np.ones(len(frame), dtype=bool) if part is None else part.to_numpy()
-                for frame, part in zip(frames, parts, strict=True)
-            ]
-        )
-    if len(known) == len(parts) and all(isinstance(p.dtype, pd.CategoricalDtype) for p in known):
-        whole: pd.Categorical = union_categoricals(
-            [part.array for part in known], sort_categories=True
-        )
-        return whole
-    if all(part.dtype == np.float64 for part in known):
-        return np.concatenate(
-            [
-                np.full(len(frame), np.nan) if part is None else part.to_numpy()
-                for frame, part in zip(frames, parts, strict=True)
-            ]
+            [np.full(n, _ABSENT[kind]) if part is None else part for part, n in given]
         )
     made = [
-        pd.Series([None] * len(frame)) if part is None else part
-        for frame, part in zip(frames, parts, strict=True)
+        pd.Series([None] * count if part is None else part)
+        for part, count in zip(parts, counts, strict=True)
     ]
-    joined: pd.Series = pd.concat(made, ignore_index=True)
-    return joined
+    return pd.concat(made, ignore_index=True)
+
+
+_ABSENT = {np.dtype(bool): True, np.dtype(np.float64): np.nan}
+"""What stands in the rows of a frame without the column."""
+
+
+def _joined_categories(parts: Sequence[pd.Categorical]) -> pd.Categorical:
+    first = parts[0]
+    same = all(part.categories.equals(first.categories) for part in parts)
+    if same and first.categories.is_monotonic_increasing and not first.ordered:
+        codes = np.concatenate([part.codes for part in parts])
+        return pd.Categorical.from_codes(codes, dtype=first.dtype)  # type: ignore[arg-type]
+    whole: pd.Categorical = union_categoricals(list(parts), sort_categories=True)
+    return whole

@@ -68,19 +68,21 @@ class EffectBlocks:
     def effects_per_outcome(self) -> Integers:
         return np.bincount(self.outcome, minlength=len(self.outcome_names))
 
+    @cached_property
+    def effects_per_trial(self) -> Integers:
+        """Number of effects of each trial on each outcome (clusters x outcomes)."""
+        counts = np.zeros((self.clusters, len(self.outcome_names)), dtype=np.int64)
+        np.add.at(counts, (self.cluster, self.outcome), 1)
+        return counts
+
     @property
     def trials_per_outcome(self) -> Integers:
-        seen = {(int(c), int(o)) for c, o in zip(self.cluster, self.outcome, strict=True)}
-        return np.bincount(
-            np.array([o for _, o in seen], dtype=int), minlength=len(self.outcome_names)
-        )
+        return np.asarray((self.effects_per_trial > 0).sum(axis=0))
 
     @property
     def trials_with_both(self) -> int:
         """Trials with at least two different outcomes."""
-        seen = {(int(c), int(o)) for c, o in zip(self.cluster, self.outcome, strict=True)}
-        counts = np.bincount(np.array([c for c, _ in seen], dtype=int))
-        return int((counts > 1).sum())
+        return int(((self.effects_per_trial > 0).sum(axis=1) > 1).sum())
 
 
 def make_blocks(
@@ -113,6 +115,23 @@ def make_blocks(
         matrix = (kinds[:, None] == np.arange(len(names))[None, :]).astype(float)
     else:
         matrix = check_design(design, effects.size)
+    return arrange_effects(effects, v, codes, labels, kinds, names, matrix)
+
+
+def arrange_effects(
+    effects: Floats,
+    v: NDArray[np.float64] | Sequence[NDArray[np.float64]],
+    codes: Integers,
+    labels: Sequence[str],
+    kinds: Integers,
+    names: tuple[str, ...],
+    matrix: Floats,
+) -> EffectBlocks:
+    """As `make_blocks`, of labels that are read already.
+
+    codes: trial of each effect, from 0 in order of first appearance; labels: of the trials. kinds:
+    position of each effect's outcome in `names`. matrix: design.
+    """
     rows_of = _rows_by_cluster(codes)
     blocks = _covariance_blocks(v, rows_of, effects.size, labels)
     sizes: dict[int, list[int]] = {}
@@ -146,7 +165,7 @@ def make_blocks(
 
 def _rows_by_cluster(codes: Integers) -> list[list[int]]:
     rows: list[list[int]] = [[] for _ in range(int(codes.max()) + 1)]
-    for row, code in enumerate(codes):
+    for row, code in enumerate(codes.tolist()):
         rows[code].append(row)
     return rows
 

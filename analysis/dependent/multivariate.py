@@ -25,7 +25,14 @@ from analysis.dependent.likelihood import (
     variance_basis,
     variance_score,
 )
-from analysis.dependent.parametrization import Parametrization, directions, within_index
+from analysis.dependent.newton import climb
+from analysis.dependent.parametrization import (
+    QUADRATIC,
+    Parametrization,
+    directions,
+    within_index,
+)
+from analysis.dependent.scoring import arrange, cholesky_objective, elements_at, evaluate
 from analysis.dependent.three_level import maximize_three_level
 from analysis.derivatives import difference_hessian, relative_steps
 from analysis.errors import EstimationError
@@ -46,6 +53,10 @@ WITHIN = {
     "replicated": "one per outcome of which some trial has several effects",
 }
 
+_MANY_TRIALS, _FOLLOWED_OF_MANY = 200, 3
+"""The likelihood of many trials has one maximum, so that not every start is followed."""
+_LEFT = 1e-7
+"""Slope up to which the end of Newton's steps counts as a maximum."""
 _BOUNDARY = 1e-6
 _ZERO = 1e-12
 
@@ -108,9 +119,10 @@ def fit_multivariate(
     the same data with the same structure (one trial left out, say), to start from. held: numbers
     of the outcomes whose variance between trials is set to 0 in a diagonal Tau, while the others
     are estimated (an outcome of a single trial, say).
-    Steps: quasi-Newton on a Cholesky parametrization (so that Tau stays a covariance matrix)
-    with the analytic gradient, on effects scaled to unit size, then Newton steps to a relative
-    gradient below 1e-8. Harville (1977, JASA 72:320) for the restricted likelihood.
+    Steps: Newton with exact second derivatives on a Cholesky parametrization (so that Tau stays a
+    covariance matrix), on effects scaled to unit size, from all starts at once and damped where the
+    likelihood would fall; quasi-Newton for CS and HCS and where that does not end at a maximum.
+    Harville (1977, JASA 72:320) for the restricted likelihood.
     Raises `EstimationError` when there are no more effects than coefficients, for an outcome
     without effects, for a variance between trials of a single trial, and for variances held in a
     structure that is not diagonal.
@@ -131,7 +143,7 @@ def fit_multivariate(
     taus, omegas, names = directions(q, structure, index)
     if blocks.k < blocks.p + bool(names):
         raise EstimationError(f"{blocks.p} coefficients need more effects than {blocks.k}")
-    unit = _typical_size(blocks)
+    unit = typical_size(blocks)
     if q == 1 and structure != "NONE":
         one, other, left = maximize_three_level(
             blocks, unit, within=index[0] >= 0, restricted=restricted
@@ -139,7 +151,7 @@ def fit_multivariate(
         tau, omega = np.array([[one]]), np.array([other])
     else:
         tau, omega, left = _search(
-            _rescale(blocks, unit), taus, omegas, parametrization, restricted,
+            rescaled(blocks, unit), taus, omegas, parametrization, restricted,
             near if near is not None and near.held == held else None, unit,
         )  # fmt: skip
     tau, omega = _clear_zeros(tau) * unit, np.where(omega < _ZERO, 0.0, omega) * unit
@@ -194,6 +206,14 @@ def _search(
     left there."""
     if not taus:
         return (*parametrization.expand(np.zeros(0)), 0.0)
+    starts = parametrization.starts(1.0)
+    known = near if near is not None and near.structure == parametrization.structure else None
+    if known is not None and parametrization.structure in QUADRATIC:
+        starts.append(parametrization.locate(known.tau / unit, known.omega / unit))
+    if parametrization.structure in QUADRATIC:
+        found = _climb(scaled, taus, omegas, parametrization, restricted, starts)
+        if found[1] <= _LEFT:
+            return (*parametrization.expand(found[0]), found[1])
     basis = variance_basis(scaled, taus, omegas)
 
     def objective(theta: Floats) -> tuple[float, Floats]:
@@ -202,14 +222,31 @@ def _search(
         score = variance_score(pieces, basis, restricted)
         return -pieces.loglik, -(parametrization.jacobian(theta).T @ score)
 
-    starts = parametrization.starts(1.0)
-    structure = parametrization.structure
-    if near is not None and near.structure == structure and structure in ("UN", "DIAG", "ID"):
-        best = min(starts, key=lambda start: objective(start)[0])
-        starts = [parametrization.locate(near.tau / unit, near.omega / unit), best]
     theta = _maximize(objective, starts)
     left = float(np.abs(objective(theta)[1]).max())
     return (*parametrization.expand(theta), left)
+
+
+def _climb(
+    scaled: EffectBlocks,
+    taus: list[Floats],
+    omegas: list[Floats],
+    parametrization: Parametrization,
+    restricted: bool,
+    starts: list[Floats],
+) -> tuple[Floats, float]:
+    """Parameters of the highest likelihood that Newton steps from the starts reach, and the largest
+    slope left there."""
+    arranged = arrange(scaled, taus, omegas)
+    objective = cholesky_objective(arranged, parametrization.curvature, restricted)
+    points = np.array(starts)
+    if scaled.clusters >= _MANY_TRIALS:
+        elements = elements_at(parametrization.curvature, points)
+        values = evaluate(arranged, elements, restricted, derivatives=False).value
+        points = points[np.argsort(-values, kind="stable")[:_FOLLOWED_OF_MANY]]
+    found = climb(objective, points)
+    best = int(np.flatnonzero(found.value >= np.nanmax(found.value) - 1e-10)[0])
+    return found.theta[best], float(found.left[best])
 
 
 def _clear_zeros(tau: Floats) -> Floats:
@@ -222,7 +259,7 @@ def _is_free(name: str, structure: str) -> bool:
     return structure in ("UN", "HCS", "CS") or "cov" not in name
 
 
-def _typical_size(blocks: EffectBlocks) -> float:
+def typical_size(blocks: EffectBlocks) -> float:
     """A variance of the order of the effects' spread, to make the problem free of units."""
     variances = np.concatenate(
         [np.diagonal(group.v, axis1=1, axis2=2).ravel() for group in blocks.groups]
@@ -231,7 +268,7 @@ def _typical_size(blocks: EffectBlocks) -> float:
     return float(np.median(variances) + np.var(y))
 
 
-def _rescale(blocks: EffectBlocks, unit: float) -> EffectBlocks:
+def rescaled(blocks: EffectBlocks, unit: float) -> EffectBlocks:
     groups = tuple(
         replace(group, y=group.y / math.sqrt(unit), v=group.v / unit) for group in blocks.groups
     )

@@ -9,6 +9,8 @@ import numpy as np
 from analysis.arrays import Floats
 from analysis.dependent.blocks import EffectBlocks
 
+QUADRATIC = ("UN", "DIAG", "ID", "NONE")
+"""Structures whose elements are products of two parameters."""
 _STARTS = (
     (0.5, 0.0),
     (0.5, 0.8),
@@ -98,7 +100,7 @@ class Parametrization:
 
     def jacobian(self, theta: Floats) -> Floats:
         """d(elements of Tau, omega)/d(theta), elements ordered as in `directions`."""
-        if self.structure in ("UN", "DIAG", "ID", "NONE"):
+        if self.structure in QUADRATIC:
             return self._exact_jacobian(theta)
         step = 1e-6 * np.maximum(1.0, np.abs(theta))
 
@@ -116,6 +118,14 @@ class Parametrization:
             shift[i] = step[i]
             columns.append((elements(theta + shift) - elements(theta - shift)) / (2 * step[i]))
         return np.array(columns).T
+
+    @property
+    def curvature(self) -> Floats:
+        """Second derivatives C (elements x parameters x parameters) of the elements, which for
+        `QUADRATIC` structures are theta'C theta / 2 with slopes C theta."""
+        size = self.n_tau + self.n_omega
+        columns = [self._exact_jacobian(one) for one in np.eye(size)]
+        return np.stack(columns, axis=2) if columns else np.zeros((0, 0, 0))
 
     def _exact_jacobian(self, theta: Floats) -> Floats:
         """The same in closed form, where the elements are products of two parameters."""

@@ -242,15 +242,19 @@ def _hotelling_df(robust: RobustCovariance, c: Floats) -> float:
 def _cr2(sigma: Floats, x: Floats, m: Floats) -> Floats:
     """A_i = D_i' B_i^{+1/2} D_i with D_i the upper Cholesky factor of Sigma_i and
     B_i = D_i (Sigma_i - X_i M X_i') D_i', pseudo-inverted (m x d x d)."""
-    upper = np.swapaxes(np.linalg.cholesky(sigma), 1, 2)
-    inner = sigma - x @ m @ np.swapaxes(x, 1, 2)
-    b = upper @ inner @ np.swapaxes(upper, 1, 2)
-    values, vectors = np.linalg.eigh((b + np.swapaxes(b, 1, 2)) / 2.0)
-    tolerance = values.max(axis=1, keepdims=True) * 1e-12
+    return adjustments(sigma, sigma - x @ m @ np.swapaxes(x, 1, 2))
+
+
+def adjustments(sigma: Floats, rest: Floats) -> Floats:
+    """D' (D rest D')^{+1/2} D with D the upper Cholesky factor of sigma (... x d x d)."""
+    upper = np.swapaxes(np.linalg.cholesky(sigma), -1, -2)
+    b = upper @ rest @ np.swapaxes(upper, -1, -2)
+    values, vectors = np.linalg.eigh((b + np.swapaxes(b, -1, -2)) / 2.0)
+    tolerance = values.max(axis=-1, keepdims=True) * 1e-12
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.where(values > tolerance, 1.0 / np.sqrt(values), 0.0)
-    middle = np.einsum("mde,me,mfe->mdf", vectors, root, vectors)
-    return np.asarray(np.swapaxes(upper, 1, 2) @ middle @ upper)
+    middle = (vectors * root[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return np.asarray(np.swapaxes(upper, -1, -2) @ middle @ upper)
 
 
 def _cr3(inverse: Floats, x: Floats, m: Floats) -> Floats:

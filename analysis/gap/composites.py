@@ -20,11 +20,8 @@ def paired_composites(blocks: EffectBlocks) -> PairedEffects:
     made = make_composites(blocks)
     values = np.full((5, blocks.clusters), np.nan)
     values[4] = 0.0
-    for row in range(made.yi.size):
-        trial, outcome = int(made.cluster[row]), int(made.outcome[row])
-        values[2 * outcome, trial] = made.yi[row]
-        values[2 * outcome + 1, trial] = made.vi[row]
-    for trial, covariance in enumerate(made.v):
-        if covariance.shape[0] == 2:
-            values[4, trial] = covariance[0, 1]
+    values[2 * made.outcome, made.cluster] = made.yi
+    values[2 * made.outcome + 1, made.cluster] = made.vi
+    both = [trial for trial, covariance in enumerate(made.v) if covariance.shape[0] == 2]
+    values[4, both] = [made.v[trial][0, 1] for trial in both]
     return PairedEffects(*values)

@@ -8,7 +8,7 @@ allowed. Each estimand is a different question; see the handbook page on the gap
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -109,12 +109,10 @@ def fit_joint(
     behavior: str = "behavior",
     method: str = "REML",
     level: float = 0.95,
-    near: JointModel | None = None,
 ) -> JointModel:
     """Fit the joint random-effects model of upstream and behavior effects.
 
-    yi, v, trial: as in `make_blocks`. outcome: `upstream` or `behavior` for each effect. near: a
-    model of almost the same data to start from.
+    yi, v, trial: as in `make_blocks`. outcome: `upstream` or `behavior` for each effect.
     Tau is unstructured when at least 3 trials report both outcomes, else diagonal (noted). The
     between-trial variance of an outcome of a single trial cannot be estimated and is held at 0
     (noted), while the other outcome keeps its own.
@@ -124,19 +122,31 @@ def fit_joint(
     """
     kinds = as_names(outcome, "outcome", "effect")
     upstream, behavior = as_label(upstream, "upstream"), as_label(behavior, "behavior")
-    for name in (upstream, behavior):
-        if name not in kinds:
+    _check_both((upstream, behavior), [name in kinds for name in (upstream, behavior)])
+    blocks = make_blocks(yi, v, trial, kinds, outcome_names=[upstream, behavior])
+    return fit_joint_blocks(blocks, method=method, level=level)
+
+
+def _check_both(names: Sequence[str], there: Iterable[bool]) -> None:
+    for name, known in zip(names, there, strict=True):
+        if not known:
             raise EstimationError(
                 f"no trial has a usable effect on {name}; there is no gap to estimate"
             )
-    blocks = make_blocks(yi, v, trial, kinds, outcome_names=[upstream, behavior])
+
+
+def fit_joint_blocks(
+    blocks: EffectBlocks, *, method: str = "REML", level: float = 0.95
+) -> JointModel:
+    """As `fit_joint`, of effects on two outcomes that are arranged already: the upstream outcome
+    and behavior, in this order."""
+    _check_both(blocks.outcome_names, blocks.effects_per_outcome > 0)
     structure, held, notes = _structure(blocks)
     fit = fit_multivariate(
         blocks,
         structure=structure,
         within="replicated",
         method=method,
-        near=near.fit if near is not None else None,
         held=held,
     )
     # CR2 of a mean that rests on one trial is 0, which is no evidence of precision.

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
+from analysis.dependent.pair_likelihood import PairData, PairState, evaluate_pairs
+from analysis.dependent.symmetric import Symmetric
 from analysis.errors import EstimationError
 from analysis.gap.estimands import DIFFERENCE, standard_error, wider_method
-from analysis.gap.pair_likelihood import PairData, PairState, evaluate_pairs
 from analysis.gap.pair_robust import robust_means
-from analysis.gap.symmetric import Symmetric
 from analysis.results import Result
 
-_BLOCK = 30_000
+_BLOCK = 12_000
 _MOST_STEPS = 200
 _CONVERGED, _LEFT = 1e-9, 1e-5
 """Slope at which a search ends, and the one up to which its end counts as a maximum."""
@@ -35,6 +35,7 @@ _STARTS = (
 )  # fmt: skip
 """Variances of both outcomes and their correlation, in units of the effects' spread."""
 _FOLLOWED = 4
+MANY_TRIALS, _OFF = 200, 1e-3
 _COUNTS = ("k1", "k2", "pairs", "status")
 SMALLEST_NUMBER_OF_PAIRS = 3
 """Fewer trials with both outcomes leave the between-trial covariance at 0, as in `fit_joint`."""
@@ -105,11 +106,15 @@ class ManyGaps(Result):
     status: np.ndarray
 
 
-def fit_many_gaps(effects: PairedEffects, *, method: str = "REML") -> ManyGaps:
+def fit_many_gaps(
+    effects: PairedEffects, *, method: str = "REML", near: ManyGaps | None = None
+) -> ManyGaps:
     """Fit B joint models by REML or ML.
 
     Newton steps with the exact second derivatives on the Cholesky factor of Tau, damped where the
     likelihood would fall, from the four best of several starting points; the highest end is kept.
+    near: the fit of one problem that all of these resemble (samples drawn from it, or some of its
+    trials); with many trials, whose likelihood has one maximum near, they start there alone.
     Raises `EstimationError` for variances that are not positive or covariances that are too large,
     with the problem and trial.
     """
@@ -132,7 +137,7 @@ def fit_many_gaps(effects: PairedEffects, *, method: str = "REML") -> ManyGaps:
             ),
             one, two, both,
         )  # fmt: skip
-        return _fit(data, method == "REML")
+        return _fit(data, method == "REML", near if y1.shape[1] >= MANY_TRIALS else None)
 
     starts = range(0, max(1, y1.shape[0]), step)
     # NumPy works outside the interpreter's lock, so blocks of problems can share the processors.
@@ -234,7 +239,7 @@ def _step(slope: Floats, hessian: Floats, damping: Floats) -> Floats:
     return np.asarray(-np.einsum("bij,bj->ib", vectors, inner), dtype=np.float64)
 
 
-def _fit(data: PairData, restricted: bool) -> ManyGaps:
+def _fit(data: PairData, restricted: bool, near: ManyGaps | None) -> ManyGaps:
     k1, k2, pairs = (a.sum(axis=1).astype(int) for a in (data.has1, data.has2, data.both))
     count = k1.size
     enough = (k1 > 1) & (k2 > 1)
@@ -242,7 +247,7 @@ def _fit(data: PairData, restricted: bool) -> ManyGaps:
     if not bool(enough.any()):
         return out
     kept = data if bool(enough.all()) else data.rows(enough)
-    found = _estimate(kept, pairs[enough], restricted)
+    found = _estimate(kept, pairs[enough], restricted, near)
     for one in fields(ManyGaps):
         if one.name not in _COUNTS or one.name == "status":
             getattr(out, one.name)[enough] = getattr(found, one.name)
@@ -271,7 +276,9 @@ def _spread(data: PairData) -> Floats:
     return np.asarray(squares.sum(1) / total + sampling)
 
 
-def _estimate(data: PairData, pairs: np.ndarray, restricted: bool) -> ManyGaps:
+def _estimate(
+    data: PairData, pairs: np.ndarray, restricted: bool, near: ManyGaps | None
+) -> ManyGaps:
     unit = np.sqrt(_spread(data))
     scaled = replace(
         data, y1=data.y1 / unit[:, None], y2=data.y2 / unit[:, None],
@@ -279,23 +286,48 @@ def _estimate(data: PairData, pairs: np.ndarray, restricted: bool) -> ManyGaps:
     )  # fmt: skip
     free = np.ones((3, unit.size))
     free[1] = pairs >= SMALLEST_NUMBER_OF_PAIRS
-    starts, values = [], []
+    if near is None:
+        theta, left = _from_starts(scaled, free, restricted)
+    else:
+        theta, _, left = _climb(scaled, _factor(near, unit) * free + _OFF * free, free, restricted)
+        again = np.flatnonzero(left > _LEFT)
+        if again.size:
+            found = _from_starts(scaled.rows(again), free[:, again], restricted)
+            theta[:, again], left[again] = found
+    return _at(data, theta, left, unit, free, pairs, restricted)
+
+
+def _factor(near: ManyGaps, unit: Floats) -> Floats:
+    """Cholesky factor of the Tau of a fit, in the units of every problem (3 x B)."""
+    tau11, tau12, tau22 = (float(a[0]) for a in (near.tau11, near.tau12, near.tau22))
+    first = math.sqrt(tau11)
+    second = tau12 / first if first > 0 else 0.0
+    rest = math.sqrt(max(0.0, tau22 - second**2))
+    return np.array([[first], [second], [rest]]) / unit
+
+
+def _from_starts(scaled: PairData, free: Floats, restricted: bool) -> tuple[Floats, Floats]:
+    """Parameters (3 x B) of the highest maximum from several starts, and the slope left there."""
+    count = free.shape[1]
+    starts, heights = [], []
     for first, second, rho in _STARTS:
         spread = math.sqrt(second)
         start = np.stack([
-            np.full(unit.size, math.sqrt(first)), free[1] * spread * rho,
-            np.full(unit.size, spread * math.sqrt(1.0 - rho**2)),
+            np.full(count, math.sqrt(first)), free[1] * spread * rho,
+            np.full(count, spread * math.sqrt(1.0 - rho**2)),
         ])  # fmt: skip
         starts.append(start)
-        values.append(evaluate_pairs(scaled, _tau(start), restricted, derivatives=False).value)
-    order = np.argsort(-np.array(values), axis=0)
-    stacked, index = np.array(starts), np.arange(unit.size)
-    theta, value, left = _climb(scaled, stacked[order[0], :, index].T, free, restricted)
-    for place in order[1:_FOLLOWED]:
-        other = _climb(scaled, stacked[place, :, index].T, free, restricted)
-        higher = other[1] > value + 1e-10
-        theta, value = np.where(higher, other[0], theta), np.where(higher, other[1], value)
-        left = np.where(higher, other[2], left)
+        heights.append(evaluate_pairs(scaled, _tau(start), restricted, derivatives=False).value)
+    order = np.argsort(-np.array(heights), axis=0)
+    index = np.tile(np.arange(count), _FOLLOWED)
+    points = np.array(starts)[order[:_FOLLOWED].ravel(), :, index].T
+    ends = _climb(scaled.rows(index), points, free[:, index], restricted)
+    thetas, values, lefts = (one.reshape(*one.shape[:-1], _FOLLOWED, count) for one in ends)
+    theta, value, left = thetas[:, 0], values[0], lefts[0]
+    for n in range(1, _FOLLOWED):
+        higher = values[n] > value + 1e-10
+        theta, value = np.where(higher, thetas[:, n], theta), np.where(higher, values[n], value)
+        left = np.where(higher, lefts[n], left)
     again = np.flatnonzero(left > _LEFT)
     if again.size:
         moved = theta[:, again] + 0.05 * free[:, again]
@@ -303,6 +335,14 @@ def _estimate(data: PairData, pairs: np.ndarray, restricted: bool) -> ManyGaps:
         closer = better >= value[again] - 1e-10
         theta[:, again] = np.where(closer, found, theta[:, again])
         left[again] = np.where(closer, rest, left[again])
+    return theta, left
+
+
+def _at(
+    data: PairData, theta: Floats, left: Floats, unit: Floats, free: Floats, pairs: np.ndarray,
+    restricted: bool,
+) -> ManyGaps:  # fmt: skip
+    """The fits at these parameters."""
     tau = _tau(theta)
     clear1, clear2 = tau.a < 1e-12, tau.c < 1e-12
     tau = Symmetric(

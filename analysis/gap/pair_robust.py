@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.arrays import Floats
-from analysis.gap.pair_likelihood import PairData, PairState, pair_weights
-from analysis.gap.symmetric import Symmetric, congruence, product_trace, root_inverse
+from analysis.dependent.pair_likelihood import PairData, PairState, pair_weights
+from analysis.dependent.robust_many import pair_adjustments
+from analysis.dependent.symmetric import Symmetric, congruence, product_trace
 
 
 class SatterthwaiteDf:
@@ -45,19 +46,7 @@ def robust_means(
     # Missing outcomes become independent unit rows, so that every block is 2 x 2.
     full = Symmetric(sigma.a + (1.0 - has1), sigma.b, sigma.c + (1.0 - has2))
     rest = Symmetric(full.a - has1 * m.a, sigma.b - data.both * m.b, full.c - has2 * m.c)
-    # A = U' (U rest U')^{-1/2} U with U the upper Cholesky factor of the marginal covariance.
-    u11 = np.sqrt(full.a)
-    u12 = full.b / u11
-    u22 = np.sqrt(np.maximum(full.c - u12**2, 0.0))
-    inner = Symmetric(
-        u11**2 * rest.a + 2.0 * u11 * u12 * rest.b + u12**2 * rest.c,
-        u22 * (u11 * rest.b + u12 * rest.c), u22**2 * rest.c,
-    )  # fmt: skip
-    root = root_inverse(inner)
-    a = Symmetric(
-        u11**2 * root.a, u11 * (u12 * root.a + u22 * root.b),
-        u12**2 * root.a + 2.0 * u12 * u22 * root.b + u22**2 * root.c,
-    )  # fmt: skip
+    a = pair_adjustments(full, rest)
     w, _ = pair_weights(data, tau)
     # G = A W M, rows of missing outcomes 0.
     b11, b12 = w.a * m.a + w.b * m.b, w.a * m.b + w.b * m.c

@@ -84,7 +84,7 @@ def bootstrap_joint_model(
         np.where(has1, fit.mu1[0] + first, np.nan), v1,
         np.where(has2, fit.mu2[0] + second, np.nan), v2, c,
     )  # fmt: skip
-    return BootstrappedModel(fit, fit_many_gaps(simulated))
+    return BootstrappedModel(fit, fit_many_gaps(simulated, near=fit))
 
 
 def probability_without_behavior(smallest_worthwhile: float = 0.0) -> Callable[[ManyGaps], Floats]:

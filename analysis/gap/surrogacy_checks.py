@@ -12,7 +12,7 @@ from scipy import special
 from analysis.arrays import Floats, is_constant
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
-from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps
+from analysis.gap.many_gaps import MANY_TRIALS, ManyGaps, PairedEffects, fit_many_gaps
 from analysis.results import Result
 from analysis.univariate.many import leave_one_out
 
@@ -59,7 +59,8 @@ def predict_left_out_trials(effects: PairedEffects, *, level: float = 0.95) -> L
         )
     keep = leave_one_out(y1.size)[pairs]
     fits = fit_many_gaps(
-        PairedEffects(np.where(keep, y1, np.nan), v1, np.where(keep, y2, np.nan), v2, c)
+        PairedEffects(np.where(keep, y1, np.nan), v1, np.where(keep, y2, np.nan), v2, c),
+        near=fit_many_gaps(effects) if y1.size >= MANY_TRIALS else None,
     )
     s11 = fits.tau11 + fits.model11 + v1[pairs]
     s12 = fits.tau12 + fits.model12 + c[pairs]

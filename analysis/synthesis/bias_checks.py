@@ -12,30 +12,25 @@ from analysis.bias.rank_test import rank_test
 from analysis.bias.selection_models import step_selection
 from analysis.bias.small_study import SMALLEST_NUMBER_OF_STUDIES, egger_test, pet_peese
 from analysis.bias.trim_and_fill import trim_and_fill
-from analysis.dependent.composites import make_composites
 from analysis.errors import EstimationError
+from analysis.synthesis.group import Group
+from analysis.synthesis.outcome import Outcome
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses
+from analysis.synthesis.stack import Record
 
 
-def bias_checks(stack: Stack, settings: AnalysisSettings) -> list[Record]:
-    """Every check per synthesis and construct, on one composite effect per trial; below 10
-    trials the reason instead."""
-    rows: list[Record] = []
-    for name in syntheses(stack) if stack.trials else []:
-        group = of_synthesis(stack, name)
-        for construct in sorted(group.constructs):
-            rows += check_construct(group, name, construct, settings)
-    return rows
+def bias_checks(group: Group) -> list[Record]:
+    """Every check per construct, on one composite effect per trial; below 10 trials the reason
+    instead. Of a selection those of the two constructs of the gap."""
+    found = [
+        group.outcome(c) for c in (group.pair if group.selection else sorted(group.constructs))
+    ]
+    return [row for one in found if one for row in _check(one, group.synthesis, group.settings)]
 
 
-def check_construct(
-    group: Stack, synthesis: str, construct: str, settings: AnalysisSettings
-) -> list[Record]:
+def _check(outcome: Outcome, synthesis: str, settings: AnalysisSettings) -> list[Record]:
     """Every check of one construct of a synthesis."""
-    part = group.select(having("construct", construct))
-    composites = make_composites(part.blocks([construct]))
-    yi, vi = composites.yi, composites.vi
+    yi, vi, construct = outcome.composites.yi, outcome.composites.vi, outcome.construct
     rows: list[Record] = []
     for check, compute in _CHECKS.items():
         row: Record = {

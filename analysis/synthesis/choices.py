@@ -10,7 +10,8 @@ from analysis.synthesis.stack import Record
 TRIAL_CHOICES = ("all trials", "both outcomes", "randomized only")
 FOLLOW_UPS = ("all follow-ups", "first follow-up", "last follow-up")
 MEASURES = ("all measures", "not self-reported")
-INFERENCES = ("CR2", "model")
+PRIMARY_INFERENCE = "CR2"
+INFERENCES = (PRIMARY_INFERENCE, "model")
 
 
 EFFECTS = ("all effects", "one per outcome")

@@ -18,6 +18,7 @@ from analysis.gap.estimands import (
     unpaired_reason,
     wider_method,
 )
+from analysis.gap.joint import JointModel
 from analysis.gap.many_gaps import (
     ManyGaps,
     PairedEffects,
@@ -25,23 +26,34 @@ from analysis.gap.many_gaps import (
     fit_many_gaps,
     means_of,
 )
-from analysis.synthesis.choices import EFFECTS, ESTIMATORS, INFERENCES, Choice, about_choice
+from analysis.synthesis.choices import (
+    EFFECTS,
+    ESTIMATORS,
+    INFERENCES,
+    PRIMARY_INFERENCE,
+    Choice,
+    about_choice,
+)
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Record, Stack, TrialEffects, having
 from analysis.synthesis.verdicts import gap_verdict
 
 
 def composites_of(
-    choice: Choice, part: Stack, upstream: str, settings: AnalysisSettings
+    choice: Choice, part: Stack, model: JointModel, settings: AnalysisSettings
 ) -> dict[Choice, PairedEffects]:
-    """Pairs of composites of one selection, on each scale that differs."""
-    paired = part.select(having("construct", upstream, "behavior"))
+    """Pairs of composites of one selection, on each scale that differs. model: of its effects."""
+    names = model.fit.blocks.outcome_names
+    paired = part.select(having("construct", *names))
     out: dict[Choice, PairedEffects] = {}
     for scale, factor in ODDS_TO_SMD.items():
         if scale != settings.odds_to_smd and not _has_odds_ratios(paired):
             continue
-        scaled = _on_scale(paired, factor / ODDS_TO_SMD[settings.odds_to_smd])
-        pairs = paired_composites(scaled.blocks([upstream, "behavior"]))
+        factor /= ODDS_TO_SMD[settings.odds_to_smd]
+        own = factor == 1.0
+        pairs = paired_composites(
+            model.fit.blocks if own else _on_scale(paired, factor).blocks(names)
+        )
         for estimator in ESTIMATORS:
             named = replace(choice, effects=EFFECTS[1], scale=scale, estimator=estimator)
             out[named] = pairs
@@ -58,8 +70,6 @@ def _has_odds_ratios(part: Stack) -> bool:
 
 def _on_scale(part: Stack, factor: float) -> Stack:
     """Effects that were odds ratios times a factor, with their covariances."""
-    if factor == 1.0:
-        return part
     out = []
     for trial in part.trials:
         scale = np.array([factor if _from_odds_ratio(r) else 1.0 for r in trial.records])
@@ -82,10 +92,17 @@ def composite_rows(
         chosen = [choice for choice in composites if choice.estimator == estimator]
         if not chosen:
             continue
-        fits = fit_many_gaps(_stacked([composites[c] for c in chosen]), method=estimator)
-        for i, choice in enumerate(chosen):
-            rows += _fast_rows(identity, choice, fits, i, settings)
+        different = {_key(composites[choice]): composites[choice] for choice in chosen}
+        fits = fit_many_gaps(_stacked(list(different.values())), method=estimator)
+        numbers = {key: i for i, key in enumerate(different)}
+        for choice in chosen:
+            rows += _fast_rows(identity, choice, fits, numbers[_key(composites[choice])], settings)
     return rows
+
+
+def _key(pairs: PairedEffects) -> bytes:
+    """The numbers of one problem as bytes; choices with the same ones are fitted once."""
+    return b"".join(column.tobytes() for column in pairs.one_row())
 
 
 def _stacked(pairs: list[PairedEffects]) -> PairedEffects:
@@ -116,12 +133,22 @@ def _fast_rows(
     for inference in INFERENCES:
         about = about_choice(identity, choice, inference, settings)
         for one in _pair_of_estimates(fits, i, inference, settings.level):
-            if unpaired:
-                one = _without_pairs(one, unpaired)
-            row: Record = {name: getattr(one, name) for name in _COLUMNS} | {"k_paired": pairs}
-            at = fits.df if one.estimand == "difference" else fits.ratio_df
-            rows.append(about | row | gap_verdict(row, float(at[i])).columns())
+            made = _without_pairs(one, unpaired) if unpaired else one
+            rows.append(about | _judged(made, fits, i))
     return rows
+
+
+def primary_rows(fits: ManyGaps, i: int, level: float) -> list[Record]:
+    """Difference and ratio of one problem with both outcomes in some trial, by the primary
+    method."""
+    return [_judged(one, fits, i) for one in _pair_of_estimates(fits, i, PRIMARY_INFERENCE, level)]
+
+
+def _judged(one: GapEstimate, fits: ManyGaps, i: int) -> Record:
+    """One estimate with what may be said of it."""
+    row: Record = {name: getattr(one, name) for name in _COLUMNS} | {"k_paired": int(fits.pairs[i])}
+    df = fits.df if one.estimand == "difference" else fits.ratio_df
+    return row | gap_verdict(row, float(df[i])).columns()
 
 
 _COLUMNS = (
@@ -143,7 +170,7 @@ def _pair_of_estimates(
         forms, (fits.df[i], fits.ratio_df[i]), (difference_of, ratio_of), strict=True
     ):
         method = inference
-        if inference == "CR2":
+        if inference == PRIMARY_INFERENCE:
             method = wider_method(model, robust, float(df), form)
         covariance = robust if method == "CR2" else model
         own = np.inf if method == "model" else float(df)

@@ -1,4 +1,4 @@
-"""Gap estimates and surrogacy of each synthesis, from the joint model, as rows of their tables."""
+"""The joint model of a stack of trials, and what it says of the gap as rows of the tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.gap.joint import (
     GapEstimate,
     JointModel,
     difference,
-    fit_joint,
+    fit_joint_blocks,
     gap_estimates,
     indirect_difference,
     missing_estimate,
@@ -28,10 +28,6 @@ from analysis.synthesis.stack import (
     Stack,
     having,
     labeled,
-    of_synthesis,
-    subsets,
-    syntheses,
-    upstream_of,
 )
 from analysis.synthesis.verdicts import NARROW_GAP, NONE, gap_verdict, slope_verdict, with_note
 from analysis.univariate.pooling import fit_random_effects
@@ -88,26 +84,12 @@ def _near_perfect(row: Record) -> bool:
     return max(abs(float(row["rho_within_arm"])), abs(float(row["rho_latent"]))) >= NEAR_PERFECT
 
 
-def joint_model(
-    stack: Stack, upstream: str, settings: AnalysisSettings, near: JointModel | None = None
-) -> JointModel:
-    """The joint model of the upstream construct and behavior of a stack of trials.
-
-    near: the model of almost the same stack, to start from.
-    """
+def joint_model(stack: Stack, upstream: str, settings: AnalysisSettings) -> JointModel:
+    """The joint model of the upstream construct and behavior of a stack of trials."""
     part = stack.select(having("construct", upstream, "behavior"))
     if not part.trials:
         raise EstimationError(f"no trial has a usable effect on {upstream} or behavior")
-    return fit_joint(
-        np.array(part.values("yi"), dtype=float),
-        part.covariances,
-        part.values("trial_id"),
-        part.values("construct"),
-        upstream=upstream,
-        method="REML",
-        level=settings.level,
-        near=near,
-    )
+    return fit_joint_blocks(part.blocks([upstream, "behavior"]), level=settings.level)
 
 
 def _gap_rows(
@@ -230,36 +212,13 @@ def gap_subset(
 
 
 def try_joint_model(
-    stack: Stack, upstream: str, settings: AnalysisSettings, near: JointModel | None = None
+    stack: Stack, upstream: str, settings: AnalysisSettings
 ) -> JointModel | EstimationError:
-    """The joint model, or the reason why there is none. near: as in `joint_model`."""
+    """The joint model, or the reason why there is none."""
     try:
-        return joint_model(stack, upstream, settings, near)
+        return joint_model(stack, upstream, settings)
     except EstimationError as error:
         return error
-
-
-def gap_and_surrogacy(
-    stack: Stack, pairs: Iterable[Record], settings: AnalysisSettings
-) -> tuple[list[Record], list[Record]]:
-    """Rows of the gap and of the surrogacy table for every synthesis and subset, both from one
-    fit of the joint model."""
-    gaps: list[Record] = []
-    lines: list[Record] = []
-    rows = list(pairs)
-    for name in syntheses(stack) if stack.trials else []:
-        group = of_synthesis(stack, name)
-        upstream = upstream_of(group)
-        slope, share = within_arm_slope(rows, name, settings), share_assumed(rows, name)
-        for subset, part in subsets(group, upstream):
-            identity: Record = {
-                "synthesis": name, "upstream_construct": upstream, "subset": subset
-            }  # fmt: skip
-            model = try_joint_model(part, upstream, settings)
-            gaps += gap_subset(model, identity, slope, share, settings)
-            if isinstance(model, JointModel):
-                lines.append(surrogacy_row(model, identity, settings))
-    return gaps, lines
 
 
 def surrogacy_row(model: JointModel, identity: Record, settings: AnalysisSettings) -> Record:

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.dependent.composites import make_composites
+from analysis.synthesis.group import Group
+from analysis.synthesis.outcome import Outcome
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import Record, Stack, having, of_synthesis, syntheses, upstream_of
+from analysis.synthesis.stack import Record
 from analysis.synthesis.verdicts import narrow_note
 from analysis.univariate.influence import influence
 
 SMALLEST_NUMBER_OF_TRIALS = 3
 
 
-def influence_rows(stack: Stack, settings: AnalysisSettings) -> list[Record]:
-    """Diagnostics of every trial for the upstream construct and behavior of each synthesis;
-    constructs with fewer than 3 trials have none."""
-    rows: list[Record] = []
-    for name in syntheses(stack) if stack.trials else []:
-        group = of_synthesis(stack, name)
-        for construct in (upstream_of(group), "behavior"):
-            rows += influence_of(group, name, construct, settings)
-    return rows
+def influence_rows(group: Group) -> list[Record]:
+    """Diagnostics of every trial for the upstream construct and behavior; constructs with fewer
+    than 3 trials have none."""
+    found = [group.outcome(construct) for construct in group.pair]
+    return [
+        row
+        for one in found if one and len(one.stack.trials) >= SMALLEST_NUMBER_OF_TRIALS
+        for row in _influence_of(one, group.synthesis, group.settings)
+    ]  # fmt: skip
 
 
-def influence_of(
-    group: Stack, synthesis: str, construct: str, settings: AnalysisSettings
-) -> list[Record]:
-    """One row per trial of one construct of a synthesis."""
-    part = group.select(having("construct", construct))
-    if len(part.trials) < SMALLEST_NUMBER_OF_TRIALS:
-        return []
-    composites = make_composites(part.blocks([construct]))
+def _influence_of(outcome: Outcome, synthesis: str, settings: AnalysisSettings) -> list[Record]:
+    """One row per trial."""
+    composites = outcome.composites
     found = influence(
         composites.yi, composites.vi, method=settings.tau2_method, ci_method=settings.ci_method,
         level=settings.level,
@@ -45,8 +41,8 @@ def influence_of(
         "baujat_x": found.baujat_x, "baujat_y": found.baujat_y,
     }  # fmt: skip
     rows: list[Record] = []
-    for i, trial in enumerate(part.trials):
-        row: Record = {"synthesis": synthesis, "construct": construct}
+    for i, trial in enumerate(outcome.stack.trials):
+        row: Record = {"synthesis": synthesis, "construct": outcome.construct}
         row["trial_id"] = str(trial["trial_id"])
         row |= {name: float(values[i]) for name, values in columns.items()}
         row["notes"] = "; ".join(narrow_note(

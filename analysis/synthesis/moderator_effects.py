@@ -3,119 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.arrays import Floats, as_names
-from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
+from analysis.arrays import Floats
+from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, Composites
 from analysis.distributions import critical_value
 from analysis.errors import EstimationError
 from analysis.gap.estimands import INDIRECT
 from analysis.gap.moderation import ModeratedEffect, ModeratedGap, fit_moderated_gap
-from analysis.labels import texts_or_none
+from analysis.synthesis.group import Group
+from analysis.synthesis.moderators import Moderator, gap_moderators, moderators_of
+from analysis.synthesis.outcome import Outcome
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import (
-    Record,
-    Stack,
-    having,
-    of_synthesis,
-    syntheses,
-    upstream_of,
-    with_both,
-)
+from analysis.synthesis.stack import Record, Stack, having, with_both
 from analysis.synthesis.verdicts import gap_verdict, narrow_note, pooled_verdict
 from analysis.univariate.designs import make_design
 from analysis.univariate.meta_regression import fit_meta_regression
 from analysis.univariate.pooling import PooledEffect
 from analysis.univariate.subgroups import fit_subgroups
 
-OF_EFFECTS = ("topic", "measured_by")
-"""Moderators that every effect carries; the others are declared in manifests."""
 
-
-@dataclass(frozen=True)
-class Moderator:
-    """A property of trials: values by trial (text, also of numbers), and its place in the
-    codebook of barriers. A value that is missing in whatever way is the empty text: the trial is
-    not compared. Trials without a label raise `RowError`."""
-
-    name: str
-    kind: str
-    values: dict[str, str] = field(repr=False)
-    barrier_dimension: str = ""
-    framework_layer: str = ""
-
-    def __post_init__(self) -> None:
-        trials = as_names(list(self.values), f"trials of {self.name}", "value")
-        values = texts_or_none(self.values.values(), f"values of {self.name}")
-        known = {trial: one or "" for trial, one in zip(trials, values, strict=True)}
-        object.__setattr__(self, "values", known)
-
-
-def declared_moderators(rows: Iterable[Record]) -> list[Moderator]:
-    """The moderators of rows of the table `moderators`, by name and kind.
-
-    A barrier dimension or layer that trials of one moderator name differently is left out.
-    Missing names, kinds and trials raise `RowError` with the places of the rows.
-    """
-    known = list(rows)
-    columns = ("moderator", "kind", "trial_id")
-    labels = [as_names([row[name] for row in known], name, "row") for name in columns]
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for row, name, kind, trial in zip(known, *labels, strict=True):
-        groups.setdefault((name, kind), []).append(row | {"trial_id": trial})
-    return [
-        Moderator(
-            name, kind,
-            {r["trial_id"]: r["value"] for r in own},
-            _common(own, "barrier_dimension"), _common(own, "framework_layer"),
-        )
-        for (name, kind), own in sorted(groups.items())
-    ]  # fmt: skip
-
-
-def _common(rows: list[Record], column: str) -> str:
-    named = set(texts_or_none([row[column] for row in rows], column)) - {None}
-    return (named.pop() or "") if len(named) == 1 else ""
-
-
-def moderators_of(stack: Stack, declared: Iterable[Moderator]) -> list[Moderator]:
-    """Moderators of a stack: what its effects carry, then the declared ones."""
-    carried = [Moderator(name, "category", _first_value(stack, name)) for name in OF_EFFECTS]
-    return carried + list(declared)
-
-
-def gap_moderators(group: Stack, declared: Iterable[Moderator]) -> list[Moderator]:
-    """The moderators of the gap: who measured a trial's outcome is asked of its behavior effects,
-    whichever row comes first."""
-    topic, measured_by, *rest = moderators_of(group, declared)
-    asked = _first_value(group.select(having("construct", "behavior")), measured_by.name)
-    return [topic, replace(measured_by, values=asked), *rest]
-
-
-def moderator_effects(
-    stack: Stack, declared: list[Moderator], settings: AnalysisSettings
-) -> list[Record]:
-    """Effects by level of each categorical moderator and slopes on each numeric one, per
-    synthesis and construct.
+def moderator_effects(group: Group) -> list[Record]:
+    """Effects by level of each categorical moderator and slopes on each numeric one, per construct.
 
     Besides the declared ones, the topic and who measured the outcome are compared. Constructs
     with fewer than 3 trials are left out. Rows of the construct `difference` are about the gap.
     """
     rows: list[Record] = []
-    for name in syntheses(stack) if stack.trials else []:
-        group = of_synthesis(stack, name)
-        for construct in (upstream_of(group), "behavior"):
-            part = group.select(having("construct", construct))
-            if len(part.trials) < 3:
-                continue
-            for one in moderators_of(part, declared):
-                rows += compare_levels(part, construct, name, one, settings)
-        for one in gap_moderators(group, declared):
-            rows += compare_gap(group, name, one, settings)
+    declared = group.inputs.moderators
+    for outcome in map(group.outcome, group.pair):
+        if outcome and len(outcome.stack.trials) >= 3:
+            for one in moderators_of(outcome.stack, declared):
+                rows += compare_levels(outcome, group.synthesis, one, group.settings)
+    for one in gap_moderators(group.stack, declared):
+        rows += compare_gap(group, one)
     return rows
 
 
@@ -123,17 +46,13 @@ GAP = "difference"
 """Construct of the rows about the gap itself: upstream less behavior effect."""
 
 
-def compare_gap(
-    group: Stack, synthesis: str, moderator: Moderator, settings: AnalysisSettings
-) -> list[Record]:
+def compare_gap(group: Group, moderator: Moderator) -> list[Record]:
     """The gap by level of one moderator, or its slope on it, from the joint meta-regression of both
     outcomes with CR2; none when there are too few trials. Levels with fewer than 2 trials on one of
     the outcomes are left out, since a robust variance cannot rest on one trial, and trials whose
     value of a numeric moderator is no number; `left_out` counts them."""
-    if not group.trials:
-        return []
-    upstream, numeric = upstream_of(group), moderator.kind == "number"
-    part = group.select(having("construct", upstream, "behavior"))
+    upstream, numeric = group.upstream, moderator.kind == "number"
+    part = group.stack.select(having("construct", *group.pair))
     kept = _usable_values(part, upstream, moderator, numeric)
     given = [moderator.values.get(str(t["trial_id"]), "") for t in part.trials]
     left_out = _left_out(given, numeric, kept)
@@ -147,7 +66,7 @@ def compare_gap(
     try:
         fit = fit_moderated_gap(
             np.array(part.values("yi"), dtype=float), part.covariances, part.values("trial_id"),
-            part.values("construct"), design, upstream=upstream, level=settings.level,
+            part.values("construct"), design, upstream=upstream, level=group.settings.level,
             at={SLOPE: SLOPE_ROW} if numeric else levels,
         )  # fmt: skip
     except EstimationError:
@@ -162,7 +81,7 @@ def compare_gap(
     # test that takes it in.
     test = fit.gap_test if all(pairs.values()) else None
     return [
-        _identity(moderator, synthesis, GAP) | {
+        _identity(moderator, group.synthesis, GAP) | {
             "level_value": one.name,
             "k_trials": len({trials[i] for i in own[one.name]}),
             "tau2": math.nan,
@@ -253,22 +172,18 @@ def _usable_values(part: Stack, upstream: str, moderator: Moderator, numeric: bo
 
 
 def compare_levels(
-    part: Stack, construct: str, synthesis: str, moderator: Moderator, settings: AnalysisSettings
+    outcome: Outcome, synthesis: str, moderator: Moderator, settings: AnalysisSettings
 ) -> list[Record]:
-    """Rows of one moderator for a stack of one construct; none when there is nothing to compare."""
-    levels = [moderator.values.get(str(t["trial_id"]), "") for t in part.trials]
-    identity = _identity(moderator, synthesis, construct)
+    """Rows of one moderator for the effects on one construct; none when there is nothing to
+    compare."""
+    levels = [moderator.values.get(str(t["trial_id"]), "") for t in outcome.stack.trials]
+    identity = _identity(moderator, synthesis, outcome.construct)
     compare = _slope if moderator.kind == "number" else _levels
-    return compare(part, construct, levels, identity, settings)
-
-
-def _first_value(stack: Stack, column: str) -> dict[str, str]:
-    return {str(t["trial_id"]): t[column] for t in stack.trials}
+    return compare(outcome.composites, levels, identity, settings)
 
 
 def _levels(
-    part: Stack,
-    construct: str,
+    composites: Composites,
     levels: list[str],
     identity: Record,
     settings: AnalysisSettings,
@@ -277,7 +192,6 @@ def _levels(
     named = [levels[i] for i in known]
     if len(set(named)) < 2 or len(named) < 3:
         return []
-    composites = make_composites(part.blocks([construct]))
     left_out = _left_out(levels, numeric=False)
     try:
         test = fit_subgroups(
@@ -337,8 +251,7 @@ def as_number(text: str) -> float:
 
 
 def _slope(
-    part: Stack,
-    construct: str,
+    composites: Composites,
     levels: list[str],
     identity: Record,
     settings: AnalysisSettings,
@@ -352,7 +265,6 @@ def _slope(
     if known.sum() < 3 or np.ptp(numbers[known]) == 0:
         texts = sum(1 for text in levels if text) - int(known.sum())
         return [_none(identity, _TOO_FEW)] if texts else []
-    composites = make_composites(part.blocks([construct]))
     try:
         fit = fit_meta_regression(
             composites.yi[known],

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from analysis.arrays import Floats
 from analysis.dependent.blocks import EffectBlocks
-from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
+from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS
 from analysis.dependent.multivariate import fit_multivariate
 from analysis.dependent.robust import robust_covariance
 from analysis.distributions import critical_value, two_sided_p
 from analysis.errors import EstimationError
+from analysis.synthesis.group import Group
+from analysis.synthesis.inputs import NATURAL_SCALES
+from analysis.synthesis.outcome import Outcome, outcome_of
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import (
-    Record,
-    Stack,
-    TrialEffects,
-    having,
-    of_synthesis,
-    subsets,
-    syntheses,
-    upstream_of,
-)
+from analysis.synthesis.stack import Record, Stack, TrialEffects
 from analysis.synthesis.verdicts import narrow_note, pooled_verdict
 from analysis.univariate.pooling import PooledEffect, fit_random_effects
 
@@ -90,11 +84,15 @@ def pool_construct(
     when a trial has several effects a second row is the correlated-and-hierarchical effects
     model with CR2, unless `hierarchical` is false.
     """
-    part = stack.select(having("construct", construct))
-    if not part.trials:
-        return []
-    blocks = part.blocks([construct])
-    composites = make_composites(blocks)
+    found = outcome_of(stack, construct)
+    return pool_outcome(found, settings, identity, hierarchical=hierarchical) if found else []
+
+
+def pool_outcome(
+    outcome: Outcome, settings: AnalysisSettings, identity: Record, *, hierarchical: bool = True
+) -> list[Record]:
+    """As `pool_construct`, of effects that are arranged already."""
+    blocks, composites = outcome.blocks, outcome.composites
     fit = fit_random_effects(
         composites.yi,
         composites.vi,
@@ -173,15 +171,19 @@ _NUMBERS = ("mu", "se", "statistic", "df", "pvalue", "ci_lb", "ci_ub", "pi_lb", 
             "tau2_lb", "tau2_ub", "omega2", "q", "q_df", "q_pvalue", "i2", "h2")  # fmt: skip
 
 
-def pooled_effects(stack: Stack, settings: AnalysisSettings) -> list[Record]:
-    """Pooled effects on the common scale, for every synthesis, construct and subset."""
+def pooled_effects(group: Group) -> list[Record]:
+    """Pooled effects of every construct and subset on the common scale, then those of binary
+    outcomes on natural scales."""
     rows: list[Record] = []
-    for name in syntheses(stack) if stack.trials else []:
-        group = of_synthesis(stack, name)
-        upstream = upstream_of(group)
-        for subset, part in subsets(group, upstream):
-            rows += pool_subset(part, name, subset, settings, upstream)
-    return rows
+    for subset, part in group.subsets:
+        rows += _of_subset(
+            part, group.synthesis, subset, group.settings, group.upstream,
+            hierarchical=not group.selection,
+            outcome=group.outcome if part is group.stack else None,
+        )  # fmt: skip
+    return rows + pooled_natural_scales(
+        group.inputs.natural_effects, group.stack, group.settings, group.synthesis
+    )
 
 
 def pool_subset(
@@ -197,6 +199,14 @@ def pool_subset(
 
     hierarchical: as in `pool_construct`.
     """
+    return _of_subset(part, synthesis, subset, settings, upstream, hierarchical=hierarchical)
+
+
+def _of_subset(
+    part: Stack, synthesis: str, subset: str, settings: AnalysisSettings, upstream: str, *,
+    hierarchical: bool, outcome: Callable[[str], Outcome | None] | None = None,
+) -> list[Record]:  # fmt: skip
+    """As `pool_subset`; outcome: the arranged effects on a construct, where they are known."""
     rows: list[Record] = []
     for construct in sorted(part.constructs, key=lambda c: (c != upstream, c != "behavior", c)):
         identity: Record = {
@@ -205,38 +215,38 @@ def pool_subset(
             "subset": subset,
             "measure": "SMD",
         }
-        rows += pool_construct(part, construct, settings, identity, hierarchical=hierarchical)
+        found = outcome(construct) if outcome else outcome_of(part, construct)
+        if found:
+            rows += pool_outcome(found, settings, identity, hierarchical=hierarchical)
     return rows
 
 
 def pooled_natural_scales(
-    effects: Iterable[Record], stack: Stack, settings: AnalysisSettings
+    effects: Iterable[Record], stack: Stack, settings: AnalysisSettings, synthesis: str
 ) -> list[Record]:
-    """Log OR, log RR and RD of the binary outcomes in the pools.
+    """Log OR, log RR and RD of the binary outcomes in the pools of a synthesis.
 
     effects: rows of the effects table on any scale. Effects of one trial keep the correlations
     they have on the common scale; the variances are those of the natural scale.
     """
     natural: dict[str, dict[str, Record]] = {}
     for row in effects:
-        if row["measure"] in ("OR", "RR", "RD") and np.isfinite(row["yi"]):
+        if row["measure"] in NATURAL_SCALES and np.isfinite(row["yi"]):
             natural.setdefault(str(row["measure"]), {})[str(row["outcome_row_id"])] = row
     rows: list[Record] = []
     for measure, by_row in sorted(natural.items()):
         swapped = Stack(
             tuple(one for trial in stack.trials if (one := _on_scale(trial, by_row)) is not None)
         )
-        for name in syntheses(swapped) if swapped.trials else []:
-            group = of_synthesis(swapped, name)
-            for construct in sorted(group.constructs):
-                identity: Record = {
-                    "synthesis": name,
-                    "construct": construct,
-                    "subset": "all",
-                    "measure": measure,
-                }
-                made = pool_construct(group, construct, settings, identity, hierarchical=False)
-                rows += [row | {"is_primary": False} for row in made]
+        for construct in sorted(swapped.constructs):
+            identity: Record = {
+                "synthesis": synthesis,
+                "construct": construct,
+                "subset": "all",
+                "measure": measure,
+            }
+            made = pool_construct(swapped, construct, settings, identity, hierarchical=False)
+            rows += [row | {"is_primary": False} for row in made]
     return rows
 
 

@@ -22,9 +22,9 @@ from analysis.gap.surrogacy_checks import (
     predict_left_out_trials,
     same_sample_artefact,
 )
-from analysis.synthesis.gap_estimates import joint_model
+from analysis.synthesis.group import Group
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import Record, Stack, having, upstream_of, with_both
+from analysis.synthesis.stack import Record, having, with_both
 from analysis.synthesis.verdicts import gap_verdict
 
 FEW_TRIALS = 20
@@ -32,21 +32,17 @@ FEW_TRIALS = 20
 BOOTSTRAP_DRAWS = 400
 
 
-def robustness_rows(group: Stack, settings: AnalysisSettings) -> list[Record]:
+def robustness_rows(group: Group) -> list[Record]:
     """What moves when an assumption does, for the trials of one synthesis: missing behavior
     results, few trials, the uncertainty of Tau, and the trial-level line. An analysis that these
     trials do not allow has no rows; without a trial that has both outcomes none is allowed."""
-    upstream = upstream_of(group)
-    part = group.select(having("construct", upstream, "behavior"))
-    if not part.trials or not {upstream, "behavior"} <= part.constructs:
-        return []
-    paired = len(with_both(group, upstream).trials)
+    settings = group.settings
+    paired = len(with_both(group.stack, group.upstream).trials)
     if not paired:
         return []
-    pairs = paired_composites(part.blocks([upstream, "behavior"]))
-    about: Record = {
-        "synthesis": group.trials[0]["synthesis"],
-        "upstream_construct": upstream,
+    part = group.stack.select(having("construct", *group.pair))
+    pairs = paired_composites(part.blocks(group.pair))
+    about: Record = group.identity | {
         "k_paired": paired,
         "status": "ok",
         "reason": "",
@@ -58,7 +54,7 @@ def robustness_rows(group: Stack, settings: AnalysisSettings) -> list[Record]:
             rows += [about | row for row in compute(pairs, settings)]
         except EstimationError:
             continue
-    rows += [about | row for row in _few_trials(group, upstream, settings)]
+    rows += [about | row for row in _few_trials(group)]
     return [row | gap_verdict({"df": math.nan} | row).columns() for row in rows]
 
 
@@ -78,12 +74,16 @@ def _missing_behavior(pairs: PairedEffects, settings: AnalysisSettings) -> list[
     ]  # fmt: skip
 
 
-def _few_trials(group: Stack, upstream: str, settings: AnalysisSettings) -> list[Record]:
-    if len(group.trials) >= FEW_TRIALS:
+def _few_trials(group: Group) -> list[Record]:
+    if len(group.stack.trials) >= FEW_TRIALS:
+        return []
+    model, settings = group.joint, group.settings
+    if isinstance(model, EstimationError):
         return []
     try:
-        fit = joint_model(group, upstream, settings).fit
-        found = wild_bootstrap_interval(fit, [1.0, -1.0], level=settings.level, seed=settings.seed)
+        found = wild_bootstrap_interval(
+            model.fit, [1.0, -1.0], level=settings.level, seed=settings.seed
+        )
     except EstimationError:
         return []
     return [{

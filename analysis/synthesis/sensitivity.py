@@ -3,106 +3,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel
-from analysis.synthesis.gap_estimates import difference_and_ratio, estimate_row, joint_model
+from analysis.gap.left_out import ANOTHER_MODEL, fit_without_each
+from analysis.synthesis.composite_specifications import primary_rows
+from analysis.synthesis.gap_estimates import difference_and_ratio, estimate_row
+from analysis.synthesis.group import Group
 from analysis.synthesis.robustness import robustness_rows
-from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import Record, Stack, of_synthesis, syntheses, upstream_of
+from analysis.synthesis.stack import Record, Stack
 from analysis.synthesis.verdicts import NONE
 
-MOST_TRIALS_LEFT_OUT = 100
 
-
-def sensitivity(stack_at: Callable[[float], Stack], settings: AnalysisSettings) -> list[Record]:
+def sensitivity(group: Group) -> list[Record]:
     """The gap over the assumed correlation, with each trial left out in turn, and under other
-    assumptions (`robustness_rows`).
+    assumptions (`robustness_rows`); of a selection the first of these alone.
 
-    stack_at: makes the stack of all trials for an assumed correlation; correlations that are
-    known stay as they are. Syntheses of more than `MOST_TRIALS_LEFT_OUT` trials get one row that
-    says why no trial was left out.
+    Correlations that are known stay as they are.
     """
+    if not group.stack.trials:
+        return []
+    if group.selection:
+        return _grid_rows(group)
+    return _grid_rows(group) + _left_out(group) + robustness_rows(group)
+
+
+def _grid_rows(group: Group) -> list[Record]:
+    """The gap at every correlation of the grid."""
     rows: list[Record] = []
-    stack = stack_at(settings.assumed_correlation)
-    for name in syntheses(stack) if stack.trials else []:
-        rows += grid_rows(stack_at, name, settings)
-    for name in syntheses(stack) if stack.trials else []:
-        group = of_synthesis(stack, name)
-        rows += _left_out(group, settings) + robustness_rows(group, settings)
+    for assumed_correlation in group.settings.correlation_grid:
+        about = {"analysis": "assumed_correlation", "value": f"{assumed_correlation:g}"}
+        model = group.joint_of(group.inputs.stack_at(assumed_correlation))
+        rows += [group.identity | about | row for row in _rows_of(model)]
     return rows
 
 
-def grid_rows(
-    stack_at: Callable[[float], Stack],
-    synthesis: str,
-    settings: AnalysisSettings,
-    near: JointModel | None = None,
-) -> list[Record]:
-    """The gap of one synthesis at every correlation of the grid. near: a model of almost the
-    same effects to start from."""
-    rows: list[Record] = []
-    for rho in settings.correlation_grid:
-        group = of_synthesis(stack_at(rho), synthesis)
-        about = _about(group, "assumed_correlation", f"{rho:g}")
-        rows += _sensitivity_rows(group, about, settings, near)[0]
-    return rows
-
-
-def _about(stack: Stack, analysis: str, value: str) -> Record:
-    return {
-        "synthesis": stack.trials[0]["synthesis"],
-        "upstream_construct": upstream_of(stack),
-        "analysis": analysis,
-        "value": value,
-    }
-
-
-def _left_out(group: Stack, settings: AnalysisSettings) -> list[Record]:
-    trials = group.trials
+def _left_out(group: Group) -> list[Record]:
+    trials, whole = group.stack.trials, group.joint
     if len(trials) < 3:
         return []
-    if len(trials) > MOST_TRIALS_LEFT_OUT:
-        return [
-            _about(group, "leave_one_trial_out", "")
-            | {
-                "estimand": "difference",
-                "status": "not_computed",
-                "reason": f"{len(trials)} trials; done for up to {MOST_TRIALS_LEFT_OUT}",
-                "interval_kind": "none",
-                "method": "none",
-                "verdict": NONE,
-                "verdict_reason": "not computed",
-            }
-        ]
-    _, whole = _sensitivity_rows(group, {}, settings)
+    fits = fit_without_each(whole) if isinstance(whole, JointModel) else None
+    pair = set(group.pair)
     rows: list[Record] = []
+    place = -1
     for i, left in enumerate(trials):
-        about = _about(group, "leave_one_trial_out", str(left["trial_id"]))
-        rest = Stack(trials[:i] + trials[i + 1 :])
-        rows += _sensitivity_rows(rest, about, settings, whole)[0]
+        about = {"analysis": "leave_one_trial_out", "value": str(left["trial_id"])}
+        inside = bool(pair & set(left.values("construct")))
+        place += inside
+        if not inside:
+            found = _rows_of(whole)
+        elif fits is not None and fits.status[place] != ANOTHER_MODEL:
+            found = primary_rows(fits, place, group.settings.level)
+        else:
+            found = _rows_of(group.joint_of(Stack(trials[:i] + trials[i + 1 :])))
+        rows += [group.identity | about | row for row in found]
     return rows
 
 
-def _sensitivity_rows(
-    stack: Stack,
-    about: Record,
-    settings: AnalysisSettings,
-    near: JointModel | None = None,
-) -> tuple[list[Record], JointModel | None]:
-    """Difference and ratio of one stack, and the model they come from (None without one)."""
-    try:
-        model = joint_model(stack, upstream_of(stack), settings, near)
-    except EstimationError as error:
-        missing = {
-            "estimand": "difference",
-            "status": "not_estimable",
-            "reason": str(error),
-            "interval_kind": "none",
-            "method": "none",
-            "verdict": NONE,
-            "verdict_reason": str(error),
-        }
-        return [about | missing], None
-    return [about | estimate_row(one, model) for one in difference_and_ratio(model)], model
+def _rows_of(model: JointModel | EstimationError) -> list[Record]:
+    """Difference and ratio of one model, or why there is none."""
+    if isinstance(model, EstimationError):
+        return [{
+            "estimand": "difference", "status": "not_estimable", "reason": str(model),
+            "interval_kind": "none", "method": "none", "verdict": NONE,
+            "verdict_reason": str(model),
+        }]  # fmt: skip
+    return [estimate_row(one, model) for one in difference_and_ratio(model)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -19,64 +19,36 @@ from analysis.synthesis.choices import (
     about_choice,
 )
 from analysis.synthesis.composite_specifications import composite_rows, composites_of
-from analysis.synthesis.gap_estimates import difference_and_ratio, estimate_row, try_joint_model
+from analysis.synthesis.gap_estimates import difference_and_ratio, estimate_row
+from analysis.synthesis.group import Group
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.stack import (
-    Record,
-    Stack,
-    of_synthesis,
-    syntheses,
-    upstream_of,
-    with_both,
-)
+from analysis.synthesis.stack import Record, Stack, with_both
 from analysis.synthesis.verdicts import NONE
 
-MOST_TRIALS_FOR_ALL = 100
-"""Above it the assumed correlation stays at its primary value, which moves large sets little."""
 
-
-def specifications(stack_at: Callable[[float], Stack], settings: AnalysisSettings) -> list[Record]:
-    """Rows of every synthesis. stack_at: the stack of all trials for an assumed correlation."""
-    rows: list[Record] = []
-    primary = stack_at(settings.assumed_correlation)
-    for name in syntheses(primary) if primary.trials else []:
-        rows += specify(lambda rho, n=name: of_synthesis(stack_at(rho), n), settings)  # type: ignore[misc]
-    return rows
-
-
-def specify(group_at: Callable[[float], Stack], settings: AnalysisSettings) -> list[Record]:
+def specifications(group: Group) -> list[Record]:
     """Difference and ratio of one synthesis under every combination of choices.
 
-    group_at: the trials of the synthesis for an assumed correlation. Combinations that select
-    the same effects with the same covariances are analyzed once and listed under each name. With
+    Combinations that select the same effects with the same covariances are analyzed once and listed
+    under each name. With
     one effect per trial and outcome, both conversions of odds ratios and both estimators are taken;
     all of these are fitted in one call.
     """
-    primary = group_at(settings.assumed_correlation)
-    upstream = upstream_of(primary)
-    identity: Record = {"synthesis": primary.trials[0]["synthesis"], "upstream_construct": upstream}
-    grid = list(settings.correlation_grid)
-    if len(primary.trials) > MOST_TRIALS_FOR_ALL:
-        grid = [settings.assumed_correlation]
-    known: dict[bytes, JointModel | EstimationError] = {}
-    near: JointModel | None = None
+    settings = group.settings
     rows: list[Record] = []
     composites: dict[Choice, PairedEffects] = {}
-    for rho in sorted(set(grid) | {settings.assumed_correlation}):
-        group = group_at(rho)
-        for trials, follow_up, measures, part in _selections(group, upstream):
-            key = _fingerprint(part)
-            if key not in known:
-                known[key] = try_joint_model(part, upstream, settings, near)
-            model = known[key]
-            near = model if isinstance(model, JointModel) else near
+    for assumed_correlation in sorted({*settings.correlation_grid, settings.assumed_correlation}):
+        whole = group.inputs.stack_at(assumed_correlation)
+        for trials, follow_up, measures, part in _selections(whole, group.upstream):
+            model = group.joint_of(part)
             choice = Choice(
-                trials, follow_up, measures, rho, EFFECTS[0], settings.odds_to_smd, "REML"
-            )
-            rows += _rows(identity, choice, model, settings)
+                trials, follow_up, measures, assumed_correlation, EFFECTS[0],
+                settings.odds_to_smd, "REML",
+            )  # fmt: skip
+            rows += _rows(group.identity, choice, model, settings)
             if isinstance(model, JointModel):
-                composites |= composites_of(choice, part, upstream, settings)
-    return rows + composite_rows(identity, composites, settings)
+                composites |= composites_of(choice, part, model, settings)
+    return rows + composite_rows(group.identity, composites, settings)
 
 
 def _selections(group: Stack, upstream: str) -> Iterator[tuple[str, str, str, Stack]]:
@@ -133,11 +105,6 @@ def _trials(group: Stack, trials: str, upstream: str) -> Stack:
     if trials == "randomized only":
         return group.select(lambda record: bool(record["randomized"]))
     return group
-
-
-def _fingerprint(part: Stack) -> bytes:
-    ids = "|".join(str(i) for i in part.values("effect_id")).encode()
-    return ids + b"".join(trial.covariance.tobytes() for trial in part.trials)
 
 
 def _rows(

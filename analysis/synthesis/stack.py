@@ -7,13 +7,13 @@ construct is set against behavior; every other construct is pooled under its own
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from analysis.arrays import Floats, as_names
-from analysis.dependent.blocks import EffectBlocks, make_blocks
+from analysis.dependent.blocks import EffectBlocks, arrange_effects, make_blocks
 from analysis.labels import texts_or_none
 from ibgap.base.labels import clean_label
 
@@ -21,6 +21,8 @@ MAIN = "main"
 PAIRED = "paired trials"
 """Name of the subset of trials with both outcomes."""
 Record = dict[str, Any]
+_SMALLEST_EIGENVALUE = 1e-8
+"""Of the correlations of a trial's effects, for their covariances to count as consistent."""
 _REQUIRED = ("trial_id", "effect_id", "synthesis", "construct")
 _OPTIONAL = ("upstream_construct", "topic", "collection_id", "measured_by")
 _OF_COVARIANCES = ("trial_id", "effect_id_1", "effect_id_2")
@@ -73,12 +75,14 @@ class Stack:
 
     def select(self, keep: Callable[[Record], bool]) -> Stack:
         """Keep the effects for which `keep` is true; trials without any leave."""
-        out = []
+        out, whole = [], True
         for trial in self.trials:
             rows = [i for i, record in enumerate(trial.records) if keep(record)]
             if len(rows) == len(trial.records):
                 out.append(trial)
-            elif rows:
+                continue
+            whole = False
+            if rows:
                 square = np.ix_(rows, rows)
                 out.append(
                     TrialEffects(
@@ -88,7 +92,7 @@ class Stack:
                         trial.moved,
                     )
                 )
-        return Stack(tuple(out))
+        return self if whole else Stack(tuple(out))
 
     def values(self, column: str) -> list[Any]:
         """Values of a column over all effects, trial by trial."""
@@ -102,15 +106,59 @@ class Stack:
     def covariances(self) -> list[Floats]:
         return [trial.covariance for trial in self.trials]
 
+    @property
+    def key(self) -> bytes:
+        """The effects and their covariances as bytes; stacks with equal keys have equal fits."""
+        ids = "\x1f".join(
+            f"{r['trial_id']}\x1e{r['effect_id']}\x1e{r['construct']}"
+            for trial in self.trials for r in trial.records
+        )  # fmt: skip
+        yi = np.array(self.values("yi"), dtype=float)
+        return ids.encode() + yi.tobytes() + b"".join(c.tobytes() for c in self.covariances)
+
     def blocks(self, outcome_names: Sequence[str]) -> EffectBlocks:
         """The effects arranged for a fit, one indicator column per construct."""
-        return make_blocks(
-            np.array(self.values("yi"), dtype=float),
-            self.covariances,
-            self.values("trial_id"),
-            self.values("construct"),
-            outcome_names=outcome_names,
+        effects = np.array(self.values("yi"), dtype=np.float64)
+        constructs = self.values("construct")
+        place = {name: i for i, name in enumerate(outcome_names)}
+        if (
+            not effects.size
+            or not np.isfinite(effects).all()
+            or not place.keys() >= set(constructs)
+        ):
+            return make_blocks(
+                effects, self.covariances, self.values("trial_id"), constructs,
+                outcome_names=outcome_names,
+            )  # fmt: skip
+        kinds = np.array([place[one] for one in constructs], dtype=np.int64)
+        sizes = [len(trial.records) for trial in self.trials]
+        codes = np.repeat(np.arange(len(sizes)), sizes)
+        design = (kinds[:, None] == np.arange(len(place))).astype(np.float64)
+        names = [str(trial["trial_id"]) for trial in self.trials]
+        return arrange_effects(
+            effects, self.covariances, codes, names, kinds, tuple(outcome_names), design
         )
+
+
+def with_usable_covariances(stack: Stack) -> Stack:
+    """The stack with the variances alone of trials whose covariances, rounded for disclosure, are
+    no covariance matrix; the variances alone always are."""
+    return Stack(tuple(map(_usable, stack.trials)))
+
+
+def _usable(trial: TrialEffects) -> TrialEffects:
+    if len(trial.records) == 1:
+        return trial
+    variances = np.diag(trial.covariance)
+    scale = np.sqrt(variances)
+    correlations = trial.covariance / np.outer(scale, scale)
+    if len(trial.records) == 2:
+        smallest = 1.0 - abs(float(correlations[0, 1]))
+    else:
+        smallest = float(np.linalg.eigvalsh(correlations)[0])
+    return (
+        trial if smallest >= _SMALLEST_EIGENVALUE else replace(trial, covariance=np.diag(variances))
+    )
 
 
 def labeled(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from analysis.figures.text import number
 from dashboard.blocks import Block, Cell, Details, Links, Paragraph, Section, Table, columns
-from dashboard.changes import Changes, ResultChange
 from dashboard.context import Page
-from dashboard.release import NoReleaseError
-from dashboard.releases import GoneError
-from dashboard.view import MAIN, Row, capital, plural, words
 from dashboard.wording import ci_name, ci_of, is_indirect
+from ibgap.figures.text import number
+from ibgap.releases.differences import Changes, ResultChange
+from ibgap.releases.opened import GoneError
+from ibgap.releases.reader import NoReleaseError
+from ibgap.releases.view import MAIN, Row, capital, plural, words
 
 _SHOWN = 200
 

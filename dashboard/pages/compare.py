@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from analysis.figures import draw_forest
-from analysis.figures.model import Forest, ForestEffect, ForestPanel, ForestRow
-from analysis.figures.text import number, whole
 from dashboard.blocks import Block, Code, Figure, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page, Selections
 from dashboard.query import QueryError, State, parse, to_query
-from dashboard.release import NoReleaseError
-from dashboard.releases import GoneError
 from dashboard.report_synthesis import Synthesis
-from dashboard.view import Row, capital, words
 from dashboard.wording import ci_name, ci_of, is_indirect, is_narrow, is_ok, primary_name
+from ibgap.figures import draw_forest
+from ibgap.figures.model import Forest, ForestEffect, ForestPanel, ForestRow
+from ibgap.figures.text import number, whole
+from ibgap.releases.opened import GoneError
+from ibgap.releases.reader import NoReleaseError
+from ibgap.releases.view import Row, capital, words
 
 
 def sections(page: Page) -> list[Section]:

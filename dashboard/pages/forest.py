@@ -11,7 +11,7 @@ from dashboard.context import Page
 from dashboard.forest_figure import ForestOptions, forest_figure
 from dashboard.query import COLUMNS, SORTS
 from dashboard.report_synthesis import FULL_FOREST, pooled_blocks, synthesis_title
-from dashboard.view import Row, capital, plural, words
+from ibgap.releases.view import Row, capital, plural, words
 
 FULL_ROWS = 200
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 
-from analysis.figures.text import interval, number
 from dashboard.blocks import Block, Figure, Heading, Links, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.pages.forest import state_notes, with_downloads
@@ -13,8 +12,9 @@ from dashboard.report_action import action_bars, action_section
 from dashboard.report_context import surrogacy_section
 from dashboard.report_figures import gap_figure
 from dashboard.report_gap import gap_blocks, grid_blocks, grid_of
-from dashboard.view import capital, plural, words
 from dashboard.wording import ci_name, primary_mark
+from ibgap.figures.text import interval, number
+from ibgap.releases.view import capital, plural, words
 
 FEW_PAIRS = 10
 
@@ -92,11 +92,11 @@ def _pair_notes(page: Page) -> list[Block]:
 def _correlations(page: Page) -> Links:
     """The assumed correlation as a choice: the whole page is recomputed."""
     primary, mark = page.base.analysis.assumed_correlation, primary_mark(page.base.protocol)
-    chosen = page.state.correlation
+    chosen = page.state.assumed_correlation
     now = primary if chosen is None else chosen
     items = tuple(
         (f"r = {r:g}{f' ({mark})' if r == primary else ''}",
-         page.url(correlation=None if r == primary else r), abs(r - now) < 1e-9)
+         page.url(assumed_correlation=None if r == primary else r), abs(r - now) < 1e-9)
         for r in page.base.analysis.correlation_grid
     )  # fmt: skip
     return Links("Assume", items)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 
-from analysis.figures import draw_forest, draw_scatter
-from analysis.figures.model import (
+from dashboard.blocks import Block, Cell, Figure, Paragraph, Section, Table, columns
+from dashboard.context import Page
+from dashboard.forest_figure import tone_of
+from dashboard.pages.forest import FULL_ROWS, outcome_links, state_notes, with_downloads
+from dashboard.report_gap import leave_one_out_blocks
+from dashboard.wording import ci_name, ci_of, is_narrow
+from ibgap.figures import draw_forest, draw_scatter
+from ibgap.figures.model import (
     Forest,
     ForestEffect,
     ForestPanel,
@@ -14,14 +20,8 @@ from analysis.figures.model import (
     Scatter,
     ScatterPoint,
 )
-from analysis.figures.text import interval, number, p_value, whole
-from dashboard.blocks import Block, Cell, Figure, Paragraph, Section, Table, columns
-from dashboard.context import Page
-from dashboard.forest_figure import tone_of
-from dashboard.pages.forest import FULL_ROWS, outcome_links, state_notes, with_downloads
-from dashboard.report_gap import leave_one_out_blocks
-from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, ci_of, is_narrow
+from ibgap.figures.text import interval, number, p_value, whole
+from ibgap.releases.view import Row, capital, plural, words
 
 PREDICTION_FLOOR = 5
 _NAMED = 5

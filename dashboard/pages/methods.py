@@ -6,7 +6,7 @@ from dashboard import report_sources as sources
 from dashboard.blocks import Block, Code, Details, Section, Table, columns
 from dashboard.citation import release_bibtex, release_citation, sources_bibtex
 from dashboard.context import Page
-from dashboard.view import plural
+from ibgap.releases.view import plural
 
 
 def sections(page: Page) -> list[Section]:

@@ -8,17 +8,8 @@ import numpy as np
 
 from analysis.dependent.composites import make_composites
 from analysis.errors import EstimationError
-from analysis.figures import draw_forest, draw_scatter
-from analysis.figures.model import (
-    Forest,
-    ForestPanel,
-    ForestPooled,
-    ForestSubtotal,
-    Scatter,
-    ScatterPoint,
-)
-from analysis.figures.text import interval, number, p_value, whole
-from analysis.synthesis.moderator_effects import GAP, Moderator, as_number, moderators_of
+from analysis.synthesis.moderator_effects import GAP, as_number
+from analysis.synthesis.moderators import Moderator, moderators_of
 from analysis.synthesis.stack import having
 from analysis.univariate.meta_regression import fit_meta_regression
 from dashboard.blocks import Block, Cell, Details, Figure, Links, Paragraph, Section, Table, columns
@@ -26,8 +17,18 @@ from dashboard.context import Page
 from dashboard.forest_figure import tone_of, with_narrow
 from dashboard.pages.forest import outcome_links, with_downloads
 from dashboard.report_context import moderator_blocks
-from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, is_indirect, is_narrow
+from ibgap.figures import draw_forest, draw_scatter
+from ibgap.figures.model import (
+    Forest,
+    ForestPanel,
+    ForestPooled,
+    ForestSubtotal,
+    Scatter,
+    ScatterPoint,
+)
+from ibgap.figures.text import interval, number, p_value, whole
+from ibgap.releases.view import Row, capital, plural, words
 
 _LINE_POINTS = 25
 _FEW_PER_PARAMETER = 10

@@ -8,15 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.dependent.composites import make_composites
-from analysis.figures import draw_forest, draw_trend
-from analysis.figures.model import (
-    Forest,
-    ForestSubtotal,
-    Trend,
-    TrendPoint,
-    TrendSeries,
-)
-from analysis.figures.text import interval, number, whole
 from analysis.natural import extra_per_hundred
 from analysis.synthesis.stack import having
 from analysis.synthesis.verdicts import narrow_note
@@ -36,8 +27,17 @@ from dashboard.context import Page
 from dashboard.forest_figure import panel_of, subtotal_of, tone_of, with_narrow
 from dashboard.pages.forest import state_notes, subtotals, with_downloads
 from dashboard.report_synthesis import answer_section
-from dashboard.view import Row, capital, plural, words
 from dashboard.wording import ci_name, ci_of, is_gap, is_narrow, is_ok, narrow_words
+from ibgap.figures import draw_forest, draw_trend
+from ibgap.figures.model import (
+    Forest,
+    ForestSubtotal,
+    Trend,
+    TrendPoint,
+    TrendSeries,
+)
+from ibgap.figures.text import interval, number, whole
+from ibgap.releases.view import Row, capital, plural, words
 
 _RELEASES_SHOWN = 12
 _SHARES = (0.1, 0.2, 0.3, 0.5)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from analysis.figures.text import whole
 from dashboard.blocks import Block, Cell, Details, Paragraph, Section, Table, columns
 from dashboard.context import Page
 from dashboard.file_accounts import reading_words, unused_columns, unusual
-from dashboard.release import NoReleaseError
-from dashboard.releases import GoneError
 from dashboard.report_trials import findings_section
-from dashboard.view import ReleaseView, plural, words
+from ibgap.figures.text import whole
+from ibgap.releases.opened import GoneError
+from ibgap.releases.reader import NoReleaseError
+from ibgap.releases.view import ReleaseView, plural, words
 
 
 def sections(page: Page) -> list[Section]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from analysis.figures import draw_spec_curve
-from analysis.figures.model import SpecCurve, SpecPoint
-from analysis.figures.text import interval, number
 from analysis.synthesis.verdicts import ABOVE, BELOW, NONE
 from analysis.univariate.meta_regression import CI_METHODS
 from analysis.univariate.tau2 import TAU2_METHODS
@@ -16,9 +13,9 @@ from dashboard.context import Page
 from dashboard.pages.forest import with_downloads
 from dashboard.report_assumptions import assumption_blocks
 from dashboard.report_gap import grid_blocks
-from dashboard.view import Row, plural
 from dashboard.wording import (
     INTERVAL_METHODS,
+    UNRECORDED,
     ci_name,
     ci_of,
     is_gap,
@@ -26,6 +23,10 @@ from dashboard.wording import (
     primary_mark,
     verdict_of,
 )
+from ibgap.figures import draw_spec_curve
+from ibgap.figures.model import SpecCurve, SpecPoint
+from ibgap.figures.text import interval, number
+from ibgap.releases.view import Row, plural
 
 CHOICES = {
     "trials": "Trials", "follow_up": "Follow-up of behavior", "measures": "Measure of behavior",
@@ -104,12 +105,14 @@ def figure(page: Page) -> Figure | None:
 
 def _sentence(rows: list[Row]) -> str:
     values = [r["estimate"] for r in rows]
-    found = Counter(verdict_of(r)[0] for r in rows)
     text = (
         f"{plural(len(rows), 'specification')}: differences from {number(min(values))} to "
-        f"{number(max(values))}; the interval lies above 0 in {found[ABOVE]}, below 0 in "
-        f"{found[BELOW]}"
+        f"{number(max(values))}; "
     )
+    if all(verdict_of(r) == (NONE, UNRECORDED) for r in rows):
+        return text + UNRECORDED + "."
+    found = Counter(verdict_of(r)[0] for r in rows)
+    text += f"the interval lies above 0 in {found[ABOVE]}, below 0 in {found[BELOW]}"
     return text + (f"; {found[NONE]} allow no verdict." if found[NONE] else ".")
 
 

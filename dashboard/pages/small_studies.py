@@ -7,8 +7,15 @@ import math
 import numpy as np
 
 from analysis.dependent.composites import make_composites
-from analysis.figures import draw_forest, draw_funnel
-from analysis.figures.model import (
+from analysis.synthesis.stack import having
+from dashboard.blocks import Block, Figure, Paragraph, Section, Table, columns
+from dashboard.context import Page
+from dashboard.forest_figure import tone_of
+from dashboard.pages.forest import outcome_links, state_notes, with_downloads
+from dashboard.report_context import bias_blocks
+from dashboard.wording import ci_name, is_narrow
+from ibgap.figures import draw_forest, draw_funnel
+from ibgap.figures.model import (
     Forest,
     ForestEffect,
     ForestPanel,
@@ -17,15 +24,8 @@ from analysis.figures.model import (
     Funnel,
     FunnelPoint,
 )
-from analysis.figures.text import interval, number, p_value
-from analysis.synthesis.stack import having
-from dashboard.blocks import Block, Figure, Paragraph, Section, Table, columns
-from dashboard.context import Page
-from dashboard.forest_figure import tone_of
-from dashboard.pages.forest import outcome_links, state_notes, with_downloads
-from dashboard.report_context import bias_blocks
-from dashboard.view import Row, capital, plural, words
-from dashboard.wording import ci_name, is_narrow
+from ibgap.figures.text import interval, number, p_value
+from ibgap.releases.view import Row, capital, plural, words
 
 METHODS = {
     "pet_peese": "PET-PEESE",

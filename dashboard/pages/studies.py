@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 
-from analysis.figures.text import interval, number, whole
 from dashboard.blocks import (
     Block,
     Cell,
@@ -22,8 +21,9 @@ from dashboard.context import Page
 from dashboard.flow import flow_figure
 from dashboard.pages.forest import with_downloads
 from dashboard.trial_effects import LEFT_OUT, TrialEffect
-from dashboard.view import Row, capital, counted, plural, words
 from dashboard.wording import ci_name
+from ibgap.figures.text import interval, number, whole
+from ibgap.releases.view import Row, capital, counted, plural, words
 
 _SIGNS = {"low": "+ low", "some_concerns": "? some concerns", "high": "\u2212 high",
           "no_information": "0 no information"}  # fmt: skip

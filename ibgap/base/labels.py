@@ -83,6 +83,8 @@ def folded(text: str) -> str:
     >>> folded("Müller, et al. (2010)") == folded("muller et al 2010")
     True
     """
+    if text.isascii() and text.isalnum():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", clean_label(text).casefold())
     parts = re.split(r"(?<=\d)[\W_]+(?=\d)", plain)
     return ".".join("".join(c for c in part if c.isalnum()) for part in parts)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-_MEMORY, _FULL, _HANDLES = "memory ran out", "the disk is full", "too many open files"
+MACHINE = "machine_fault"
+"""Rule of the findings that tell of such a fault."""
+OUT_OF_MEMORY = "memory ran out"
+_FULL, _HANDLES = "the disk is full", "too many open files"
 _DISK, _THREADS = "a disk could not be read", "no further thread or process could be started"
 
 _BY_NUMBER = {
-    errno.ENOMEM: _MEMORY,
+    errno.ENOMEM: OUT_OF_MEMORY,
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EMFILE: _HANDLES,
@@ -24,9 +27,9 @@ _BY_NUMBER = {
     errno.EROFS: "the disk cannot be written",
 }
 _BY_WORDS = {
-    "unable to allocate memory": _MEMORY,
-    "cannot allocate memory": _MEMORY,
-    "out of memory": _MEMORY,
+    "unable to allocate memory": OUT_OF_MEMORY,
+    "cannot allocate memory": OUT_OF_MEMORY,
+    "out of memory": OUT_OF_MEMORY,
     "no space left on device": _FULL,
     "disk quota exceeded": _FULL,
     "too many open files": _HANDLES,
@@ -38,6 +41,10 @@ _BY_WORDS = {
 
 _OF_LIBRARIES = frozenset({"ReadstatError", "IOException", "ArrowException"})
 """Errors of pyreadstat, DuckDB and Arrow that tell of files and memory, not of values."""
+
+
+class MachineFaultError(Exception):
+    """The machine cannot do what a step needs; its text is made for people and names no value."""
 
 
 def is_machine_fault(error: BaseException) -> bool:
@@ -78,12 +85,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _fault(error: BaseException) -> str:
     if isinstance(error, MemoryError):
-        return _MEMORY
+        return OUT_OF_MEMORY
     if isinstance(error, OSError) and error.errno is not None:
         return _BY_NUMBER.get(error.errno, "")
     kind = type(error)
     if kind.__name__ == "OutOfMemoryException":
-        return _MEMORY
+        return OUT_OF_MEMORY
     if not (isinstance(error, OSError | RuntimeError) or kind.__name__ in _OF_LIBRARIES):
         return ""
     text = str(error).lower()

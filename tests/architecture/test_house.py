@@ -24,7 +24,7 @@ def test_imports_point_one_way() -> None:
 
 
 def test_help_is_instant_because_it_imports_nothing_heavy() -> None:
-    loaded = loaded_after("import pipelines.command_line")
+    loaded = loaded_after("import ibgap.cli.command_line")
     assert not loaded & {"pandas", "numpy", "dagster", "great_expectations", "pydantic", "scipy"}
 
 
@@ -38,11 +38,11 @@ def test_a_trial_is_checked_without_the_second_judges(tmp_path: Path) -> None:
     """They guard against faults of the program, which a refresh does too, and take seconds."""
     folder = participant_trial().write(tmp_path)
     statement = (
-        "from pathlib import Path; from pipelines.check import check_folder; "
+        "from pathlib import Path; from ibgap.cli.check import check_folder; "
         f"assert check_folder(Path({str(folder)!r})).summary"
     )
     loaded = loaded_after(statement)
-    assert "assets.journey" in loaded
+    assert "assets.journey.trial_journey" in loaded
     assert not loaded & {"great_expectations", "pingouin", "dagster", "duckdb", "matplotlib"}
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from analysis.figures.text import clean
+from ibgap.figures.text import clean
 
 from .pages import FOREST, STUDY, Watched
 from .sample import MARKUP, NEW_ID, OLD_ID, REVERSED, point_current

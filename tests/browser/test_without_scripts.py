@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from analysis.figures.text import clean
 from dashboard.pages import VIEWS
+from ibgap.figures.text import clean
 
 from .pages import FOREST, PAGES, Watched
 

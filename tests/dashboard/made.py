@@ -9,7 +9,6 @@ import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,17 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from analysis.synthesis import AnalysisSettings, Stack
-from analysis.synthesis.bias_checks import bias_checks
-from analysis.synthesis.gap_estimates import gap_and_surrogacy
-from analysis.synthesis.influence import influence_rows
-from analysis.synthesis.moderator_effects import declared_moderators, moderator_effects
-from analysis.synthesis.pooled_effects import pooled_effects, pooled_natural_scales
-from analysis.synthesis.sensitivity import sensitivity
-from analysis.synthesis.specifications import specifications
+from analysis.synthesis import AnalysisSettings
+from analysis.synthesis.group import Group
+from analysis.synthesis.inputs import group_inputs
+from analysis.synthesis.moderators import declared_moderators
+from analysis.synthesis.plan import group_parts
+from assets.disclosure.counts import protect_table
+from assets.disclosure.effects import Linked, protect_linked
+from assets.disclosure.pools import protect_pools
 from dashboard.app import make_app
 from dashboard.security import Access
-from validations.disclosure import protect_table
 from validations.manifest.vocabulary import DisclosureProfile
-from validations.protected_effects import Linked, protect_linked
-from validations.protected_pools import protect_pools
 from validations.tables import SCHEMA_VERSION, TABLES, codebook, conform
 
 Row = dict[str, Any]
@@ -224,27 +220,19 @@ def _tables(
     frames["release"] = conform(pd.DataFrame([{"key": "seed", "value": str(settings.seed)}]),
                                 "release")  # fmt: skip
 
-    @cache
-    def stack_at(rho: float) -> Stack:
-        return _stack(frames, settings, rho)
-
-    stack = stack_at(settings.assumed_correlation)
-    if stack.trials:
-        effects = _plain(frames["effects"])
-        gaps, lines = gap_and_surrogacy(stack, _plain(frames["paired_effects"]), settings)
-        declared = declared_moderators(_plain(frames["moderators"]))
-        made: dict[str, list[Row]] = {
-            "pooled_effects": pooled_effects(stack, settings)
-            + pooled_natural_scales(effects, stack, settings),
-            "gap_estimates": gaps, "surrogacy": lines,
-            "moderator_effects": moderator_effects(stack, declared, settings),
-            "influence": influence_rows(stack, settings),
-            "bias_checks": bias_checks(stack, settings),
-        }  # fmt: skip
-        if whole:
-            made["sensitivity"] = sensitivity(stack_at, settings)
-            made["specifications"] = specifications(stack_at, settings)
-        frames |= {name: conform(pd.DataFrame(listed), name) for name, listed in made.items()}
+    own, known, assumed, pairs, moderators = (
+        _plain(frames[name])
+        for name in ("effects", "effect_covariances", "assumed_covariances", "paired_effects",
+                     "moderators")
+    )  # fmt: skip
+    made: dict[str, list[Row]] = {}
+    for inputs in group_inputs(
+        own, known, assumed, pairs, declared_moderators(moderators), settings
+    ):
+        for name, part in group_parts(Group(inputs)).items():
+            if whole or name not in ("sensitivity", "specifications"):
+                made.setdefault(name, []).extend(part())
+    frames |= {name: conform(pd.DataFrame(listed), name) for name, listed in made.items()}
     profiles = {t.id: t.profile for t in trials if t.profile != DisclosureProfile.NONE}
     frames["trials"] = conform(protect_table(frames["trials"], "trials", profiles), "trials")
     exact = Linked(**{f.name: frames[f.name] for f in fields(Linked)})
@@ -257,15 +245,6 @@ def _tables(
 
 def _plain(frame: pd.DataFrame) -> list[Row]:
     return frame.to_dict("records")
-
-
-def _stack(frames: dict[str, pd.DataFrame], settings: AnalysisSettings, rho: float) -> Stack:
-    effects = [r for r in _plain(frames["effects"]) if r["in_pool"] is True]
-    covariances = _plain(frames["effect_covariances"])
-    if rho != settings.assumed_correlation:
-        covariances += [r | {"origin": "assumed"} for r in _plain(frames["assumed_covariances"])
-                        if r["assumed_correlation"] == rho]  # fmt: skip
-    return Stack.from_records(effects, covariances)
 
 
 def _add_trial(rows: dict[str, list[Row]], trial: Trial, settings: AnalysisSettings) -> None:

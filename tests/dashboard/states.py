@@ -49,7 +49,7 @@ states = st.builds(
         lambda found: tuple(sorted(found.items()))
     ),
     excluded=lists(), tau2_method=st.sampled_from(["", *TAU2_METHODS]),
-    ci_method=st.sampled_from(["", *CI_METHODS]), correlation=numbers(-1, 1),
+    ci_method=st.sampled_from(["", *CI_METHODS]), assumed_correlation=numbers(-1, 1),
     sort=st.sampled_from(list(SORTS)), group=st.one_of(st.just(""), names),
     columns=_COLUMN_SETS, outcome=st.sampled_from(OUTCOMES),
     moderator=st.one_of(st.just(""), names), search=st.one_of(st.just(""), names),

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from dashboard.pages import FIGURES, VIEWS
-from dashboard.release import NoReleaseError
-from dashboard.releases import GoneError, Releases
+from ibgap.releases.opened import GoneError, Releases
+from ibgap.releases.reader import NoReleaseError
 from tests.dashboard.conftest import Site
 from tests.dashboard.made import Client, copy_release, main_trials, make_release, switch
 from validations.tables import TABLES
@@ -138,7 +138,7 @@ def test_no_path_leads_out_of_the_release(client: Client, place: str, attempt: s
     assert "root:" not in answer.text and '"content_hash"' not in answer.text
 
 
-@pytest.mark.parametrize("name", ["..", "../x", "..%2Fx", "%2Fetc", ".building-1", "a%2Fb", "%00"])
+@pytest.mark.parametrize("name", ["..", "../x", "..%2Fx", "%2Fetc", ".writing-1", "a%2Fb", "%00"])
 @pytest.mark.parametrize("parameter", ["release", "with"])
 def test_no_release_id_leads_out_of_the_folder(client: Client, parameter: str, name: str) -> None:
     assert client.get(f"/changes?{parameter}={name}").status_code == 400
@@ -210,7 +210,7 @@ def test_no_release_yet(tmp_path: Path) -> None:
 def test_a_half_written_folder_is_no_release(small_site: Site) -> None:
     half = small_site.folder / "20250101-000000-bbbbbbbbbb"
     (half / "tables").mkdir(parents=True)
-    building = small_site.folder / ".building-20250101-000000-cccccccccc-1"
+    building = small_site.folder / ".writing-1-20250101-000000-cccccccccc"
     building.mkdir()
     client = Client(small_site.folder)
     assert client.get("/").status_code == 200
@@ -223,7 +223,7 @@ def test_a_half_written_folder_is_no_release(small_site: Site) -> None:
 
 def test_a_release_that_is_being_built_is_not_listed(small_site: Site) -> None:
     """A refresh writes release.json before it moves the folder to its place."""
-    building = small_site.folder / ".building-20250101-000000-cccccccccc-1"
+    building = small_site.folder / ".writing-1-20250101-000000-cccccccccc"
     shutil.copytree(small_site.new.folder, building)
     client = Client(small_site.folder)
     ids = [r["release_id"] for r in client.data("/api/v1/releases.json")["data"]]

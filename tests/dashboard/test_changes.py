@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.changes import Changes, compare_releases
-from dashboard.releases import GoneError, Releases
-from dashboard.view import ReleaseView
+from ibgap.releases.differences import Changes, compare_releases
+from ibgap.releases.opened import GoneError, Releases
+from ibgap.releases.view import ReleaseView
 from tests.dashboard.made import (
     SETTINGS,
     Client,

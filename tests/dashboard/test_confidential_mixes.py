@@ -79,7 +79,7 @@ def test_an_unforeseen_error_of_an_estimator_is_a_reason(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("dashboard.live.pool_subset", fail)
+    monkeypatch.setattr("analysis.synthesis.pooled_effects.pool_outcome", fail)
     page = failing.get(f"/forest?n_min={1 + REASONS.index(error)}")
     assert page.status_code == 200
     assert "This selection cannot be computed" in page.text

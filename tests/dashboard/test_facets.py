@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dashboard.context import make_facets
 from dashboard.query import State, to_query
-from dashboard.view import ReleaseView
+from ibgap.releases.view import ReleaseView
 from tests.dashboard.conftest import Site
 from tests.dashboard.made import Client, Trial, all_trials
 from tests.dashboard.states import known_states

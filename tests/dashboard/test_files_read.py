@@ -10,7 +10,7 @@ import pytest
 
 from dashboard.blocks import Cell, Paragraph, Table
 from dashboard.pages.quality import _files
-from dashboard.view import ReleaseView
+from ibgap.releases.view import ReleaseView
 from tests.dashboard.made import Client, Made, main_trials, make_release
 
 PLAIN: dict[str, Any] = {

@@ -17,8 +17,8 @@ import pytest
 from dashboard.citation import sources_bibtex
 from dashboard.files import FORMULA_STARTS, guard_text, plain, to_csv, to_json, to_xlsx
 from dashboard.pages import FIGURES, VIEWS
-from dashboard.view import ReleaseView
 from ibgap.base.printable import printable
+from ibgap.releases.view import ReleaseView
 from tests.dashboard.made import Client, Made, Trial, main_trials, make_release
 from tests.dashboard.test_views import check_page, path_of
 

@@ -14,13 +14,13 @@ import pytest
 from matplotlib.text import Text
 from scipy.stats import norm
 
-from analysis import figures
 from analysis.errors import EstimationError
-from analysis.figures.model import ActionBar, ActionBars, ActionGroup, ActionShares
-from analysis.figures.print import DOUBLE_COLUMN, print_figure
 from analysis.natural import extra_per_hundred
 from dashboard.pages import FIGURES
 from dashboard.printing import print_in_turn
+from ibgap import figures
+from ibgap.figures.model import ActionBar, ActionBars, ActionGroup, ActionShares
+from ibgap.figures.print import DOUBLE_COLUMN, print_figure
 from tests.dashboard.made import Client
 from tests.dashboard.test_downloads import png_size
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from dashboard import app as app_module
 from dashboard.app import serve
 from dashboard.security import Access, RemoteBindError, check_bind
-from pipelines import exits
-from pipelines.command_line import main
+from ibgap.cli import exits
+from ibgap.cli.command_line import main
 from tests.dashboard.conftest import Site
 from tests.dashboard.made import Client
 

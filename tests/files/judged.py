@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey import Journey, trial_journey
+from assets.journey.trial_journey import Journey, trial_journey
 from tests.files.cases import Case
 from tests.files.kinds import DAMAGES, KEEPS, REORDERS, Mutant
 from validations.findings import Severity

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey import Journey, trial_journey
-from assets.sources.header_evidence import Declared
-from assets.sources.reading import RawTable, read_table
+from assets.journey.trial_journey import Journey, trial_journey
+from assets.staging.header_evidence import Declared
+from assets.staging.reading import RawTable, read_table
 from tests.files.dialects import ALL, Written
 from tests.files.sheets import NAMES, people
 from validations.findings import Severity

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from assets.sources.columns import column_of_numbers, column_of_texts, number_texts
-from assets.sources.number_texts import number_texts_of, percent_texts_of
+from assets.staging.columns import column_of_numbers, column_of_texts, number_texts
+from assets.staging.number_texts import number_texts_of, percent_texts_of
 from validations.numbers import Reading, read_numbers
 
 _STRICT = re.compile(

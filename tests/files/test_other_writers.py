@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from assets.sources.reading import RawTable, read_table
+from assets.staging.reading import RawTable, read_table
 from validations.manifest.model import FileFormat
 
 SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from assets.sources import delimited, plain_text
-from assets.sources.encodings import Encoding
-from assets.sources.limits import Watch
-from assets.sources.reading import RawTable, read_table
+from assets.staging import delimited, plain_text
+from assets.staging.encodings import Encoding
+from assets.staging.limits import Watch
+from assets.staging.reading import RawTable, read_table
 from validations.errors import TrialFileError
 from validations.manifest.model import FileFormat
 

@@ -10,7 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from assets.sources.reading import RawTable, read_table
+from assets.staging.reading import RawTable, read_table
 from tests.files.sheets import in_sheet, with_parts
 from validations.manifest.model import FileFormat
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey import Journey, trial_journey
-from assets.sources.columns import Column, Kind
-from assets.sources.header_evidence import Declared
-from assets.sources.reading import read_table
+from assets.journey.trial_journey import Journey, trial_journey
+from assets.staging.columns import Column, Kind
+from assets.staging.header_evidence import Declared
+from assets.staging.reading import read_table
 from tests.builders import PROVENANCE
 from validations.findings import Severity
 from validations.manifest.model import FileFormat

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey import Journey
+from assets.journey.trial_journey import Journey
 from tests.journey.degenerate_tables import CANARY
 
 SETTINGS = AnalysisSettings()

@@ -15,8 +15,10 @@ from analysis.gap.action_control import (
     split_behavior_effect,
 )
 from analysis.synthesis.settings import AnalysisSettings
-from assets.tables.action_control import ACTION_COLUMNS, action_control, action_counts
-from assets.tables.participants import ParticipantFacts
+from assets.outcomes.arm_counts import arm_counts
+from assets.outcomes.participants import ParticipantFacts
+from assets.synthesis.action_control import ACTION_COLUMNS, action_control
+from assets.typed import kinds_of
 from tests.journey.frames import NAN, assert_row
 from tests.journey.manifests import manifest
 
@@ -32,9 +34,10 @@ def test_counts_of_participants_and_of_tables() -> None:
     facts = {"t": ParticipantFacts(counts=[about("a", 1, 2, 3, 4), about("c", 5, 6, 7, 8)]),
              "u": ParticipantFacts(counts=[about("a", 9, 9, 9, 9)])}  # fmt: skip
     record = about("a", 4.0, 3.0, 2.0, 1.0) | {"trial_id": "u", "collection_id": "rev"}
-    manifests = {"t": manifest({"a": "experimental", "c": "control"}),
-                 "rev": manifest({"a": "waitlist"}, name="rev")}  # fmt: skip
-    made = action_counts(facts, pd.DataFrame([record]), manifests).to_dict("records")
+    trial = manifest({"a": "experimental", "c": "control"})
+    review = manifest({"a": "waitlist"}, name="rev")
+    made = arm_counts(trial, {"t": facts["t"]}, pd.DataFrame())
+    made += arm_counts(review, {"u": facts["u"]}, pd.DataFrame([record]))
     expected = [
         about("a", 1, 2, 3, 4, trial_id="t", collection_id="t", basis="participant_rows",
               arm_group="intervention"),
@@ -44,10 +47,8 @@ def test_counts_of_participants_and_of_tables() -> None:
               arm_group="comparator", intender_rule="R5"),
     ]  # fmt: skip
     assert made == expected
-    assert list(made[0]) == ["trial_id", "collection_id", "basis", "arm", "intention", "behavior",
-                             "intender_rule", *CELLS, "arm_group"]  # fmt: skip
-    none = action_counts({}, pd.DataFrame(), manifests)
-    assert none.empty and "arm_group" in none.columns
+    assert all(set(row) == set(kinds_of("action_counts")) for row in made)
+    assert arm_counts(trial, {}, pd.DataFrame()) == []
 
 
 def counts(*rows: tuple[str, str, Cells], **more: Any) -> pd.DataFrame:

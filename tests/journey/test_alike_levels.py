@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from assets.tables.alike_levels import levels_alike
-from assets.tables.moderators import MODERATOR_COLUMNS
-from tests.journey.manifests import manifest
+from assets.effects.alike_levels import levels_alike
+from assets.typed import kinds_of
 
-NONE = pd.DataFrame(columns=MODERATOR_COLUMNS)
+COLUMNS = list(kinds_of("moderators"))
+NONE = pd.DataFrame(columns=COLUMNS)
 
 
 def moderators(*values: str, kind: str = "category") -> pd.DataFrame:
@@ -17,15 +17,14 @@ def moderators(*values: str, kind: str = "category") -> pd.DataFrame:
          "barrier_dimension": "", "framework_layer": ""}
         for i, value in enumerate(values)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=MODERATOR_COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def test_topics_of_trials() -> None:
-    made = {n: manifest(name=n, topic=t) for n, t in (("b", "diet"), ("a", "Diet"), ("c", ""))}
-    (told,) = levels_alike(made, NONE)
+    (told,) = levels_alike({"b": "diet", "a": "Diet", "c": ""}, NONE)
     assert told.trial_id == "a" and told.rule_id == "labels_alike"
     assert "topics of several trials are called 'Diet' (a) and 'diet' (b)" in told.message
-    assert levels_alike({"b": made["b"], "c": made["c"]}, NONE) == []
+    assert levels_alike({"b": "diet", "c": ""}, NONE) == []
 
 
 def test_levels_of_moderators() -> None:

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 
 from analysis.effect_sizes.quantiles import moments_from_quantiles
-from assets.tables import participant_arms
-from assets.tables.arms import (
+from assets.outcomes import participant_arms
+from assets.outcomes.arms import (
     ARM_STATISTICS,
     arms_from_counts,
     arms_from_summaries,
     lopsided_quantiles,
-    row_weeks,
+    weeks_of,
 )
-from assets.tables.participant_arms import arms_from_participants
-from tests.journey.frames import IDENTITY, NAN, assert_row, persons, summaries
+from assets.outcomes.participant_arms import arms_from_participants
+from tests.journey.frames import IDENTITY, NAN, assert_row, persons, same, summaries
 from tests.journey.manifests import manifest, outcome
 
 COLUMNS = [
@@ -74,15 +74,18 @@ def test_an_sd_from_its_standard_error() -> None:
     assert_row(row, sd=1.4)
 
 
-def test_weeks_of_the_row_then_its_days_then_those_declared() -> None:
-    frame = pd.DataFrame(
-        {"collection_id": "t", "outcome": ["i", "i", "i", "b", "none"],
-         "weeks": [2.0, NAN, NAN, NAN, NAN], "days": [70.0, 21.0, NAN, NAN, NAN]}
-    )  # fmt: skip
-    assert list(row_weeks(frame, known())[:3]) == [2.0, 3.0, 3.0]
-    assert list(row_weeks(frame.assign(days=[70.0, 35.0, NAN, NAN, NAN]), known())[:3]) == [2, 5, 3]
-    assert row_weeks(frame, known())[3:].isna().all()
-    assert list(row_weeks(frame[["collection_id", "outcome"]], known())[:2]) == [3.0, 3.0]
+@pytest.mark.parametrize(
+    ("row", "weeks"),
+    [({"outcome": "i", "weeks": 2.0, "days": 70.0}, 2.0),
+     ({"outcome": "i", "weeks": NAN, "days": 21.0}, 3.0),
+     ({"outcome": "i", "weeks": None, "days": 35.0}, 5.0),
+     ({"outcome": "i", "weeks": NAN, "days": NAN}, 3.0), ({"outcome": "i"}, 3.0),
+     ({"outcome": "b", "weeks": NAN}, NAN), ({"outcome": "none"}, NAN)],
+)  # fmt: skip
+def test_weeks_of_the_row_then_its_days_then_those_declared(
+    row: dict[str, Any], weeks: float
+) -> None:
+    assert same(weeks_of(row, known()["t"]), weeks)
 
 
 def test_a_median_with_quartiles_stands_for_mean_and_sd_in_both_arms() -> None:

@@ -8,7 +8,7 @@ import random
 import pandas as pd
 import pytest
 
-from assets.tables.contrasts import choose_contrasts
+from assets.effects.contrasts import choose_contrasts
 from tests.journey.manifests import manifest
 from validations.findings import Severity
 

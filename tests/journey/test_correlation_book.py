@@ -11,8 +11,8 @@ import pytest
 from analysis.dependent.covariances import latent_from_phi, latent_from_point_biserial
 from analysis.effect_sizes import smd_to_correlation, within_arm_correlation
 from analysis.synthesis.settings import AnalysisSettings
-from assets.tables.correlation_book import CorrelationBook, WithinArm, latent_correlation
-from assets.tables.participants import ParticipantFacts
+from assets.outcomes.participants import ParticipantFacts
+from assets.pairs.correlation_book import CorrelationBook, WithinArm, latent_correlation
 from tests.journey.frames import NAN, record, same
 from tests.journey.manifests import manifest
 

@@ -11,18 +11,16 @@ import pytest
 from analysis.agreement import rater_agreement
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.univariate.pooling import fit_random_effects
-from assets.tables.correlational import barrier_table, pooled_correlations
+from assets.synthesis.correlational import barrier_table, pooled_correlations
 from tests.journey.frames import NAN, assert_row
-from tests.journey.manifests import manifest
 
 ROWS = [("x", "y", 0.3, 50.0), ("y", "x", 0.5, 80.0), ("x", "y", -0.1, 40.0), ("x", "z", 0.2, 30.0)]
 
 
 def pooled(*rows: tuple[str, str, float, float], **settings: Any) -> list[dict[str, Any]]:
     frame = pd.DataFrame(rows, columns=["variable_1", "variable_2", "r", "n"])
-    made = pooled_correlations(frame.assign(collection_id="t"),
-                               {"t": manifest(synthesis="second")},
-                               AnalysisSettings(**settings))  # fmt: skip
+    own = frame.assign(collection_id="t", synthesis="second")
+    made = pooled_correlations(own, AnalysisSettings(**settings))
     return made.to_dict("records")
 
 
@@ -60,17 +58,15 @@ def test_a_pool_that_is_too_narrow_says_so() -> None:
     assert pooled(*same)[0]["notes"] == "narrower_than_common_effect"
 
 
-def test_sets_of_several_manifests() -> None:
+def test_sets_of_several_syntheses() -> None:
     frame = pd.DataFrame(ROWS[:2], columns=["variable_1", "variable_2", "r", "n"])
     made = pooled_correlations(
-        frame.assign(collection_id=["t", "u"]),
-        {"t": manifest(synthesis="one"), "u": manifest(name="u", synthesis="two")},
-        AnalysisSettings(),
+        frame.assign(collection_id=["t", "u"], synthesis=["one", "two"]), AnalysisSettings()
     )
     assert list(zip(made["synthesis"], made["r"].round(3), strict=True)) == [
         ("one", 0.3), ("two", 0.5)
     ]  # fmt: skip
-    none = pooled_correlations(frame.iloc[:0], {}, AnalysisSettings())
+    none = pooled_correlations(frame.iloc[:0], AnalysisSettings())
     assert none.empty and "notes" in none.columns
 
 

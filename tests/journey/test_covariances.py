@@ -20,15 +20,15 @@ from analysis.effect_sizes import hedges_j
 from analysis.effect_sizes.binary import ODDS_TO_SMD
 from analysis.synthesis import TrialEffects
 from analysis.synthesis.settings import AnalysisSettings
-from assets.tables.correlation_book import CorrelationBook
-from assets.tables.covariances import (
+from assets.outcomes.participants import ParticipantFacts
+from assets.pairs.correlation_book import CorrelationBook
+from assets.pairs.covariances import (
     all_trial_effects,
     covariance_table,
     determined_by_each_other,
     refuse_determined,
     trial_effects,
 )
-from assets.tables.participants import ParticipantFacts
 from tests.journey.frames import NAN, record
 from tests.journey.manifests import manifest
 

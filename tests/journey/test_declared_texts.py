@@ -7,10 +7,10 @@ import io
 import pandas as pd
 import pyarrow as pa
 
-from assets.sources.columns import Column, Kind, column_of_cells, column_of_numbers, column_of_texts
-from assets.sources.declared_texts import matched, translated, without
-from assets.sources.limits import Watch
-from assets.sources.parquet_files import read_parquet
+from assets.staging.columns import Column, Kind, column_of_cells, column_of_numbers, column_of_texts
+from assets.staging.declared_texts import matched, translated, without
+from assets.staging.limits import Watch
+from assets.staging.parquet_files import read_parquet
 
 
 def told(*cells: str, decimal: str = ".", **mapping: str) -> list[str]:

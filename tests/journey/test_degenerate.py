@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.journey import Journey, trial_journey
-from assets.steps.second_look import second_look
+from assets.journey.trial_journey import Journey, trial_journey
+from assets.screening.second_look import second_look
 from tests.journey.degenerate import Folder, degenerate_folder
 from tests.journey.degenerate_checks import SETTINGS, faults, same_numbers
 

@@ -19,7 +19,13 @@ from analysis.effect_sizes import (
 )
 from analysis.effect_sizes.reported import Reported, natural_from_reported, smd_from_reported
 from analysis.synthesis.settings import AnalysisSettings
-from assets.tables.effects import CARRIED, EFFECT_COLUMNS, apply_holds, leave_out, make_effects
+from assets.effects.make_effects import (
+    CARRIED,
+    EFFECT_COLUMNS,
+    apply_holds,
+    leave_out,
+    make_effects,
+)
 from tests.journey.frames import NAN, assert_row, outcome_table
 from validations.findings import Finding, Severity
 

@@ -6,7 +6,8 @@ import errno
 
 import pytest
 
-from assets.fence import MACHINE, UNFORESEEN, Broken, doing, fenced
+from assets.fence import UNFORESEEN, Broken, doing, fenced
+from ibgap.base.machine import MACHINE
 from validations.findings import Severity
 
 

@@ -18,12 +18,12 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from assets.sources.account import Account
-from assets.sources.files_read import compare_extent, file_read, shared_persons
-from assets.sources.header_evidence import Declared
-from assets.sources.limits import Limits
-from assets.sources.reading import RawTable
-from assets.sources.staging import stage_trial
+from assets.staging.account import Account
+from assets.staging.files_read import compare_extent, file_read, shared_persons
+from assets.staging.header_evidence import Declared
+from assets.staging.limits import Limits
+from assets.staging.reading import RawTable
+from assets.staging.stage import stage_trial
 from tests.builders import Recipe, arm_trial, participant_trial
 from validations.errors import TrialFileError
 from validations.findings import Severity

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import assets.journey as module
+import assets.journey.trial_journey as module
 from analysis.synthesis.settings import AnalysisSettings
 from assets.fence import Broken
-from assets.journey import Journey, broken_journey, trial_journey
+from assets.journey.trial_journey import Journey, broken_journey, trial_journey
 from tests.builders import Recipe, arm_trial, effects_trial, participant_trial
 from validations.findings import Finding, Severity
 

@@ -10,10 +10,9 @@ import pytest
 
 from analysis.barriers import barrier_shares
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey import Journey, trial_journey
-from assets.steps.second_look import second_look
-from assets.store import TableStore
-from assets.tables.participants import participant_facts
+from assets.journey.trial_journey import Journey, trial_journey
+from assets.outcomes.participants import participant_facts
+from assets.screening.second_look import second_look
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
 from tests.journey.manifests import manifest
 from validations.manifest.model import TrialManifest
@@ -141,12 +140,6 @@ def test_counts_of_an_outcome_that_is_not_declared_are_refused(tmp_path: Path) -
     told = [f for f in made.findings if f.rule_id == "outcomes_declared"]
     assert [f.row for f in told] == [2]
     assert set(made.screened["intention_by_action"].accepted["behavior"]) == {"visit"}
-
-
-def test_missing_truth_values_can_be_stored(tmp_path: Path) -> None:
-    store = TableStore(tmp_path)
-    store.write("a", pd.DataFrame({"b": pd.Series([True, pd.NA, None], dtype=object)}))
-    assert store.read("a")["b"].isna().tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize(

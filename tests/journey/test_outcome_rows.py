@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.tables.arms import arms_from_summaries
-from assets.tables.outcomes import OUTCOME_COLUMNS, outcome_rows, split_outcomes
-from assets.tables.participants import ParticipantFacts
+from assets.outcomes.arms import arms_from_summaries
+from assets.outcomes.outcome_rows import OUTCOME_COLUMNS, outcome_rows, split_outcomes
+from assets.outcomes.participants import ParticipantFacts
 from tests.journey.frames import NAN, assert_row, printed, summaries
 from tests.journey.manifests import manifest, outcome
 

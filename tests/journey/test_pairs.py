@@ -11,8 +11,8 @@ import pytest
 from analysis.dependent.covariances import latent_from_point_biserial
 from analysis.synthesis import TrialEffects
 from analysis.synthesis.settings import AnalysisSettings
-from assets.tables.correlation_book import CorrelationBook
-from assets.tables.pairs import PAIR_COLUMNS, make_pairs
+from assets.pairs.correlation_book import CorrelationBook
+from assets.pairs.make_pairs import PAIR_COLUMNS, make_pairs
 from tests.journey.frames import NAN, assert_row, record, same
 from tests.journey.manifests import manifest
 from validations.findings import Finding

@@ -19,10 +19,10 @@ from analysis.gap.participants import (
     pooled_within_arm_correlation,
     smd_influence,
 )
-from assets.tables.action_counts import belong_together
-from assets.tables.baselines import adjusted
-from assets.tables.comparisons import arms_of_row, comparisons_of
-from assets.tables.participants import ParticipantFacts, facts_from_counts, participant_facts
+from assets.outcomes.action_counts import belong_together
+from assets.outcomes.baselines import adjusted
+from assets.outcomes.comparisons import arms_of_row, comparisons_of
+from assets.outcomes.participants import ParticipantFacts, facts_from_counts, participant_facts
 from tests.journey.frames import ARMS, IDENTITY, NAN, WANTS, WENT, persons
 from tests.journey.manifests import manifest, outcome
 

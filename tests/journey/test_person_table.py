@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.tables.person_table import PersonTable, person_table, typed_rows
+from assets.outcomes.person_table import PersonTable, person_table, typed_rows
 from tests.journey.frames import NAN
 
 ROWS = pd.DataFrame(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.sources.columns import column_of_texts
-from assets.sources.labels import Persons, compare_persons, labels_alike
-from assets.sources.people import People
+from assets.staging.columns import column_of_texts
+from assets.staging.labels import Persons, compare_persons, labels_alike
+from assets.staging.people import People
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from analysis.participant_checks import (
     equal_variances,
     normal_residuals,
 )
-from assets.tables import quality
-from assets.tables.quality import findings_of_checks, participant_checks
+from assets.outcomes import quality
+from assets.outcomes.quality import findings_of_checks, participant_checks
 from tests.journey.frames import ARMS, NAN, WANTS, WENT, assert_row, persons
 from tests.journey.manifests import manifest, outcome
 
@@ -198,6 +198,32 @@ def test_the_regression_has_the_f_of_the_ancova() -> None:
         expected = pingouin.ancova(data=table, dv="y", covar="x", between="arm").iloc[0]
         assert found.estimate == pytest.approx(expected["F"], rel=1e-10) and found.n == n
         assert found.pvalue == pytest.approx(expected["p_unc"], rel=1e-10)
+
+
+@pytest.mark.parametrize("arms", [1, 2, 4])
+@pytest.mark.parametrize("unit", [1.0, 1e-7, 1e9])
+def test_the_regression_has_the_partial_correlation_given_arm(arms: int, unit: float) -> None:
+    import pingouin
+
+    rng = np.random.default_rng(arms)
+    arm = np.arange(60) % arms
+    x = rng.normal(20.0 * arm, 3.0)
+    y = 0.4 * x + rng.normal(5.0 * arm, 2.0)
+    found = correlation_check(unit * x, y, arm)
+    table = pd.DataFrame({"x": x, "y": y} | {f"arm{i}": arm == i for i in range(1, arms)})
+    covariates = [name for name in table if name.startswith("arm")]
+    expected = (
+        pingouin.partial_corr(table.astype(float), "x", "y", covariates) if covariates
+        else pingouin.corr(x, y)
+    ).iloc[0]  # fmt: skip
+    assert found.estimate == pytest.approx(expected["r"], rel=1e-9) and found.n == 60
+    assert found.pvalue == pytest.approx(expected["p_val"], rel=1e-8)
+
+
+def test_outcomes_that_mirror_each_other_correlate_by_minus_one() -> None:
+    x, arm = np.array([3.0, 5, 7, 7, 5, 1, 2, 6, 4, 3]), np.arange(10) % 2
+    assert correlation_check(x, 8.0 - x, arm).estimate == pytest.approx(-1.0, rel=1e-12)
+    assert correlation_check(x, 2.0 * x, arm).estimate == pytest.approx(1.0, rel=1e-12)
 
 
 def test_one_item_has_no_reliability() -> None:

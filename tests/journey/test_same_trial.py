@@ -7,7 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from assets.tables.same_trial import SameTrials, label_key, same_trials
+from assets.effects.same_trial import (
+    SameTrials,
+    identities,
+    identity_rows,
+    label_key,
+    same_trials,
+)
+from assets.typed import from_rows, to_frame
 from tests.journey.manifests import manifest
 from validations.findings import Severity
 
@@ -26,8 +33,15 @@ def judged(
     *rows: dict[str, Any], files: dict[str, frozenset[str]] | None = None, **manifests: Any
 ) -> SameTrials:
     names = {str(row["collection_id"]) for row in rows}
-    known = {name: manifest(name=name, **manifests.get(name, {})) for name in names}
-    return same_trials(pd.DataFrame(rows), known, files or {})
+    told = [
+        row
+        for name in sorted(names)
+        for row in identity_rows(
+            manifest(name=name, **manifests.get(name, {})), (files or {}).get(name, ())
+        )
+    ]
+    known = identities(to_frame(from_rows(told, "identities")))
+    return same_trials(pd.DataFrame(rows), known)
 
 
 def provenance(**about: Any) -> dict[str, Any]:

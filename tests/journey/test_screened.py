@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from assets.sources.extraction import IDENTITY
-from assets.tables.screened import screen_kind
+from assets.screening.screened import screen_kind
+from assets.staging.extraction import IDENTITY
 from tests.journey.manifests import manifest, outcome
 from tests.typed_rows import typed_rows
 from validations.records import RECORD_SCHEMAS

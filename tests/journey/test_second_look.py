@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import assets.steps.second_look as module
-from assets.journey import Journey, Screened
-from assets.steps.second_look import second_look
+import assets.screening.second_look as module
+from assets.journey.trial_journey import Journey, Screened
+from assets.screening.second_look import second_look
 from tests.typed_rows import typed_rows
 from validations.judge import CheckOutcome, Failure, Judged
 from validations.records import RECORD_SCHEMAS

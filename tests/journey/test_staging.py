@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from assets.sources.extraction import IDENTITY, slug
-from assets.sources.staging import StagedTrial, stage_trial
+from assets.staging.extraction import IDENTITY, slug
+from assets.staging.stage import StagedTrial, stage_trial
 from validations.numbers import Reading
 
 ARMS = [{"id": "a", "role": "experimental"}, {"id": "c", "role": "control"}]

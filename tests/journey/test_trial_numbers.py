@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.tables.trial_numbers import TABLES, Accepted, TrialNumbers, trial_numbers
+from assets.journey.trial_numbers import TABLES, Accepted, TrialNumbers, trial_numbers
 from tests.journey.frames import IDENTITY, persons, printed, summaries
 from tests.journey.manifests import manifest, outcome
 
@@ -126,7 +126,7 @@ def test_nothing_of_the_checks_is_loaded_where_they_are_not_asked_for() -> None:
     code = """
 import sys
 from tests.journey.test_trial_numbers import ARMS, OUTCOMES, PEOPLE, manifest
-from assets.tables.trial_numbers import Accepted, trial_numbers
+from assets.journey.trial_numbers import Accepted, trial_numbers
 from analysis.synthesis.settings import AnalysisSettings
 own, accepted = manifest(ARMS, outcomes=OUTCOMES), Accepted({"participant_rows": PEOPLE})
 trial_numbers(own, accepted, AnalysisSettings(), checks=False)

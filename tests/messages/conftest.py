@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.synthesis.settings import AnalysisSettings
-from assets.journey import trial_journey
-from assets.sources.limits import Limits
-from pipelines import exits
-from pipelines.command_line import main
+from assets.journey.trial_journey import trial_journey
+from assets.staging.limits import Limits
+from ibgap.cli import exits
+from ibgap.cli.command_line import main
 from tests.builders import Recipe
 
 

@@ -17,7 +17,7 @@ from dashboard.file_accounts import (
     unused_columns,
     unusual,
 )
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import arm_trial, effects_trial, participant_trial
 
 from .conftest import Answer

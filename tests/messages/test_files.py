@@ -11,8 +11,8 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from assets.sources.limits import Limits
-from pipelines import exits
+from assets.staging.limits import Limits
+from ibgap.cli import exits
 from tests.builders import Recipe, arm_trial, participant_trial
 
 from .conftest import Answer

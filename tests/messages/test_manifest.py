@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import (
     PROVENANCE,
     Recipe,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
 
 from .conftest import Answer

@@ -9,9 +9,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from assets.sources.limits import Limits, Watch
-from pipelines import exits
-from pipelines.draft_sheets import upper_rows
+from assets.staging.limits import Limits, Watch
+from ibgap.cli import exits
+from ibgap.cli.draft_sheets import upper_rows
 from pipelines.settings import SettingsError, load_settings
 from tests.builders import arm_trial, participant_trial
 
@@ -141,7 +141,7 @@ def test_a_draft_looks_at_sheets_within_the_limits(
     home: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many sheets there are, looking at them takes no longer than reading one file."""
-    import pipelines.draft_sheets as module
+    import ibgap.cli.draft_sheets as module
 
     _book(home / "study.xlsx", ROWS, others=3)
     data, limits = (home / "study.xlsx").read_bytes(), Limits(cell_length=49)

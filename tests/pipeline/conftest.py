@@ -13,16 +13,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from assets import steps
-from assets.store import TableStore
-from dashboard.release import ReleaseFiles, open_release
-from pipelines.command_line import main
-from pipelines.project import Project
-from pipelines.publisher import Publisher, Release
+from ibgap.cli.command_line import main
+from ibgap.releases.publisher import Release
+from ibgap.releases.reader import ReleaseFiles, open_release
 from pipelines.refresh import RefreshResult, refresh
 from pipelines.settings import Settings, load_settings
 from tests.builders import Recipe, arm_trial, counts_trial, effects_trial, participant_trial
 from tests.conftest import ROOT
+from tests.road import publish, walk_home
+
+HERE = {"IBGAP_WORK_WORKERS": "0"}
+"""Trials are worked on in the process that asks for it, unless a test says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,17 @@ class Home:
 
     def settings(self, **given: object) -> Settings:
         environment = {f"IBGAP_{name.upper()}": str(value) for name, value in given.items()}
-        return load_settings(self.root, environment)
+        return load_settings(self.root, HERE | environment)
 
     def refresh(self, **given: object) -> RefreshResult:
         return refresh(self.settings(**given))
-
-    def publish(self) -> Release:
-        """Publish what the store holds, without a run."""
-        settings = self.settings()
-        publisher = Publisher(self.releases, lambda folder: "<!doctype html><title>x</title>")
-        return publisher.publish(TableStore(self.store), Project(settings))
 
     def release(self) -> ReleaseFiles:
         return open_release(self.releases)
 
     def command(self, *arguments: object) -> Result:
         """`ibgap` in this process."""
-        environment = {"IBGAP_HOME": str(self.root)}
+        environment = HERE | {"IBGAP_HOME": str(self.root)}
         return CliRunner().invoke(main, [str(a) for a in arguments], env=environment)
 
     def process(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -77,7 +72,7 @@ class Home:
 
     def environment(self, **given: str) -> dict[str, str]:
         own = {n: v for n, v in os.environ.items() if not n.startswith(("IBGAP_", "DAGSTER"))}
-        return own | {"IBGAP_HOME": str(self.root), "PYTHONPATH": str(ROOT)} | given
+        return own | HERE | {"IBGAP_HOME": str(self.root), "PYTHONPATH": str(ROOT)} | given
 
 
 def _home(root: Path, *recipes: Recipe) -> Home:
@@ -88,19 +83,10 @@ def _home(root: Path, *recipes: Recipe) -> Home:
     return home
 
 
-def run_steps(home: Home) -> None:
+def run_steps(home: Home, **given: object) -> Release:
     """The steps of a refresh and its publishing, without Dagster."""
-    store, settings = TableStore(home.store), home.settings().analysis
-    store.prepare()
-    store.write_json("settings", {"disclosure": home.settings().disclosure})
-    names = sorted(p.name for p in home.trials.iterdir())
-    steps.run_through_pairs(store, [home.trials / name for name in names], settings)
-    for table in steps.SYNTHESIS_TABLES:
-        steps.synthesize(store, names, settings, table)
-    steps.list_files(store, names)
-    steps.describe_trials(store, names)
-    steps.collect_findings(store, names, steps.SYNTHESIS_TABLES)
-    home.publish()
+    settings = home.settings(**given)
+    return publish(walk_home(settings), settings)
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from assets.store import TableStore
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import Recipe, participant_trial
 
 from .conftest import Home
+from .kept_text import tables_in, text_of
 
 IDS = [f"CANARY-ID-77{i:02d}" for i in range(60)]
 SECRETS = {
@@ -55,13 +56,10 @@ def leaks(data: bytes) -> list[str]:
 
 
 def leaks_below(folder: Path) -> dict[str, list[str]]:
-    """Files below a folder with a secret in their bytes or, for Parquet, in their cells."""
+    """Files below a folder with a secret in their bytes or in the cells of their tables."""
     found = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        data = path.read_bytes()
-        if path.suffix == ".parquet":
-            data += pd.read_parquet(path).to_csv(float_format="%.17g").encode()
-            data += repr(path.name).encode()
+        data = text_of(path) + repr(path.name).encode()
         if leaks(data):
             found[str(path.relative_to(folder))] = leaks(data)
     return found
@@ -137,10 +135,9 @@ def test_the_restricted_store_has_mapped_columns_only(ran: Run) -> None:
     named = {secret for secrets in found.values() for secret in secrets}
     assert "ids" not in named and "free text" not in named
     assert (ran.home.store.stat().st_mode & 0o777) == 0o700
-    rows = pd.read_parquet(
-        ran.home.store / "journeys/canary_trial/accepted_participant_rows.parquet"
-    )
-    assert pd.api.types.is_integer_dtype(rows["participant"]) and rows["participant"].min() >= 0
+    tables = {n: f for p in ran.home.store.rglob("*") for n, f in tables_in(p).items()}
+    assert {"rejected_rows", "findings", "outcome_rows", "participant_checks"} <= set(tables)
+    assert [name for name, frame in tables.items() if {"participant", "value"} <= set(frame)] == []
 
 
 def test_nothing_that_is_kept_is_made_from_an_id(ran: Run, tmp_path: Path) -> None:
@@ -155,11 +152,12 @@ def test_nothing_that_is_kept_is_made_from_an_id(ran: Run, tmp_path: Path) -> No
     other_home.add(recipe.having("people.csv", text))
     assert other_home.command("refresh").exit_code == exits.SET_ASIDE
     first, second = (_kept(home) for home in (ran.home, other_home))
-    assert set(first) == set(second) and "journeys/canary_trial/summary.json" in first
+    assert set(first) == set(second) and "journeys/ledger.json" in first
     assert [name for name in first if first[name] != second[name]] == []
 
 
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_RELEASE = re.compile(r"\d{8}-\d{6}-[0-9a-f]{10}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:\+00:00|Z)?|\d{8}T\d{6}Z?\S*")
 
 
@@ -169,25 +167,22 @@ def _kept(home: Home) -> dict[str, str]:
     mine = hashlib.sha256(data).hexdigest()
     out = {}
     for path in sorted(p for p in home.store.rglob("*") if p.is_file()):
-        name = str(path.relative_to(home.store))
-        if path.suffix == ".parquet":
-            text = pd.read_parquet(path).to_csv(float_format="%.17g").replace(mine, "HASH")
-        else:
-            text = path.read_text(encoding="utf-8")
-            text = _TIME.sub("TIME", _HASH.sub("HASH", text))  # of whole files and tables
-        out[name] = text
+        tables = tables_in(path)
+        texts = [f.to_csv(float_format="%.17g").replace(mine, "HASH") for f in tables.values()]
+        text = "\n".join([*tables, *texts]) if tables else path.read_text(encoding="utf-8")
+        text = _TIME.sub("TIME", _HASH.sub("HASH", text))  # of whole files and tables
+        out[str(path.relative_to(home.store))] = _RELEASE.sub("RELEASE", text)
     return out
 
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A step raised with values in its message and in its chain, as a library would."""
-    from assets import steps
+    import assets.outcomes.asset as station
 
-    def fail(store: TableStore, *arguments: object) -> None:
-        rows = store.read("journeys/canary_trial/accepted_participant_rows")
+    def fail(table: str, rows: pa.Table) -> None:
         try:
-            raise KeyError(f"CANARYNUMBER {IDS[0]} {rows.to_string()}")
+            raise KeyError(f"CANARYNUMBER {IDS[0]} {rows.to_pandas().to_string()}")
         except KeyError:
             raise ValueError(
                 f"could not convert CANARYARM 77.31640625 3.97265625 {IDS[1]}"
@@ -196,13 +191,13 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     home = Home(tmp_path_factory.mktemp("failed"))
     home.add(canary_trial())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steps, "summarize_participants", fail)
+        patch.setattr(station, "outcomes_of_all", fail)
         yield _run(home, home.root / "dagster", patch)
 
 
 def test_a_failed_run_names_the_step_and_shows_no_value(failed: Run) -> None:
     assert failed.exit_code == exits.NO_RELEASE
-    assert b"participant_summaries" in failed.said and b"ValueError" in failed.said
+    assert b"_outcomes failed" in failed.said and b"ValueError" in failed.said
     assert leaks(failed.said) == []
     assert not failed.home.releases.exists()
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from pipelines import exits
+from ibgap.cli import exits
 from tests.builders import arm_trial
 from tests.participant_files import CANARY, WRONG, people
 
 from .conftest import Home
+from .kept_text import text_of
 
 TRIALS = {f"t{i:02d}": kind for i, kind in enumerate(sorted(WRONG))}
 
@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def said(home: Home) -> str:
     """Standard output, errors and the log of one refresh in a process of its own."""
-    done = home.process("-m", "pipelines.command_line", "refresh")
+    done = home.process("-m", "ibgap.cli.command_line", "refresh")
     assert done.returncode == exits.SET_ASIDE, done.stderr[-2000:]
     return done.stdout + done.stderr
 
@@ -42,9 +42,7 @@ def test_every_trial_has_its_error_and_the_good_one_is_published(home: Home, sai
 def test_nothing_printed_or_published_holds_a_cell(home: Home, said: str) -> None:
     assert CANARY not in said
     for path in (p for p in home.releases.rglob("*") if p.is_file()):
-        text = path.read_bytes()
-        if path.suffix == ".parquet":
-            text += pd.read_parquet(path).to_csv().encode()
+        text = text_of(path)
         assert CANARY.encode() not in text, path.name
         assert CANARY.encode("utf-16-le") not in text, path.name
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from dashboard.release import ReleaseFiles
 from ibgap.base.printable import printable
-from pipelines.export import export_release
-from pipelines.terminal import echo, echo_json
+from ibgap.cli.export import export_release
+from ibgap.cli.terminal import echo, echo_json
+from ibgap.releases.reader import ReleaseFiles
 from tests.builders import arm_trial, effects_trial, participant_trial
 from tests.dashboard.made import Client
 

@@ -1,20 +1,27 @@
 """Dagster for real: the definitions load, the job runs on an instance that remembers, and gives
-bit for bit what `ibgap refresh` gives; sensor and schedule ask for the right runs."""
+bit for bit what `ibgap refresh` gives; an operator sees what is broken; sensor and schedule ask for
+the right runs."""
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from pipelines.drop_folder import FolderState, decide, look, read_cursor, write_cursor
-from tests.builders import arm_trial
+from assets.journey.broken import MOST_TOLD, broken_trials, told_of_broken
+from ibgap.releases.last_refresh import last_failure
+from pipelines import sensor as sensor_module
+from pipelines.dagster_dev import prepare_home
+from pipelines.drop_folder import FIRST_PAUSE
+from tests.builders import Recipe, arm_trial, participant_trial
+from tests.conftest import ROOT
 
 from .conftest import EPOCH, FOUR, Home
 
@@ -22,9 +29,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import dagster as dg
 
-    from pipelines.build import REFRESH, build_definitions, range_tags, sync_partitions
+    from pipelines.build import REFRESH, build_definitions
+    from pipelines.partitions import sync_partitions
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+TRIAL = dg.AssetKey(["raw", "trial"])
+JOURNEYS = dg.AssetKey(["raw", "trial_journeys"])
 
 
 @dataclass(frozen=True)
@@ -34,29 +44,59 @@ class JobRun:
     instance: dg.DagsterInstance
 
 
+def run_job(home: Home, instance: dg.DagsterInstance, **tags: str) -> Any:
+    """The refresh job, as the daemon would run it."""
+    sync_partitions(instance, sorted(p.name for p in home.trials.iterdir()))
+    job = build_definitions(home.settings()).resolve_job_def(REFRESH)
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    return job.execute_in_process(
+        instance=instance, raise_on_error=False, tags=tags, run_config=quiet
+    )
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as one:
+        yield one
+
+
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobRun]:
-    """The refresh job on a persistent instance, as the daemon would run it, in another store."""
+    """The job on a persistent instance, in a store of its own."""
     home = Home(tmp_path_factory.mktemp("job"))
     home.add(*FOUR)
-    (home.root / "dagster").mkdir()
-    (home.root / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    prepare_home(home.root / "dagster")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
         patch.setenv("DAGSTER_HOME", str(home.root / "dagster"))
-        definitions = build_definitions(home.settings())
         with dg.DagsterInstance.get() as instance:
-            names = sync_partitions(instance, sorted(r.name for r in FOUR))
-            result = definitions.resolve_job_def(REFRESH).execute_in_process(
-                instance=instance, tags=range_tags(names), raise_on_error=False
-            )
-            yield JobRun(home, result, instance)
+            yield JobRun(home, run_job(home, instance), instance)
 
 
-def test_the_definitions_load(home: Home) -> None:
+def materializations(result: Any) -> list[tuple[str, dg.AssetMaterialization]]:
+    return [
+        (event.asset_key.to_user_string(), event.materialization)
+        for event in result.all_events
+        if event.is_step_materialization
+    ]
+
+
+def numbers_of(result: Any, key: str) -> dict[str, Any]:
+    """Metadata of the materialization of an asset."""
+    ((_, made),) = [one for one in materializations(result) if one[0] == key]
+    return {name: value.value for name, value in made.metadata.items()}
+
+
+def check_of(result: Any, name: str) -> Any:
+    (found,) = [c for c in result.get_asset_check_evaluations() if c.check_name == name]
+    return found
+
+
+def test_loading_the_definitions_leaves_no_trace(home: Home) -> None:
+    before = sorted(home.root.rglob("*"))
     definitions = build_definitions(home.settings())
     dg.Definitions.validate_loadable(definitions)
+    assert sorted(home.root.rglob("*")) == before
     repository = definitions.get_repository_def()
     assert repository.has_job(REFRESH)
     assert repository.has_sensor_def("drop_folder") and repository.has_schedule_def("daily_refresh")
@@ -73,11 +113,52 @@ def test_the_entrance_loads(home: Home, monkeypatch: pytest.MonkeyPatch) -> None
     assert isinstance(importlib.reload(module).defs, dg.Definitions)
 
 
+def test_every_table_is_read_by_those_that_name_it(home: Home) -> None:
+    """The release depends on every table, and nothing is made that it does not depend on."""
+    graph = build_definitions(home.settings()).get_repository_def().asset_graph
+    release = dg.AssetKey(["out", "release"])
+    assert graph.get_ancestor_asset_keys(release) == graph.get_all_asset_keys() - {release}
+
+
 def test_intention_does_not_depend_on_behavior(home: Home) -> None:
     graph = build_definitions(home.settings()).get_repository_def().asset_graph
     for one, other in (("intention", "behavior"), ("behavior", "intention")):
         parents = graph.get_ancestor_asset_keys(dg.AssetKey(["core", f"{one}_outcomes"]))
         assert dg.AssetKey(["core", f"{other}_outcomes"]) not in parents
+
+
+CONSTRUCTS = ("intention", "behavior")
+
+
+@pytest.mark.parametrize(("broken", "other"), [CONSTRUCTS, CONSTRUCTS[::-1]])
+def test_a_broken_contract_of_one_construct_does_not_stop_the_other(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, broken: str,
+    other: str,
+) -> None:  # fmt: skip
+    from validations import judge
+
+    of_all = judge.judge_table
+
+    def judge_table(frame: Any, table: Any) -> Any:
+        bad = table.name == f"{broken}_outcomes"
+        return of_all(frame.assign(outcome_row_id="") if bad else frame, table)
+
+    monkeypatch.setattr(judge, "judge_table", judge_table)
+    home.add(arm_trial())
+    home.releases.mkdir()
+    result = run_job(home, instance)
+    assert not result.success
+    made = {key for key, _ in materializations(result)}
+    assert {f"core/{other}_outcomes", "out/pooled_effects"} <= made and "out/release" not in made
+    checks = {c.asset_key.path[-1]: c for c in result.get_asset_check_evaluations()}
+    assert checks[f"{other}_outcomes"].passed and not checks[f"{broken}_outcomes"].passed
+    table = checks[f"{broken}_outcomes"].metadata["failed_rules"].records
+    assert table and {record.data["failed"] > 0 for record in table} == {True}
+    told = last_failure(home.releases)
+    assert told == (
+        f"the step core__{broken}_outcomes failed (the blocking check failed: "
+        f"core/{broken}_outcomes: keeps_its_contract)"
+    )
 
 
 def test_the_job_succeeds_and_is_remembered(job: JobRun) -> None:
@@ -88,8 +169,7 @@ def test_the_job_succeeds_and_is_remembered(job: JobRun) -> None:
     assert event is not None and event.asset_materialization is not None
     metadata = event.asset_materialization.metadata
     assert metadata["release_id"].value == job.home.release().release_id
-    staged = job.instance.get_materialized_partitions(dg.AssetKey(["raw", "trial_journeys"]))
-    assert staged == {recipe.name for recipe in FOUR}
+    assert job.instance.get_materialized_partitions(TRIAL) == {recipe.name for recipe in FOUR}
 
 
 def test_the_job_gives_bit_for_bit_what_refresh_gives(job: JobRun, small: Home) -> None:
@@ -102,86 +182,149 @@ def test_the_job_gives_bit_for_bit_what_refresh_gives(job: JobRun, small: Home) 
     assert [p.name for h in (job.home, small) for p in h.store.rglob("*.key")] == []
 
 
+def test_a_job_that_went_well_ends_what_was_told_of_a_failure(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    home.add(arm_trial())
+    home.releases.write_text("in the way")
+    assert not run_job(home, instance).success
+    home.releases.unlink()
+    home.releases.mkdir()
+    (home.store / "tables").rename(home.store / "away")
+    (home.store / "tables").write_text("in the way")
+    assert not run_job(home, instance).success
+    assert "the step" in last_failure(home.releases)
+    (home.store / "tables").unlink()
+    assert run_job(home, instance).success and last_failure(home.releases) == ""
+
+
+def test_few_events_tell_a_run(job: JobRun) -> None:
+    """Every event costs time: none for inputs or for handing tables on, and few steps."""
+    kinds = [event.event_type_value for event in job.result.all_events]
+    assert not {"LOADED_INPUT", "HANDLED_OUTPUT"} & set(kinds)
+    assert kinds.count("STEP_SUCCESS") <= 10 and "STEP_FAILURE" not in kinds
+
+
 def test_checks_carry_counts_only(job: JobRun) -> None:
     evaluations = job.result.get_asset_check_evaluations()
     assert len(evaluations) >= 18 and all(e.passed for e in evaluations)
     names = {e.asset_key.path[-1] for e in evaluations}
-    assert {"intention_outcomes", "behavior_outcomes", "screened_participant_rows"} <= names
+    assert {"intention_outcomes", "behavior_outcomes", "rejected_rows", "trial_journeys"} <= names
     for evaluation in evaluations:
         for key, value in evaluation.metadata.items():
-            if key == "failed_rules":
+            if key in ("failed_rules", "broken"):
                 assert value.records == []
             else:
                 assert isinstance(value.value, int), (evaluation.check_name, key)
 
 
-def test_materializations_carry_counts_only(job: JobRun) -> None:
-    allowed = (int, float, bool)
-    for event in job.result.all_events:
-        if not event.is_step_materialization:
-            continue
-        key = event.asset_key
-        assert key is not None
-        for name, value in event.materialization.metadata.items():
-            if key.path[-1] != "release":
-                assert isinstance(value.value, allowed), (key, name)
+def test_materializations_carry_numbers_only(job: JobRun) -> None:
+    for key, made in materializations(job.result):
+        for name, value in made.metadata.items():
+            if key != "out/release":
+                assert isinstance(value.value, int | float), (key, name)
 
 
-def state(changed_at: float, size: int = 10) -> FolderState:
-    return FolderState(changed_at, size)
+def test_estimates_have_a_history(job: JobRun) -> None:
+    """Their names stay the same from run to run, so that Dagster plots them."""
+    gap = numbers_of(job.result, "out/gap_estimates")
+    pools = numbers_of(job.result, "out/pooled_effects")
+    for told, name, k in (
+        (gap, "main, difference", "trials with both"),
+        (pools, "main, intention", "trials"),
+        (pools, "main, behavior", "trials"),
+    ):
+        low, middle, high = (told[f"{name}: {w}"] for w in ("lower limit", "estimate",
+                                                            "upper limit"))  # fmt: skip
+        assert low < middle < high and 1 <= told[f"{name}: {k}"] <= len(FOUR)
 
 
-NOW = 1000.0
-DECISIONS = [
-    ("new", {"a": state(1)}, {}, set(), ("a",), ("a",), ()),
-    ("unchanged", {"a": state(1)}, {"a": state(1)}, {"a"}, (), (), ()),
-    ("changed", {"a": state(2)}, {"a": state(1)}, {"a"}, (), ("a",), ()),
-    ("other size", {"a": state(1, 11)}, {"a": state(1)}, {"a"}, (), ("a",), ()),
-    ("back to earlier bytes", {"a": state(1)}, {"a": state(2)}, {"a"}, (), ("a",), ()),
-    ("unsettled", {"a": state(NOW - 1)}, {}, set(), (), (), ()),
-    ("one settled", {"a": state(NOW - 1), "b": state(1)}, {}, set(), ("b",), ("b",), ()),
-    ("gone", {"a": state(1)}, {"a": state(1), "b": state(1)}, {"a", "b"}, (), (), ("b",)),
-    ("unreadable", None, {"a": state(1)}, {"a"}, (), (), ()),
-    ("all gone", {}, {"a": state(1)}, {"a"}, (), (), ("a",)),
-]
+BROKEN = arm_trial("no_table").without("table.csv")
+PART = arm_trial("in_part").but("visit,49,,,18", "visit,49,,,99", file="table.csv")
 
 
-@pytest.mark.parametrize(
-    ("found", "known", "registered", "register", "refresh", "forget"),
-    [c[1:] for c in DECISIONS],
-    ids=[c[0] for c in DECISIONS],
-)
-def test_what_the_sensor_decides(
-    found: dict[str, FolderState] | None, known: dict[str, FolderState], registered: set[str],
-    register: tuple[str, ...], refresh: tuple[str, ...], forget: tuple[str, ...],
-) -> None:  # fmt: skip
-    decision = decide(found, known, registered, NOW)
-    assert (decision.register, decision.refresh, decision.forget) == (register, refresh, forget)
-    assert decision.reason
+def _again(home: Home, recipe: Recipe) -> None:
+    """Put a trial in the place of the one of its name."""
+    shutil.rmtree(home.trials / recipe.name)
+    home.add(recipe)
 
 
-def test_looking_at_the_folder(home: Home) -> None:
-    assert look(home.trials) == {}
-    arm_trial().write(home.trials)
-    (home.trials / "_draft").mkdir()
-    (home.trials / ".git").mkdir()
-    (home.trials / "readme.txt").write_text("x")
-    seen = look(home.trials)
-    assert seen is not None and set(seen) == {"arms_trial"}
-    (home.trials / "arms_trial" / "upload.csv.part").write_text("x" * 99)
-    assert look(home.trials) == seen
-    assert look(home.root / "nowhere") is None
+def test_a_broken_trial_is_seen_broken(home: Home, instance: dg.DagsterInstance) -> None:
+    """Red with its rule in the table, at the first run and while it stays broken; yellow while a
+    part of one is missing; green once all is mended."""
+    home.add(arm_trial(), PART, BROKEN)
+    for made in ({"arms_trial", "no_table", "in_part"}, set()):
+        result = run_job(home, instance)
+        assert result.success
+        check = check_of(result, "trials_are_whole")
+        assert not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+        numbers = {name: value.value for name, value in check.metadata.items() if name != "broken"}
+        assert numbers == {
+            "trials that give nothing": 1, "trials set aside in part": 1,
+            "findings not in the table": 0,
+        }  # fmt: skip
+        first, second = (record.data for record in check.metadata["broken"].records)
+        assert (first["trial"], first["gives"]) == ("no_table", "nothing")
+        assert "table.csv" in first["file"] + first["found"] and first["what to do"]
+        assert second == {
+            "trial": "in_part", "gives": "a part", "rule": "events_within_n", "file": "table.csv",
+            "row": "5", "found": "there are more events than participants",
+            "what to do": "check which of the two numbers is wrong",
+        }  # fmt: skip
+        told = {
+            m.partition: m.metadata for key, m in materializations(result) if key == "raw/trial"
+        }
+        assert set(told) == made | {"no_table", "in_part"}
+        assert told["no_table"]["gives"].value == "nothing"
+        assert told["in_part"]["rule: events_within_n"].value == 1
+    _again(home, arm_trial("no_table"))
+    check = check_of(run_job(home, instance), "trials_are_whole")
+    assert not check.passed and check.severity is dg.AssetCheckSeverity.WARN
+    _again(home, arm_trial("in_part"))
+    check = check_of(run_job(home, instance), "trials_are_whole")
+    assert check.passed and check.metadata["broken"].records == []
 
 
-def test_the_cursor_survives_a_round_trip() -> None:
-    states = {"a": state(1.5, 3), "b": state(2.25, 4)}
-    assert read_cursor(write_cursor(states)) == states
-    for damaged in (None, "", "{", '{"a": 3}', '{"a": [1]}'):
-        assert read_cursor(damaged) == {}
+def test_of_many_broken_trials_each_is_told_once_before_any_twice() -> None:
+    def finding(trial: str, rule: str) -> dict[str, Any]:
+        return {"trial_id": trial, "rule_id": rule, "file": None, "row": None, "message": "m",
+                "fix": None, "status": "open", "severity": "error"}  # fmt: skip
+
+    rows = [finding("loud", f"r{i}") for i in range(MOST_TOLD + 5)]
+    rows += [finding("calm", "r"), finding("calm/one", "r"), finding("half", "r")]
+    rows.append(finding("waived", "r") | {"status": "waived"})
+    rows.append(finding("minor", "r") | {"severity": "warning"})
+    effects = pd.DataFrame({"collection_id": ["half", "loud"], "in_pool": [True, False]})
+    broken = broken_trials(pd.DataFrame(rows), effects)
+    assert [(name, one.gives, len(one.findings)) for name, one in broken.items()] == [
+        ("calm", "nothing", 2), ("loud", "nothing", MOST_TOLD + 5), ("half", "a part", 1)
+    ]  # fmt: skip
+    assert broken["calm"].rules == {"r": 2}
+    told = told_of_broken(broken.values())
+    assert len(told) == MOST_TOLD
+    assert [told[0]["trial"], told[1]["trial"], told[-1]["trial"]] == ["calm", "calm/one", "half"]
 
 
-def test_a_cursor_of_another_shape_counts_as_none() -> None:
-    assert read_cursor("[]") == {}
+def test_versions_tell_what_changed(home: Home, instance: dg.DagsterInstance) -> None:
+    def versions() -> dict[str, str]:
+        made = materializations(run_job(home, instance))
+        return {f"{key}:{m.partition or ''}": m.tags["dagster/data_version"] for key, m in made}
+
+    home.add(arm_trial(), participant_trial())
+    first = versions()
+    assert {key for key in first if key.startswith("raw/trial:")} == {
+        "raw/trial:arms_trial", "raw/trial:small_trial"
+    }  # fmt: skip
+    second = versions()
+    assert {"raw/trial:arms_trial", "raw/trial:small_trial"} == set(first) - set(second)
+    assert second == {key: first[key] for key in second}
+    file = home.trials / "arms_trial" / "table.csv"
+    file.write_text(file.read_text().replace("4.4", "4.5"))
+    third = versions()
+    assert "raw/trial:arms_trial" in third and "raw/trial:small_trial" not in third
+    changed = {key for key in second if third[key] != second[key]}
+    assert {"raw/trial_journeys:", "core/effects:", "out/pooled_effects:"} <= changed
+    assert not {"core/moderators:", "out/instruments:"} & changed
 
 
 def _age(folder: Path, seconds: float) -> None:
@@ -197,30 +340,70 @@ def _sense(home: Home, instance: dg.DagsterInstance, cursor: str | None) -> tupl
     return data, data.cursor if data.cursor is not None else cursor
 
 
-def test_the_sensor_over_the_life_of_a_trial(home: Home) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        data, cursor = _sense(home, instance, None)
-        assert not data.run_requests
-        folder = arm_trial().write(home.trials)
-        data, cursor = _sense(home, instance, cursor)
-        assert not data.run_requests and "settle" in data.skip_message
-        _age(folder, 60)
+def test_the_sensor_over_the_life_of_a_trial(home: Home, instance: dg.DagsterInstance) -> None:
+    data, cursor = _sense(home, instance, None)
+    assert not data.run_requests
+    folder = arm_trial().write(home.trials)
+    data, cursor = _sense(home, instance, cursor)
+    assert not data.run_requests and "settle" in data.skip_message
+    _age(folder, 60)
+    data, cursor = _sense(home, instance, cursor)
+    (request,) = data.run_requests
+    assert request.run_key is None
+    assert instance.get_dynamic_partitions("trials") == ["arms_trial"]
+    assert run_job(home, instance, **request.tags).success
+    data, cursor = _sense(home, instance, cursor)
+    assert not data.run_requests and "nothing changed" in data.skip_message
+    home.trials.rename(home.root / "away")
+    data, cursor = _sense(home, instance, cursor)
+    assert not data.run_requests and "cannot be read" in data.skip_message
+    assert instance.get_dynamic_partitions("trials") == ["arms_trial"]
+    (home.root / "away").rename(home.trials)
+    (folder / "table.csv").write_text(str(arm_trial().files["table.csv"]) + "\n")
+    _age(folder, 30)
+    data, cursor = _sense(home, instance, cursor)
+    assert len(data.run_requests) == 1
+
+
+def test_the_sensor_asks_again_after_a_failure(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [sensor_module.time.time() + 1000.0]
+    monkeypatch.setattr(sensor_module.time, "time", lambda: now[0])
+    home.add(arm_trial())
+    home.releases.mkdir()
+    home.store.mkdir()
+    (home.store / "tables").write_text("in the way")
+    cursor, asked = None, []
+    for pause in (FIRST_PAUSE, 2 * FIRST_PAUSE):
         data, cursor = _sense(home, instance, cursor)
         (request,) = data.run_requests
-        assert request.run_key is None
-        assert instance.get_dynamic_partitions("trials") == ["arms_trial"]
-        assert json.loads(cursor or "")["arms_trial"]
+        asked.append(request.tags[sensor_module.ASKED])
+        assert not run_job(home, instance, **request.tags).success
+        now[0] += pause - 1
         data, cursor = _sense(home, instance, cursor)
-        assert not data.run_requests and "nothing changed" in data.skip_message
-        home.trials.rename(home.root / "away")
-        data, cursor = _sense(home, instance, cursor)
-        assert not data.run_requests and "cannot be read" in data.skip_message
-        assert instance.get_dynamic_partitions("trials") == ["arms_trial"]
-        (home.root / "away").rename(home.trials)
-        (folder / "table.csv").write_text(str(arm_trial().files["table.csv"]) + "\n")
-        _age(folder, 30)
-        data, cursor = _sense(home, instance, cursor)
-        assert len(data.run_requests) == 1
+        assert not data.run_requests
+        assert "tried again in 1 seconds. the step" in data.skip_message
+        now[0] += 1
+    (home.store / "tables").unlink()
+    data, cursor = _sense(home, instance, cursor)
+    (request,) = data.run_requests
+    assert run_job(home, instance, **request.tags).success
+    data, cursor = _sense(home, instance, cursor)
+    assert not data.run_requests and data.skip_message == "nothing changed"
+    assert len(set(asked)) == 2
+
+
+def test_a_refresh_that_was_asked_for_and_is_nowhere_has_failed(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [sensor_module.time.time() + 1000.0]
+    monkeypatch.setattr(sensor_module.time, "time", lambda: now[0])
+    home.add(arm_trial())
+    _, cursor = _sense(home, instance, None)
+    assert not _sense(home, instance, cursor)[0].run_requests
+    now[0] += FIRST_PAUSE
+    assert len(_sense(home, instance, cursor)[0].run_requests) == 1
 
 
 def test_the_schedule_asks_for_one_run_over_all_trials(home: Home) -> None:
@@ -234,12 +417,44 @@ def test_the_schedule_asks_for_one_run_over_all_trials(home: Home) -> None:
             recipe.write(home.trials)
         with dg.build_schedule_context(instance=instance, repository_def=repository) as context:
             (request,) = schedule.evaluate_tick(context).run_requests
-        ordered = instance.get_dynamic_partitions("trials")
-    assert set(ordered) == {recipe.name for recipe in FOUR}
-    assert {name: request.tags[name] for name in range_tags(ordered)} == range_tags(ordered)
+        assert request.run_key is None
+        assert set(instance.get_dynamic_partitions("trials")) == {r.name for r in FOUR}
 
 
-def test_partitions_follow_the_folder() -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        assert sync_partitions(instance, ["a", "b"]) == ["a", "b"]
-        assert sync_partitions(instance, ["b", "c"]) == ["b", "c"]
+def test_partitions_follow_the_folder(instance: dg.DagsterInstance) -> None:
+    for names in (["a", "b"], ["b", "c"], []):
+        sync_partitions(instance, names)
+        assert instance.get_dynamic_partitions("trials") == names
+
+
+def test_refresh_tells_nobody_what_is_used(
+    make_home: Callable[..., Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where Dagster's home says nothing of it: no identity of this machine, no log of use."""
+    home = make_home(arm_trial())
+    dagster_home = home.root / "instance"
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    monkeypatch.setenv("HOME", str(home.root / "person"))
+    home.refresh()
+    found = {str(path.relative_to(home.root)) for path in home.root.rglob("*")}
+    assert not [path for path in found if ".telemetry" in path or path.endswith("event.log")]
+    assert not (home.root / "person").exists()
+    with dg.DagsterInstance.get() as kept:
+        assert [run.status for run in kept.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
+
+
+def test_the_home_of_an_instance_is_silent(tmp_path: Path) -> None:
+    import yaml
+
+    assert prepare_home(tmp_path / "new") == ""
+    written = yaml.safe_load((tmp_path / "new" / "dagster.yaml").read_text())
+    assert written == yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    assert written["telemetry"] == written["nux"] == {"enabled": False}
+    (tmp_path / "own").mkdir()
+    for own, told in (
+        ("telemetry: {enabled: false}\n", False), ("telemetry: {enabled: true}\n", True),
+        ("python_logs: {}\n", True), ("", True), ("[", True),
+    ):  # fmt: skip
+        (tmp_path / "own" / "dagster.yaml").write_text(own)
+        assert ("lets Dagster report" in prepare_home(tmp_path / "own")) is told
+        assert (tmp_path / "own" / "dagster.yaml").read_text() == own

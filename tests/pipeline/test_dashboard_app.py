@@ -11,7 +11,7 @@ from dashboard.pages import FIGURES, VIEWS
 from tests.dashboard.made import Client
 from validations.tables import TABLES
 
-from .conftest import Home
+from .conftest import Home, run_steps
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_a_new_release_is_seen_without_a_restart(copy_of_small: Home) -> None:
     before = client.get("/report").text
     (copy_of_small.releases / "current" / "report.html").unlink()
     assert client.get("/report").status_code == 503
-    copy_of_small.publish()
+    run_steps(copy_of_small)
     assert client.get("/report").text != before
     assert client.get("/").status_code == 200
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from assets.sources.columns import column_of_texts
-from assets.sources.declared_texts import translated
-from assets.sources.staging import stage_trial
+from assets.staging.columns import column_of_texts
+from assets.staging.declared_texts import translated
+from assets.staging.stage import stage_trial
 from tests.builders import Recipe, participant_trial
 
 CODED = (

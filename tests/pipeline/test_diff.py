@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 
-from pipelines import exits
+from ibgap.cli import exits
 
 from .conftest import Home
 
@@ -59,7 +59,7 @@ def test_a_first_release_and_an_unknown_one_say_so(
 
 
 def test_a_failed_refresh_is_noted_for_readers(copy_of_small: Home) -> None:
-    from pipelines.last_refresh import FILE, note_refresh
+    from ibgap.releases.last_refresh import FILE, note_refresh
 
     note_refresh(copy_of_small.releases, "failed", "the step core__effects failed (ValueError)")
     kept = json.loads((copy_of_small.releases / FILE).read_text(encoding="utf-8"))

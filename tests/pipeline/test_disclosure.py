@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assets.disclosure.counts import protect_action_counts, protect_count, protect_table
+from assets.disclosure.effects import grouped_effect, significant
 from tests.builders import Recipe, participant_trial
-from validations.disclosure import protect_action_counts, protect_count, protect_table
 from validations.manifest.vocabulary import DisclosureProfile as Profile
-from validations.protected_effects import grouped_effect, significant
 
 from .conftest import Home, run_steps
 
@@ -175,16 +175,16 @@ def test_the_release_says_what_the_profile_was(small: Home) -> None:
 
 
 def test_other_profiles(copy_of_small: Home) -> None:
-    from assets.store import TableStore
-    from pipelines.publisher import publishable_tables
+    from assets.release.publishable import publishable_tables
+    from tests.road import walk_home
 
-    store = TableStore(copy_of_small.store)
-    arms = store.read("outcomes/arm_statistics")
+    road = walk_home(copy_of_small.settings())
+    arms = road.journeys.frame("arm_statistics")
     own = arms[arms["trial_id"] == "small_trial"]
     exact = own.set_index(["outcome", "arm"])["events"].sort_index()
     for profile in ("none", "basic"):
-        store.write_json("settings", {"disclosure": profile})
-        table = publishable_tables(store, ["small_trial"])["behavior_outcomes"]
+        made = publishable_tables(road.frames, road.journeys.frame("journeys"), profile)
+        table = made["behavior_outcomes"]
         row = table[table["trial_id"] == "small_trial"].iloc[0]
         assert row["events1"] == exact["visit", "letter"]
         assert (row["withheld"] == "") is (profile == "none")

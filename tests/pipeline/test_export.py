@@ -11,8 +11,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from pipelines import exits
-from pipelines.export import guard_text
+from ibgap.cli import exits
+from ibgap.cli.export import guard_text
 from validations.tables import TABLES
 
 from .conftest import Home

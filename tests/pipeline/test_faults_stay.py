@@ -4,14 +4,18 @@ lacks: through whole refreshes."""
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-import assets.journey
-import assets.sources.staging
-import assets.steps.synthesis
-from pipelines.lost_trials import lost_to_the_machine
+import assets.journey.trial_journey
+import assets.staging.stage
+from analysis.synthesis import plan
+from analysis.synthesis.group import Group
+from analysis.synthesis.plan import Table, table_named
+from analysis.synthesis.stack import Record
+from ibgap.releases.lost_trials import lost_to_the_machine
 from pipelines.refresh import RefreshFailedError
 from tests.builders import arm_trial, effects_trial
 
@@ -21,14 +25,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def _breaks(patch: pytest.MonkeyPatch, trial: str, error: Exception) -> None:
-    whole = assets.sources.staging.read_table
+    whole = assets.staging.stage.read_table
 
     def read(name: str, *rest: Any, **options: Any) -> Any:
         if name == trial:
             raise error
         return whole(name, *rest, **options)
 
-    patch.setattr(assets.sources.staging, "read_table", read)
+    patch.setattr(assets.staging.stage, "read_table", read)
 
 
 def test_an_unforeseen_error_costs_its_trial_and_is_counted(
@@ -52,8 +56,15 @@ def test_an_unforeseen_error_costs_its_trial_and_is_counted(
     report = (home.releases / "current" / "report.html").read_text()
     assert "The answer lacks: 1 trial left out" in report and "P001" not in report
     assert "P001" in (home.store / "traces" / "arms_trial.txt").read_text()
+    monkeypatch.setattr("assets.journey.keys.journey_code", lambda: "mended")
     home.refresh()
     assert set(home.release().table("effects")["trial_id"]) == {"arms_trial", "effects_trial"}
+
+
+def _replaces(monkeypatch: pytest.MonkeyPatch, table: Table) -> None:
+    """The plan with another way to make one table."""
+    changed = tuple(table if one.name == table.name else one for one in plan.PLAN)
+    monkeypatch.setattr(plan, "PLAN", changed)
 
 
 def test_a_synthesis_that_breaks_leaves_the_others(
@@ -61,16 +72,14 @@ def test_a_synthesis_that_breaks_leaves_the_others(
 ) -> None:
     apart = effects_trial("apart").but("topic: help_seeking", "topic: t\nsynthesis: other")
     home.add(arm_trial(), apart)
-    whole = assets.steps.synthesis.influence_rows
-    broken = assets.steps.synthesis.pooled_effects
+    whole = table_named("pooled_effects")
 
-    def pooled(stack: Any, settings: Any) -> Any:
-        if stack.trials[0]["synthesis"] == "other":
+    def pooled(group: Group) -> list[Record]:
+        if group.synthesis == "other":
             raise ZeroDivisionError
-        return broken(stack, settings)
+        return whole.rows(group)
 
-    monkeypatch.setattr(assets.steps.synthesis, "pooled_effects", pooled)
-    assert whole is assets.steps.synthesis.influence_rows
+    _replaces(monkeypatch, replace(whole, rows=pooled))
     home.refresh()
     release = home.release()
     assert set(release.table("pooled_effects")["synthesis"]) == {"main"}
@@ -111,11 +120,11 @@ def test_a_fault_of_the_machine_in_a_synthesis_ends_the_run(
 ) -> None:
     home.add(arm_trial())
 
-    def fail(*arguments: Any) -> Any:
+    def fail(group: Group) -> list[Record]:
         raise MemoryError
 
-    monkeypatch.setattr(assets.steps.synthesis, "pooled_effects", fail)
-    with pytest.raises(RefreshFailedError, match=r"pooled_effects failed .*memory ran out"):
+    _replaces(monkeypatch, replace(table_named("pooled_effects"), rows=fail))
+    with pytest.raises(RefreshFailedError, match=r"syntheses failed .*memory ran out"):
         home.refresh()
     assert not home.releases.exists() or not list(home.releases.glob("2*"))
 

@@ -83,7 +83,7 @@ def test_it_is_in_the_database_and_the_codebook(small: Home) -> None:
 
 
 def test_its_contract_is_checked_before_it_is_published() -> None:
-    from assets.checks import CHECKS
+    from assets.journey.as_they_are import tables_of_journeys
 
-    checked = {(key.asset_key.path[-1], key.name) for one in CHECKS for key in one.check_keys}
+    checked = {(key.asset_key.path[-1], key.name) for key in tables_of_journeys.check_keys}
     assert ("files_read", "keeps_its_contract") in checked

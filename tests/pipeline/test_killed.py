@@ -1,146 +1,38 @@
-"""Killed at any point, a refresh leaves the last release as it was, and the next run is clean."""
+"""Killed at any point, a refresh leaves the last release as it was, and the next run is clean.
+
+What publishing does file by file is killed in `tests/releases/test_killed.py`.
+"""
 
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 
-from dashboard.release import CURRENT
-from pipelines import exits
+from ibgap.cli import exits
+from ibgap.releases.reader import CURRENT
+from ibgap.releases.verify import verify_folder, verify_release
 from tests.builders import effects_trial
-from validations.tables import TABLES
 
 from .conftest import Home
 
-PUBLISH = """
-import os, signal
-from pathlib import Path
-from assets.store import TableStore
-from pipelines import publisher
-from pipelines.project import Project
-from pipelines.settings import load_settings
-
-def die(*arguments, **options):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-{patch}
-settings = load_settings()
-store = TableStore(settings.store_dir)
-store.write_json("settings", {{"disclosure": "none"}})  # other tables than in the last release
-made = publisher.Publisher(settings.releases_dir, lambda folder: "report")
-made.publish(store, Project(settings))
-"""
-POINTS = {
-    "within the tables": """
-import pandas
-whole = pandas.DataFrame.to_parquet
-def to_parquet(frame, path, **options):
-    whole(frame, path, **options)
-    if str(path).endswith("gap_estimates.parquet"):
-        die()
-pandas.DataFrame.to_parquet = to_parquet
-""",
-    "within a file": """
-import pandas
-pandas.DataFrame.to_parquet = lambda frame, path, **o: (Path(path).write_bytes(b"PAR1"), die())
-""",
-    "before the audit": "publisher.audit = die",
-    "before the record": "publisher._record = die",
-    "within the link": """
-whole = os.replace
-def replace(a, b):
-    die() if str(b).endswith("current") else whole(a, b)
-os.replace = replace
-""",
-    "after the link": "publisher.Publisher._prune = die",
-}
-
-
-def _start(home: Home, patch: str) -> subprocess.Popen[bytes]:
-    code = PUBLISH.format(patch=textwrap.dedent(patch))
-    return subprocess.Popen(
-        [sys.executable, "-c", code], cwd=home.root, env=home.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def test_killed_while_publishing(small: Home, tmp_path: Path) -> None:
-    """All points at once, each on its own copy, because starting a process takes longest."""
-    import shutil
-
-    homes = {}
-    for number, point in enumerate(POINTS):
-        shutil.copytree(small.root, tmp_path / str(number), symlinks=True)
-        homes[point] = Home(tmp_path / str(number))
-    processes = {point: _start(home, POINTS[point]) for point, home in homes.items()}
-    for point, process in processes.items():
-        assert process.wait(timeout=120) == -signal.SIGKILL, point
-    for point, home in homes.items():
-        _check_the_last_release(small, home, switched=point == "after the link")
-        _check_the_next_run(home)
-
-
-def _check_the_last_release(small: Home, home: Home, *, switched: bool) -> None:
-    current = home.releases / CURRENT
-    assert current.is_symlink()
-    same = current.resolve().name == (small.releases / CURRENT).resolve().name
-    assert same is not switched
-    release = home.release()
-    assert (current / "report.html").is_file() and (current / "ibgap.duckdb").is_file()
-    for name in TABLES:
-        release.table(name)
-    assert home.command("gap").exit_code == exits.OK
-
-
-def _check_the_next_run(home: Home) -> None:
-    made = home.publish()
-    assert (home.releases / CURRENT).resolve() == made.path
-    assert not list(home.releases.glob(".building-*"))
-    for name in TABLES:
-        home.release().table(name)
-
-
-def test_a_half_made_link_is_removed(copy_of_small: Home) -> None:
-    (copy_of_small.releases / ".current-1").symlink_to("nowhere")
-    copy_of_small.publish()
-    assert not (copy_of_small.releases / ".current-1").is_symlink()
-
-
 REFRESH = """
 import os, signal
-def die(*arguments, **options):
-    os.kill(os.getpid(), signal.SIGKILL)
-{patch}
-from pipelines.command_line import main
+whole, seen = os.replace, 0
+def replace(a, b, **more):
+    global seen
+    seen += {place!r} in str(b)
+    if seen == {count}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(a, b, **more)
+os.replace = replace
+from ibgap.cli.command_line import main
 main(["refresh"])
 """
 STEPS = {
-    "staging": """
-import assets.store
-whole = assets.store.TableStore.write
-def write(self, name, frame):
-    whole(self, name, frame)
-    if name == "journeys/effects_trial/effects":
-        die()
-assets.store.TableStore.write = write
-""",
-    "a half-written table": """
-whole = os.replace
-def replace(a, b):
-    if "effects/effects" in str(b):
-        a.write_bytes(b"PAR1"); die()
-    return whole(a, b)
-os.replace = replace
-""",
-    "the switch": """
-from pipelines.publisher import Publisher
-Publisher._switch = die
-""",
+    "a journey": ("/store/", 1),
+    "a table": ("/store/tables/", 3),
+    "the switch": ("/current", 1),
 }
 
 
@@ -151,13 +43,16 @@ def test_killed_while_refreshing(copy_of_small: Home, step: str) -> None:
     old = (home.releases / CURRENT).resolve()
     changed = effects_trial().but("1.80,0.90,3.60", "1.70,0.90,3.20", "printed.csv")
     (home.trials / "effects_trial" / "printed.csv").write_text(str(changed.files["printed.csv"]))
-    killed = home.process("-c", REFRESH.format(patch=STEPS[step]))
+    place, count = STEPS[step]
+    killed = home.process("-c", REFRESH.format(place=place, count=count), IBGAP_WORK_WORKERS="0")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert (home.releases / CURRENT).resolve() == old
     assert home.command("gap").exit_code == exits.OK
-    again = home.process("-c", REFRESH.format(patch=""))
+    again = home.process("-c", REFRESH.format(place="nowhere", count=1))
     assert again.returncode == exits.OK, again.stderr
     assert "new release" in again.stdout
-    assert (home.releases / CURRENT).resolve() != old
+    new = (home.releases / CURRENT).resolve()
+    assert new != old and verify_release(new).is_whole
     assert not list(home.store.rglob(".writing-*"))
-    assert not list(home.releases.glob(".building-*"))
+    found = verify_folder(home.releases)
+    assert not found.faults and not found.left

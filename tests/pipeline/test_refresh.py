@@ -3,15 +3,15 @@ enough."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable
 
 import pytest
 
-from dashboard.release import NoReleaseError, open_release
-from pipelines import exits
+from ibgap.base.lease import Lease
+from ibgap.cli import exits
+from ibgap.releases.reader import NoReleaseError, open_release
 from tests.builders import arm_trial, counts_trial, effects_trial, participant_trial
 from validations.tables import TABLES
 
@@ -39,7 +39,7 @@ def test_a_bad_trial_among_good_ones(make_home: MakeHome) -> None:
     assert result.exit_code == exits.SET_ASIDE, result.output
     said = json.loads(result.stdout)
     assert said["is_new"] and said["set_aside"] == 4
-    assert any("screened_arm_summaries" in name for name in said["failed_checks"])
+    assert any("rejected_rows.rows_accepted" in name for name in said["failed_checks"])
     release = home.release()
     trials = release.table("trials").set_index("trial_id")
     assert sorted(trials.index) == ["arms_trial", "counts_trial", "effects_trial", "small_trial"]
@@ -92,18 +92,20 @@ def test_a_trial_that_is_gone_leaves_the_next_release(copy_of_small: Home) -> No
 
 
 def test_a_second_refresh_at_the_same_time_is_refused(copy_of_small: Home) -> None:
-    with (copy_of_small.store / ".lock").open("a+") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        result = copy_of_small.command("refresh")
+    lease = Lease(copy_of_small.store / ".lock")
+    lease.take("another run")
+    result = copy_of_small.command("refresh")
     assert result.exit_code == exits.BUSY
     assert "another refresh is running" in result.output
+    lease.give_back("another run")
+    assert copy_of_small.command("refresh").exit_code == exits.OK
 
 
 @pytest.mark.parametrize("lost", ["report.html", "ibgap.duckdb", "tables/effects.parquet"])
 def test_a_release_that_lost_a_file_is_made_again(copy_of_small: Home, lost: str) -> None:
     damaged = (copy_of_small.releases / "current").resolve()
     (damaged / lost).unlink()
-    made = copy_of_small.publish()
+    made = run_steps(copy_of_small)
     assert made.is_new and made.path != damaged
     assert (copy_of_small.releases / "current").resolve() == made.path
     for name in TABLES:
@@ -114,7 +116,7 @@ def test_a_release_that_lost_a_file_is_made_again(copy_of_small: Home, lost: str
 def test_a_release_with_a_truncated_file_is_made_again(copy_of_small: Home, file: str) -> None:
     path = (copy_of_small.releases / "current").resolve() / file
     path.write_bytes(path.read_bytes()[:100])
-    assert copy_of_small.publish().is_new
+    assert run_steps(copy_of_small).is_new
 
 
 def test_a_truncated_table_is_named_to_the_reader(copy_of_small: Home) -> None:
@@ -142,13 +144,13 @@ def test_an_unknown_release_lists_the_known_ones(copy_of_small: Home) -> None:
 
 
 def test_old_releases_are_removed_when_asked(copy_of_small: Home) -> None:
-    from pipelines.publisher import Publisher
+    from ibgap.releases.shelf import prune
 
     for name in ("20200101-000000-aaaaaaaaaa", "20210101-000000-bbbbbbbbbb"):
         shutil.copytree(
             (copy_of_small.releases / "current").resolve(), copy_of_small.releases / name
         )
     newest = (copy_of_small.releases / "current").resolve().name
-    Publisher(copy_of_small.releases, None)._prune(2, newest)
+    prune(copy_of_small.releases, 2)
     left = sorted(p.name for p in copy_of_small.releases.iterdir() if p.is_dir())
     assert left == ["20210101-000000-bbbbbbbbbb", newest, "current"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.explain import explain
+from ibgap.cli.explain import explain
 from tests.conftest import ROOT
 from validations.tables import TABLES
 

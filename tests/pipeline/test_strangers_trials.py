@@ -13,7 +13,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from pipelines import exits
+from ibgap.cli import exits
 from validations.manifest.yaml_reader import read_yaml
 
 from .conftest import Home
@@ -170,7 +170,7 @@ def test_the_completed_draft_passes_the_check(refreshed: Home, name: str) -> Non
 
 
 def test_codes_and_labels_of_spss(refreshed: Home, tmp_path: Path) -> None:
-    from assets.sources.staging import stage_trial
+    from assets.staging.stage import stage_trial
 
     frame = spss_file(tmp_path / "again.sav")
     rows = pd.concat(stage_trial(refreshed.trials / "clinic_2020").persons, ignore_index=True)
@@ -388,10 +388,8 @@ def test_a_draft_of_counts_recodes_the_arms(tmp_path: Path) -> None:
 def test_a_fault_nobody_foresaw_stops_one_trial_only(
     copy_of_small: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from analysis.synthesis.settings import AnalysisSettings
-    from assets.sources import staging
-    from assets.steps import make_journeys
-    from assets.store import TableStore
+    from assets.staging import stage as staging
+    from tests.road import kept_journeys
 
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError("a library fell over this file")
@@ -399,7 +397,9 @@ def test_a_fault_nobody_foresaw_stops_one_trial_only(
     monkeypatch.setattr(staging, "read_table", fail)
     folder = copy_of_small.trials / "arms_trial"
     (folder / "table.csv").write_text((folder / "table.csv").read_text() + "\n")
-    store = TableStore(copy_of_small.store)
-    made = make_journeys(store, [folder], AnalysisSettings())["arms_trial"]
-    assert made["findings"] == 1 and made["manifest"] is None
-    assert "a library fell over" in (store.root / "traces" / "arms_trial.txt").read_text()
+    folders = sorted(copy_of_small.trials.iterdir())
+    made = kept_journeys(copy_of_small.store, folders)
+    assert list(made.made) == ["arms_trial"] and len(made.reused) == 3
+    assert (made.made["arms_trial"].findings, made.made["arms_trial"].rows) == (1, 0)
+    trace = copy_of_small.store / "traces" / "arms_trial.txt"
+    assert "a library fell over" in trace.read_text()

@@ -21,7 +21,8 @@ from analysis.gap.participants import pooled_within_arm_correlation
 from analysis.participant_checks import correlation_check
 from analysis.results import Result
 from analysis.synthesis.gap_estimates import within_arm_slope
-from analysis.synthesis.moderator_effects import declared_moderators
+from analysis.synthesis.inputs import group_inputs
+from analysis.synthesis.moderators import declared_moderators
 from analysis.synthesis.settings import AnalysisSettings
 from analysis.synthesis.stack import Stack, labeled
 
@@ -95,16 +96,43 @@ def _stack(column: str) -> Callable[[Any], Any]:
     )
 
 
+def _covariance(i: int, **given: Any) -> dict[str, Any]:
+    return {
+        "trial_id": TRIALS[2 * i], "effect_id_1": f"e{2 * i}", "covariance": 0.01,
+        "effect_id_2": f"e{2 * i + 1}", "origin": "reported_within_arm",
+    } | given  # fmt: skip
+
+
 def _covariances(column: str) -> Callable[[Any], Any]:
     def call(values: Any) -> Any:
-        rows = [
-            {
-                "trial_id": TRIALS[2 * i], "effect_id_1": f"e{2 * i}", "covariance": 0.01,
-                "effect_id_2": f"e{2 * i + 1}", "origin": "reported_within_arm", column: one,
-            }
-            for i, one in enumerate(values)
-        ]  # fmt: skip
+        rows = [_covariance(i, **{column: one}) for i, one in enumerate(values)]
         return Stack.from_records([_record(i) for i in range(K)], rows)
+
+    return call
+
+
+def _inputs(table: str, column: str) -> Callable[[Any], Any]:
+    """Inputs of the syntheses, of which one column of one table has other values."""
+
+    def call(values: Any) -> Any:
+        rows: dict[str, list[dict[str, Any]]] = {
+            "effects": [_record(i, in_pool=True, measure="SMD") for i in range(K)],
+            "covariances": [_covariance(i) for i in range(K // 2)],
+            "assumed": [_covariance(i, assumed_correlation=0.3) for i in range(K // 2)],
+            "pairs": [{"trial_id": TRIALS[0], "synthesis": "main"} for _ in range(3)],
+        }  # fmt: skip
+        for row, one in zip(rows[table], values, strict=True):
+            row[column] = one
+        made = group_inputs(*rows.values(), [], AnalysisSettings())
+        return [
+            (
+                one.synthesis,
+                one.stack_at(0.5),
+                one.stack_at(0.3),
+                [p["synthesis"] for p in one.pairs],
+            )
+            for one in made
+        ]
 
     return call
 
@@ -206,12 +234,22 @@ COLUMNS: dict[str, Column] = {
         lambda c: correlation_check(MANY, OTHER, c), ARMS),
     "synthesis.gap_estimates.within_arm_slope.pairs": Column(
         _slope("trial_id"), ["a", "b", "c", "a"], by_value=True),
-    "synthesis.moderator_effects.declared_moderators.rows": Column(
+    "synthesis.moderators.declared_moderators.rows": Column(
         _declared("moderator"), ["weeks", "kind", "weeks"], by_value=True),
-    "synthesis.moderator_effects.declared_moderators.rows (kind)": Column(
+    "synthesis.moderators.declared_moderators.rows (kind)": Column(
         _declared("kind"), ["category", "number", "category"], by_value=True),
-    "synthesis.moderator_effects.declared_moderators.rows (trial)": Column(
+    "synthesis.moderators.declared_moderators.rows (trial)": Column(
         _declared("trial_id"), ["t1", "t2", "t3"], by_value=True),
+    "synthesis.inputs.group_inputs.effects": Column(
+        _inputs("effects", "trial_id"), TRIALS, by_value=True),
+    "synthesis.inputs.group_inputs.effects (synthesis)": Column(
+        _inputs("effects", "synthesis"), ["main", "other"] * 6, by_value=True),
+    "synthesis.inputs.group_inputs.covariances": Column(
+        _inputs("covariances", "trial_id"), TRIALS[::2], free=False, by_value=True),
+    "synthesis.inputs.group_inputs.assumed_covariances": Column(
+        _inputs("assumed", "trial_id"), TRIALS[::2], free=False, by_value=True),
+    "synthesis.inputs.group_inputs.pairs": Column(
+        _inputs("pairs", "synthesis"), ["main"] * 3, free=False, by_value=True),
     "synthesis.stack.labeled.records": Column(
         lambda c: labeled([{"trial": one} for one in c], ["trial"]), GROUPS, by_value=True),
     "synthesis.stack.Stack.from_records.effects": Column(
@@ -296,7 +334,7 @@ MISSING_MEANS_SOMETHING = {
     "agreement.rater_agreement.codings": "a coder who did not code a unit",
     "labels.texts_or_none.labels": "says which are missing",
     "labels.items_of.labels": "says which are missing",
-    "synthesis.moderator_effects.Moderator.values": "a trial of which the property is not stated",
+    "synthesis.moderators.Moderator.values": "a trial of which the property is not stated",
 }
 """Where a label may be missing, and what that says."""
 
@@ -325,6 +363,8 @@ NO_LABELS = {
     "gap.participants.log_odds_influence.person": "positions",
     "gap.participants.smd_influence.person": "positions",
     "gap.estimands.unpaired_reason.upstream": "a word of a sentence",
+    "dependent.blocks.arrange_effects.labels": "labels that make_blocks or a stack read",
+    "dependent.blocks.arrange_effects.names": "labels that make_blocks or a stack read",
     "gap.estimands.unpaired_reason.behavior": "a word of a sentence",
     "gap.participants.smd_influence.persons": "how many persons a row stands for",
     "gap.participants.log_odds_influence.persons": "how many persons a row stands for",
@@ -336,11 +376,13 @@ NO_LABELS = {
     "rare_events.stratified.mantel_haenszel.measure": "a choice of a known list",
     "rare_events.stratified.mantel_haenszel_rates.measure": "a choice of a known list",
     "rare_events.two_groups.two_group_counts.levels": "a choice: fixed or random",
-    "synthesis.composite_specifications.composites_of.upstream": "picks a construct of a stack",
-    "synthesis.gap_estimates.gap_and_surrogacy.pairs": "hands them to within_arm_slope",
     "synthesis.gap_estimates.joint_model.upstream": "picks a construct of a stack",
     "synthesis.gap_estimates.share_assumed.pairs": "counts them",
     "synthesis.gap_estimates.try_joint_model.upstream": "picks a construct of a stack",
+    "synthesis.inputs.GroupInputs.upstream": "picks a construct of a stack",
+    "synthesis.inputs.GroupInputs.pairs": "hands them to within_arm_slope",
+    "synthesis.moderator_effects.compare_levels.outcome": "effects that Stack.from_records read",
+    "synthesis.pooled_effects.pool_outcome.outcome": "effects that Stack.from_records read",
     "synthesis.pooled_effects.pooled_natural_scales.effects": "are looked up for a stack's",
     "synthesis.pooled_effects.pool_subset.upstream": "picks a construct of a stack",
     "synthesis.stack.TrialEffects.records": "records that passed Stack.from_records",
@@ -366,7 +408,7 @@ NAMES = {
 def parameters() -> Iterator[tuple[str, inspect.Parameter]]:
     """Every parameter of every public function and input class but of figures, which draw texts."""
     for module in pkgutil.walk_packages(lib.__path__, "analysis."):
-        if module.name.startswith("analysis.figures"):
+        if module.name.startswith("ibgap.figures"):
             continue
         for name, found in vars(importlib.import_module(module.name)).items():
             own = getattr(found, "__module__", "") == module.name and not name.startswith("_")

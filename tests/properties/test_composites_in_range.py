@@ -12,10 +12,11 @@ from analysis.dependent.blocks import make_blocks
 from analysis.dependent.composites import OUTSIDE_ITS_EFFECTS, make_composites
 from analysis.errors import EstimationError
 from analysis.synthesis import AnalysisSettings, Stack
-from analysis.synthesis.moderator_effects import Moderator, moderator_effects
+from analysis.synthesis.moderator_effects import moderator_effects
+from analysis.synthesis.moderators import Moderator
 from analysis.synthesis.pooled_effects import pooled_effects
 from dashboard.wording import notes_in_words
-from tests.spec.stacks import trial_of
+from tests.spec.stacks import group_of, trial_of
 
 
 def matrix(sei: list[float], rho: float) -> np.ndarray:
@@ -82,7 +83,7 @@ def stack(rho: float) -> Stack:
 
 @pytest.mark.parametrize(("rho", "told"), [(0.9, True), (0.1, False)])
 def test_a_pool_carries_the_note(rho: float, told: bool) -> None:
-    rows = pooled_effects(stack(rho), AnalysisSettings())
+    rows = pooled_effects(group_of(stack(rho), AnalysisSettings()))
     primary = next(row for row in rows if row["is_primary"])
     assert (OUTSIDE_ITS_EFFECTS in primary["notes"].split("; ")) is told
     assert ("outside the range of the effects" in notes_in_words(primary["notes"])) is told
@@ -93,7 +94,7 @@ def test_a_pool_carries_the_note(rho: float, told: bool) -> None:
 @pytest.mark.parametrize(("rho", "told"), [(0.9, True), (0.1, False)])
 def test_levels_and_slopes_of_moderators_carry_it_too(rho: float, told: bool) -> None:
     lag = Moderator("lag", "number", {f"t{i}": str(i) for i in range(4)})
-    table = pd.DataFrame(moderator_effects(stack(rho), [lag], AnalysisSettings()))
+    table = pd.DataFrame(moderator_effects(group_of(stack(rho), moderators=[lag])))
     assert set(table["moderator"]) == {"measured_by", "lag"}
     assert (table["notes"].str.contains(OUTSIDE_ITS_EFFECTS) == told).all()
 

@@ -28,14 +28,14 @@ from analysis.gap.joint import (
     transmission_ratio,
 )
 from analysis.synthesis import AnalysisSettings, Stack
-from analysis.synthesis.gap_estimates import gap_and_surrogacy
-from analysis.synthesis.moderator_effects import Moderator, compare_gap
+from analysis.synthesis.moderator_effects import compare_gap
+from analysis.synthesis.moderators import Moderator
 from analysis.synthesis.pooled_effects import pool_construct, pooled_effects
 from analysis.synthesis.robustness import robustness_rows
 from analysis.synthesis.sensitivity import sensitivity
 from analysis.synthesis.specifications import specifications
 from analysis.univariate.pooling import fit_random_effects
-from tests.spec.stacks import trial_of
+from tests.spec.stacks import gap_and_surrogacy, group_of, trial_of
 
 SETTINGS = AnalysisSettings()
 values = st.floats(-1.5, 1.5)
@@ -171,8 +171,8 @@ ONE = [[("intention", v, 0.01)] for v in (-0.6, -0.1, 0.2, 0.5, 1.1, 1.6)] + [
 def test_no_table_knows_a_gap_without_pairs(trials: Any) -> None:
     stack_at = stack_of(trials)
     rows, lines = gap_and_surrogacy(stack_at(0.5), [], SETTINGS)
-    rows += sensitivity(stack_at, SETTINGS) + specifications(stack_at, SETTINGS)
-    assert robustness_rows(stack_at(0.5), SETTINGS) == []
+    rows += sensitivity(group_of(stack_at, SETTINGS)) + specifications(group_of(stack_at, SETTINGS))
+    assert robustness_rows(group_of(stack_at(0.5), SETTINGS)) == []
     assert {r["estimand"] for r in rows} >= {"difference", "transmission_ratio"}
     for row in rows:
         assert row["status"] != "ok" and row["verdict"] == "none" and row["verdict_reason"]
@@ -185,7 +185,7 @@ def test_no_table_knows_a_gap_without_pairs(trials: Any) -> None:
 
 def test_leaving_out_the_only_pair_leaves_no_gap() -> None:
     trials = [*UNPAIRED, [("intention", 0.4, 0.02), ("behavior", 0.1, 0.02)]]
-    rows = sensitivity(stack_of(trials), SETTINGS)
+    rows = sensitivity(group_of(stack_of(trials), SETTINGS))
     left = {
         r["value"]: r["status"] for r in rows
         if r["analysis"] == "leave_one_trial_out" and r["estimand"] == "difference"
@@ -202,7 +202,7 @@ def test_one_pair_that_is_the_only_trial_of_behavior_allows_no_verdict() -> None
     assert row["ci_lb"] > 0.0 and row["status"] == "ok"
     assert row["verdict"] == "none" and "single trial" in row["verdict_reason"]
     stack_at = stack_of(trials)
-    more = sensitivity(stack_at, SETTINGS) + specifications(stack_at, SETTINGS)
+    more = sensitivity(group_of(stack_at, SETTINGS)) + specifications(group_of(stack_at, SETTINGS))
     assert {r["estimand"] for r in more} >= {"difference"}
     assert {r["verdict"] for r in more} == {"none"}
 
@@ -218,7 +218,7 @@ def test_two_pairs_have_too_few_degrees_of_freedom() -> None:
 
 def test_two_equal_effects_are_narrow() -> None:
     stack = stack_of([[("intention", 0.2, 0.03)], [("intention", 0.2, 0.03)]])(0.5)
-    (row,) = pooled_effects(stack, SETTINGS)
+    (row,) = pooled_effects(group_of(stack, SETTINGS))
     assert row["ci_ub"] - row["ci_lb"] == pytest.approx(0.0, abs=1e-12)
     assert row["notes"].endswith("narrower_than_common_effect")
     assert row["verdict"] == "none" and "narrower" in row["verdict_reason"]
@@ -254,7 +254,7 @@ def test_a_level_without_pairs_has_no_gap_of_its_own() -> None:
         str(t["trial_id"]): "clinic" if str(t["trial_id"]).startswith("p") else "school"
         for t in trials
     })  # fmt: skip
-    rows = {r["level_value"]: r for r in compare_gap(Stack(tuple(trials)), "main", one, SETTINGS)}
+    rows = {r["level_value"]: r for r in compare_gap(group_of(Stack(tuple(trials)), SETTINGS), one)}
     assert rows["clinic"]["status"] == "ok" and rows["school"]["status"] == "indirect"
     assert rows["school"]["verdict"] == "none"
     assert all(math.isnan(r["f"]) and math.isnan(r["pvalue"]) for r in rows.values())

@@ -22,7 +22,7 @@ import analysis as lib
 from analysis.arrays import as_label, as_labels, as_levels, as_vector
 from analysis.errors import EstimationError, RowError
 from analysis.labels import items_of, read_labels, texts_or_none
-from analysis.synthesis.moderator_effects import Moderator, declared_moderators
+from analysis.synthesis.moderators import Moderator, declared_moderators
 from analysis.synthesis.stack import Stack, having, subsets
 from tests.properties.label_columns import (
     COLUMNS,

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from analysis.dependent.robust import robust_covariance
-from analysis.errors import EstimationError
-from analysis.gap.joint import JointModel, difference, fit_joint, transmission_ratio
-from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps, paired_effects
-from analysis.gap.symmetric import (
+from analysis.dependent.symmetric import (
     Symmetric,
     congruence,
     inverse,
     product_trace,
     root_inverse,
 )
+from analysis.errors import EstimationError
+from analysis.gap.joint import JointModel, difference, fit_joint, transmission_ratio
+from analysis.gap.many_gaps import ManyGaps, PairedEffects, fit_many_gaps, paired_effects
 
 from .generated import OUTCOMES, slow
 

@@ -12,8 +12,8 @@ import pyreadstat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.sources.header_evidence import Declared
-from assets.sources.reading import read_table
+from assets.staging.header_evidence import Declared
+from assets.staging.reading import read_table
 from ibgap.base.machine import is_machine_fault
 from tests.builders import participant_csv
 from validations.errors import TrialFileError

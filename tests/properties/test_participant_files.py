@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.sources.staging import StagedTrial, stage_trial
+from assets.staging.stage import StagedTrial, stage_trial
 from tests.participant_files import CANARY, WRONG, Written, people
 from validations.findings import Severity
 

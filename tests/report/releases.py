@@ -15,15 +15,11 @@ import pandas as pd
 from analysis.errors import EstimationError
 from analysis.gap.joint import JointModel, fit_joint, gap_estimates
 from analysis.gap.surrogacy import trial_level_surrogacy
-from analysis.synthesis.bias_checks import bias_checks
-from analysis.synthesis.gap_estimates import estimate_row, gap_and_surrogacy
-from analysis.synthesis.influence import influence_rows
-from analysis.synthesis.moderator_effects import declared_moderators, moderator_effects
-from analysis.synthesis.pooled_effects import pooled_effects
-from analysis.synthesis.sensitivity import sensitivity
+from analysis.synthesis.gap_estimates import estimate_row
+from analysis.synthesis.inputs import group_inputs
+from analysis.synthesis.moderators import declared_moderators
+from analysis.synthesis.plan import synthesize_group
 from analysis.synthesis.settings import AnalysisSettings
-from analysis.synthesis.specifications import specifications
-from analysis.synthesis.stack import Stack
 from analysis.synthesis.verdicts import narrow_note, pooled_verdict, slope_verdict
 from analysis.univariate.pooling import fit_random_effects
 from validations.tables import TABLES, codebook, conform
@@ -231,25 +227,12 @@ def _analyze(rows: dict[str, list[dict[str, Any]]]) -> None:
     """Results of every synthesis as the pipeline computes them."""
     given = {k: v for k, v in SETTINGS.items() if k != "disclosure"}
     settings = AnalysisSettings(**given | {"correlation_grid": tuple(given["correlation_grid"])})
-    grid = rows["assumed_covariances"]
-
-    def stack_at(rho: float) -> Stack:
-        known = [row for row in grid if row["assumed_correlation"] == rho]
-        return Stack.from_records(
-            rows["effects"], rows["effect_covariances"] + [r | {"origin": "assumed"} for r in known]
-        )
-
-    stack = stack_at(settings.assumed_correlation)
-    rows["pooled_effects"] += pooled_effects(stack, settings)
-    gaps, lines = gap_and_surrogacy(stack, rows["paired_effects"], settings)
-    rows["gap_estimates"] += gaps
-    rows["surrogacy"] += lines
-    declared = declared_moderators(rows["moderators"])
-    rows["moderator_effects"] += moderator_effects(stack, declared, settings)
-    rows["bias_checks"] += bias_checks(stack, settings)
-    rows["influence"] += influence_rows(stack, settings)
-    rows["sensitivity"] += sensitivity(stack_at, settings)
-    rows["specifications"] += specifications(stack_at, settings)
+    for inputs in group_inputs(
+        rows["effects"], rows["effect_covariances"], rows["assumed_covariances"],
+        rows["paired_effects"], declared_moderators(rows["moderators"]), settings,
+    ):  # fmt: skip
+        for name, made in synthesize_group(inputs).items():
+            rows[name] += made
 
 
 def _add_synthesis(rows: dict[str, list[dict[str, Any]]], trials: list[Trial]) -> None:

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.figures import (
+from ibgap.figures import (
     draw_action_bars,
     draw_forest,
     draw_gap_plot,
     draw_grid_ribbon,
 )
-from analysis.figures.axis import Axis, covering_range, round_ticks, tick_label
-from analysis.figures.gap_plot import ellipse
-from analysis.figures.model import (
+from ibgap.figures.axis import Axis, covering_range, round_ticks, tick_label
+from ibgap.figures.gap_plot import ellipse
+from ibgap.figures.model import (
     ActionBar,
     ActionBars,
     ActionGroup,
@@ -32,7 +32,7 @@ from analysis.figures.model import (
     Region,
     TrialLine,
 )
-from analysis.figures.text import clean, interval, number, percent, text_width, truncate
+from ibgap.figures.text import clean, interval, number, percent, text_width, truncate
 
 from .pages import SVG, check_figure, texts
 

@@ -17,7 +17,7 @@ import pytest
 from dashboard.forest_figure import ForestOptions, forest_figure
 from dashboard.pages.forest import FULL_ROWS
 from dashboard.report_synthesis import Synthesis
-from dashboard.view import ReleaseView
+from ibgap.releases.view import ReleaseView
 
 from .pages import SVG
 from .releases import Trial, make_release

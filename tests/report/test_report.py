@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from analysis.figures.text import interval, number, p_value
 from dashboard.report import render_report, report_sections
 from dashboard.trial_effects import SynthesisEffects
-from dashboard.view import ReleaseView
+from ibgap.figures.text import interval, number, p_value
+from ibgap.releases.view import ReleaseView
 
 from .pages import Page, check_figure
 from .releases import MadeRelease, Trial, fit_trials, make_release, some_trials

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from analysis.synthesis import Stack, TrialEffects
+from analysis.synthesis import (
+    AnalysisSettings,
+    Stack,
+    TrialEffects,
+    of_synthesis,
+    syntheses,
+    upstream_of,
+)
+from analysis.synthesis.gap_tables import gap_rows, surrogacy_rows
+from analysis.synthesis.group import Group
+from analysis.synthesis.inputs import GroupInputs
+from analysis.synthesis.moderators import Moderator
+from analysis.synthesis.stack import Record
 
 Effect = tuple[str, float, float]
 Row = tuple[str, float, float, dict[str, Any]]
@@ -48,3 +61,40 @@ def stack_of(
         ))  # fmt: skip
 
     return at
+
+
+def group_of(
+    given: Stack | Callable[[float], Stack],
+    settings: AnalysisSettings | None = None,
+    *,
+    pairs: Iterable[Record] = (),
+    moderators: Iterable[Moderator] = (),
+    natural_effects: Iterable[Record] = (),
+    selection: bool = False,
+) -> Group:
+    """A stack of one synthesis, the same or another one at each assumed correlation, as the tables
+    take it."""
+    chosen = settings or AnalysisSettings()
+    stack_at = (lambda r: given) if isinstance(given, Stack) else cache(given)
+    stack = stack_at(chosen.assumed_correlation)
+    (name,) = syntheses(stack) if stack.trials else ["main"]
+    inputs = GroupInputs(
+        name, upstream_of(stack) if stack.trials else "intention", stack_at, chosen,
+        tuple(natural_effects), tuple(pairs), tuple(moderators),
+    )  # fmt: skip
+    return Group(inputs, selection=selection)
+
+
+def groups_of(given: Stack, settings: AnalysisSettings, **more: Any) -> list[Group]:
+    """Each synthesis of a stack, as `group_of`."""
+    return [group_of(of_synthesis(given, name), settings, **more) for name in syntheses(given)]
+
+
+def gap_and_surrogacy(
+    given: Stack | Callable[[float], Stack],
+    pairs: Iterable[Record] = (),
+    settings: AnalysisSettings | None = None,
+) -> tuple[list[Record], list[Record]]:
+    """Rows of both tables, from one group."""
+    group = group_of(given, settings, pairs=pairs)
+    return gap_rows(group), surrogacy_rows(group)

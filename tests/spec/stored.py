@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pyreadstat
 import pytest
 
-from assets.sources.columns import Column
-from assets.sources.headers import Table
-from assets.sources.limits import Watch
-from assets.sources.parquet_files import read_parquet
-from assets.sources.statistics_files import read_statistics_file
-from assets.sources.unreadable import UnreadableError
+from assets.staging.columns import Column
+from assets.staging.headers import Table
+from assets.staging.limits import Watch
+from assets.staging.parquet_files import read_parquet
+from assets.staging.statistics_files import read_statistics_file
+from assets.staging.unreadable import UnreadableError
 from validations.manifest.model import FileFormat
 
 _WRITERS = {"sav": "write_sav", "zsav": "write_sav", "dta": "write_dta", "xpt": "write_xport"}

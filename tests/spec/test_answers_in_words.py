@@ -10,9 +10,8 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
-from dashboard.release import ReleaseFiles
 from dashboard.wording import unforeseen_words
-from pipelines.answer import (
+from ibgap.cli.answer import (
     answer,
     ci_of,
     others,
@@ -21,7 +20,8 @@ from pipelines.answer import (
     sentence,
     side_note,
 )
-from pipelines.lost_trials import lost_to_the_machine, why_nothing_is_published
+from ibgap.releases.lost_trials import lost_to_the_machine, why_nothing_is_published
+from ibgap.releases.reader import ReleaseFiles
 
 NARROW = "narrower_than_common_effect"
 POOLED = {

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.synthesis.settings import AnalysisSettings
-from assets import steps
-from assets.store import TableStore
+from assets.journey.keys import ROOM
+from assets.journey.stacked import Journeys
+from tests.road import kept_journeys
 
 TRIALS = Path(__file__).parents[2] / "trials"
 NAMES = ["burger2022_vaccination", "kato2022_rubella", "help_primary_care_linkage"]
@@ -19,10 +19,9 @@ NAMES = ["burger2022_vaccination", "kato2022_rubella", "help_primary_care_linkag
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    store = TableStore(tmp_path_factory.mktemp("store"))
-    store.prepare()
-    steps.make_journeys(store, [TRIALS / name for name in NAMES], AnalysisSettings())
-    return steps.assemble_outcomes(store, NAMES)
+    store = tmp_path_factory.mktemp("store")
+    kept_journeys(store, [TRIALS / name for name in NAMES])
+    return Journeys(store / ROOM).frame("outcome_rows")
 
 
 QUERY = """

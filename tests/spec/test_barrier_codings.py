@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.agreement import rater_agreement
-from assets.tables.correlational import barrier_table
+from assets.synthesis.correlational import barrier_table
 
 
 def records(rows: list[tuple[str, str, str]]) -> pd.DataFrame:

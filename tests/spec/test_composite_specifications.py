@@ -18,7 +18,7 @@ from analysis.synthesis.gap_estimates import joint_model
 from analysis.synthesis.specifications import specifications
 from validations.tables import TABLES, conform
 
-from .stacks import Row, stack_of
+from .stacks import Row, group_of, stack_of
 
 SETTINGS = AnalysisSettings(correlation_grid=(0.5,))
 ALL, ONE = EFFECTS
@@ -45,7 +45,7 @@ def plain(k: int = 7, formula: str = G, seed: int = 1) -> list[list[Row]]:
 
 
 def table(trials: list[list[Row]], settings: AnalysisSettings = SETTINGS) -> pd.DataFrame:
-    return pd.DataFrame(specifications(stack_of(trials), settings))
+    return pd.DataFrame(specifications(group_of(stack_of(trials), settings)))
 
 
 def composite(made: pd.DataFrame, **chosen: str) -> pd.DataFrame:

@@ -29,15 +29,16 @@ from analysis.synthesis.choices import Choice, about_choice, primary
 from analysis.synthesis.gap_estimates import (
     difference_and_ratio,
     estimate_row,
-    gap_and_surrogacy,
     joint_model,
     share_assumed,
     within_arm_slope,
 )
 from analysis.synthesis.influence import influence_rows
-from analysis.synthesis.moderator_effects import Moderator, compare_levels, declared_moderators
+from analysis.synthesis.moderator_effects import compare_levels
+from analysis.synthesis.moderators import Moderator, declared_moderators
+from analysis.synthesis.outcome import outcome_of
 from analysis.synthesis.pooled_effects import pooled_effects, pooled_natural_scales
-from analysis.synthesis.sensitivity import grid_rows, sensitivity
+from analysis.synthesis.sensitivity import sensitivity
 from analysis.synthesis.stack import having, subsets, with_both
 from analysis.synthesis.verdicts import pooled_verdict
 from analysis.univariate.influence import influence
@@ -46,7 +47,7 @@ from analysis.univariate.pooling import fit_random_effects
 from analysis.univariate.subgroups import fit_subgroups
 from validations.tables import made_columns
 
-from .stacks import trial_of
+from .stacks import gap_and_surrogacy, group_of, trial_of
 
 SETTINGS = AnalysisSettings(level=0.9, smallest_worthwhile=0.05)
 INTENTION = [0.9, 0.35, 0.62, 0.1, 0.75, 0.28, 0.5, 0.66, 0.2, 0.44]
@@ -83,7 +84,9 @@ def test_pooled_effects_hold_one_composite_per_trial() -> None:
     blocks = own("behavior", stack())
     composites = make_composites(blocks)
     fit = fit_random_effects(composites.yi, composites.vi, ci_method="knapp_hartung", level=0.9)
-    row = next(r for r in pooled_effects(stack(), SETTINGS) if r["construct"] == "behavior")
+    row = next(
+        r for r in pooled_effects(group_of(stack(), SETTINGS)) if r["construct"] == "behavior"
+    )
     h, interval = fit.heterogeneity, fit.tau2_interval
     assert len({fit.mu, fit.se, fit.ci_lb, fit.ci_ub, fit.pi_lb, fit.pi_ub, fit.tau2}) == 7
     same(row, {
@@ -110,7 +113,7 @@ def test_the_second_row_is_the_hierarchical_model() -> None:
     half = critical_value(0.9, df) * se
     tau2, omega2 = float(fit.tau[0, 0]), float(fit.omega[0])
     reach = critical_value(0.9, df) * math.sqrt(tau2 + omega2 + se**2)
-    rows = [r for r in pooled_effects(stack(), SETTINGS) if r["construct"] == "behavior"]
+    rows = [r for r in pooled_effects(group_of(stack(), SETTINGS)) if r["construct"] == "behavior"]
     assert len(rows) == 2 and omega2 > 0.01
     nothing = dict.fromkeys(("tau2_lb", "tau2_ub", "q", "q_df", "q_pvalue", "i2", "h2"), math.nan)
     same(rows[1], nothing | {
@@ -130,13 +133,13 @@ def test_single_effects_have_one_row_and_constructs_an_order() -> None:
                  topic="", collection_id="c", randomized=True)
         for i in range(4)
     ]  # fmt: skip
-    rows = pooled_effects(Stack(tuple(trials)), SETTINGS)
+    rows = pooled_effects(group_of(Stack(tuple(trials)), SETTINGS))
     assert [r["construct"] for r in rows] == ["intention", "behavior", "attitude"]
     assert {r["model"] for r in rows} == {"one_effect_per_trial"}
     one = Stack((trial_of("t", [("behavior", 0.1, 0.05), ("behavior", 0.2, 0.05)], topic="",
                           collection_id="c", randomized=True),))  # fmt: skip
-    assert len(pooled_effects(one, SETTINGS)) == 1, "one trial has no hierarchical model"
-    assert pooled_effects(Stack(()), SETTINGS) == []
+    assert len(pooled_effects(group_of(one, SETTINGS))) == 1, "one trial has no hierarchical model"
+    assert pooled_effects(group_of(Stack(()), SETTINGS)) == []
 
 
 def test_natural_scales_keep_correlations_and_take_their_own_variances() -> None:
@@ -158,7 +161,7 @@ def test_natural_scales_keep_correlations_and_take_their_own_variances() -> None
         {"measure": "OR", "outcome_row_id": "b3", "yi": math.inf, "vi": 1.0},
         {"measure": "SMD", "outcome_row_id": "c1", "yi": 9.0, "vi": 1.0},
     ]  # fmt: skip
-    rows = pooled_natural_scales(natural, given, SETTINGS)
+    rows = pooled_natural_scales(natural, given, SETTINGS, "main")
     assert [(r["measure"], r["is_primary"], r["k_trials"], r["k_effects"]) for r in rows] == [
         ("OR", False, 2, 4), ("RR", False, 2, 4)
     ]  # fmt: skip
@@ -178,7 +181,7 @@ def test_natural_scales_keep_correlations_and_take_their_own_variances() -> None
     assert {(r["synthesis"], r["construct"], r["subset"]) for r in rows} == {
         ("main", "behavior", "all")
     }
-    assert pooled_natural_scales([], given, SETTINGS) == []
+    assert pooled_natural_scales([], given, SETTINGS, "main") == []
 
 
 def test_natural_scales_stand_in_order() -> None:
@@ -189,7 +192,7 @@ def test_natural_scales_stand_in_order() -> None:
         {"measure": m, "outcome_row_id": c, "yi": 0.1, "vi": 0.05}
         for m in ("RR", "RD", "OR") for c in names
     ]  # fmt: skip
-    found = pooled_natural_scales(natural, Stack((one,)), SETTINGS)
+    found = pooled_natural_scales(natural, Stack((one,)), SETTINGS, "main")
     assert [(r["measure"], r["construct"]) for r in found] == [
         (m, c) for m in ("OR", "RD", "RR") for c in sorted(names)
     ]
@@ -345,7 +348,7 @@ def test_rows_of_the_grid_are_those_of_their_correlation() -> None:
         ))  # fmt: skip
 
     chosen = AnalysisSettings(correlation_grid=(0.2, 0.7))
-    rows = grid_rows(at, "main", chosen)
+    rows = sensitivity(group_of(at, chosen, selection=True))
     assert [(r["value"], r["estimand"]) for r in rows] == [
         (value, name) for value in ("0.2", "0.7") for name in ("difference", "transmission_ratio")
     ]
@@ -361,7 +364,7 @@ def test_rows_of_the_grid_are_those_of_their_correlation() -> None:
                 "main", "intention", "assumed_correlation"
             )  # fmt: skip
             assert row["k_paired"] == 10 and row["verdict"] in ("above", "below", "unsettled")
-    left = [r for r in sensitivity(at, chosen) if r["analysis"] == "leave_one_trial_out"]
+    left = [r for r in sensitivity(group_of(at, chosen)) if r["analysis"] == "leave_one_trial_out"]
     assert [r["value"] for r in left] == [f"t{i}" for i in range(10) for _ in range(2)]
     rest = joint_model(Stack(at(0.5).trials[1:]), "intention", chosen)
     assert left[0]["estimate"] == pytest.approx(difference_and_ratio(rest)[0].estimate, rel=1e-5)
@@ -370,7 +373,7 @@ def test_rows_of_the_grid_are_those_of_their_correlation() -> None:
 def test_influence_holds_every_diagnostic() -> None:
     composites = make_composites(own("behavior", stack()))
     found = influence(composites.yi, composites.vi, ci_method="knapp_hartung", level=0.9)
-    rows = [r for r in influence_rows(stack(), SETTINGS) if r["construct"] == "behavior"]
+    rows = [r for r in influence_rows(group_of(stack(), SETTINGS)) if r["construct"] == "behavior"]
     without = found.without
     for i, row in enumerate(rows):
         same(row, {
@@ -387,7 +390,11 @@ def test_influence_holds_every_diagnostic() -> None:
 def test_checks_of_small_studies_hold_every_number() -> None:
     composites = make_composites(own("behavior", stack()))
     yi, vi = composites.yi, composites.vi
-    rows = {r["check"]: r for r in bias_checks(stack(), SETTINGS) if r["construct"] == "behavior"}
+    rows = {
+        r["check"]: r
+        for r in bias_checks(group_of(stack(), SETTINGS))
+        if r["construct"] == "behavior"
+    }
     egger = egger_test(yi, vi, ci_method="t", level=0.9)
     pet = pet_peese(yi, vi, level=0.9)
     filled = trim_and_fill(yi, vi, side="left", ci_method="knapp_hartung", level=0.9)
@@ -428,7 +435,7 @@ def levels(kind: str, values: list[str]) -> tuple[list[dict[str, Any]], Any]:
     part = stack().select(having("construct", "behavior"))
     known = {f"t{i}": value for i, value in enumerate(values)}
     one = Moderator("m", kind, known, "structural", "output")
-    rows = compare_levels(part, "behavior", "main", one, SETTINGS)
+    rows = compare_levels(outcome_of(part, "behavior"), "main", one, SETTINGS)
     return rows, make_composites(part.blocks(["behavior"]))
 
 
@@ -486,7 +493,7 @@ def test_declared_moderators_by_name_and_kind() -> None:
 def test_levels_of_equal_effects_are_narrow_and_say_so() -> None:
     trials = [trial_of(f"t{i}", [("behavior", 0.2 if i < 3 else 0.5 * i, 0.04)]) for i in range(7)]
     one = Moderator("m", "category", {f"t{i}": "x" if i < 3 else "y" for i in range(7)})
-    x, y = compare_levels(Stack(tuple(trials)), "behavior", "main", one, SETTINGS)
+    x, y = compare_levels(outcome_of(Stack(tuple(trials)), "behavior"), "main", one, SETTINGS)
     assert "narrower_than_common_effect" in x["notes"].split("; ")
     assert x["verdict"] == "none" and "narrower than the common-effect" in x["verdict_reason"]
     assert "narrower_than_common_effect" not in y["notes"]

@@ -11,9 +11,9 @@ from analysis.gap.joint import fit_joint
 from analysis.gap.participants import smd_influence
 from analysis.gap.surrogacy import predict_behavior, trial_level_surrogacy
 from analysis.synthesis import AnalysisSettings, Stack
-from analysis.synthesis.gap_estimates import gap_and_surrogacy, joint_model
+from analysis.synthesis.gap_estimates import joint_model
 
-from .stacks import trial_of
+from .stacks import gap_and_surrogacy, trial_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.tables.participants import (
+from assets.outcomes.participants import (
     ParticipantFacts,
     facts_from_counts,
     participant_facts,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validations.disclosure import (
+from assets.disclosure.counts import (
     GROUPED,
     ONE_TRIAL,
     TOO_SMALL,
@@ -23,15 +23,15 @@ from validations.disclosure import (
     round_by,
     too_small,
 )
-from validations.manifest.vocabulary import DisclosureProfile as Profile
-from validations.protected_effects import (
+from assets.disclosure.effects import (
     Linked,
     grouped_effect,
     protect_linked,
     significant,
     stand_in,
 )
-from validations.protected_pools import protect_pools
+from assets.disclosure.pools import protect_pools
+from validations.manifest.vocabulary import DisclosureProfile as Profile
 
 from .test_protected_effects import effect, linked, outcomes
 

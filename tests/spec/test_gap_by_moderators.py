@@ -12,17 +12,12 @@ import pytest
 from analysis.distributions import critical_value
 from analysis.gap.moderation import ModeratedGap, fit_moderated_gap
 from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
-from analysis.synthesis.moderator_effects import (
-    GAP,
-    SLOPE,
-    Moderator,
-    compare_gap,
-    moderator_effects,
-)
+from analysis.synthesis.moderator_effects import GAP, SLOPE, compare_gap, moderator_effects
+from analysis.synthesis.moderators import Moderator
 from analysis.univariate.designs import make_design
 from validations.tables import TABLES, conform
 
-from .stacks import Effect, trial_of
+from .stacks import Effect, group_of, groups_of, trial_of
 
 SETTINGS = AnalysisSettings()
 
@@ -59,7 +54,7 @@ LAGS = number({f"t{i:02}": str(1 + (7 * i) % 5) for i in range(40)})
 def rows(
     trials: list[TrialEffects], one: Moderator, settings: AnalysisSettings = SETTINGS
 ) -> pd.DataFrame:
-    return pd.DataFrame(compare_gap(Stack(tuple(trials)), "main", one, settings))
+    return pd.DataFrame(compare_gap(group_of(Stack(tuple(trials)), settings), one))
 
 
 def fitted(
@@ -261,7 +256,7 @@ def test_other_constructs_do_not_enter() -> None:
     ids=["no trials", "no values", "one level", "one number", "no number", "4 trials", "4 lags"],
 )
 def test_nothing_to_compare_gives_no_rows(trials: list[TrialEffects], one: Moderator) -> None:
-    assert compare_gap(Stack(tuple(trials)), "main", one, SETTINGS) == []
+    assert compare_gap(group_of(Stack(tuple(trials)), SETTINGS), one) == []
 
 
 def test_a_trial_whose_value_is_no_number_is_left_out() -> None:
@@ -299,7 +294,7 @@ def test_who_measured_is_asked_of_the_behavior(first: str) -> None:
                 one.origins[np.ix_(order, order)],
             )
         )  # fmt: skip
-    table = pd.DataFrame(moderator_effects(Stack(tuple(trials)), [], SETTINGS))
+    table = pd.DataFrame(moderator_effects(group_of(Stack(tuple(trials)), SETTINGS, moderators=[])))
     own = table[(table["construct"] == GAP) & (table["moderator"] == "measured_by")]
     assert dict(zip(own["level_value"], own["k_trials"], strict=True)) == {
         "device": 6, "self_report": 6
@@ -310,16 +305,18 @@ def test_who_measured_is_asked_of_the_behavior(first: str) -> None:
 def test_one_outcome_alone_gives_no_rows(construct: str) -> None:
     part = Stack(tuple(pairs())).select(lambda r: r["construct"] == construct)
     for one in (ALTERNATING, LAGS):
-        assert compare_gap(part, "main", one, SETTINGS) == []
+        assert compare_gap(group_of(part, SETTINGS), one) == []
 
 
 def test_an_empty_stack_has_no_moderator_effects() -> None:
-    assert moderator_effects(Stack(()), [ALTERNATING, LAGS], SETTINGS) == []
+    assert moderator_effects(group_of(Stack(()), SETTINGS, moderators=[ALTERNATING, LAGS])) == []
 
 
 def test_rows_about_the_gap_stand_beside_those_of_the_outcomes() -> None:
     trials = pairs()
-    table = pd.DataFrame(moderator_effects(Stack(tuple(trials)), [ALTERNATING, LAGS], SETTINGS))
+    table = pd.DataFrame(
+        moderator_effects(group_of(Stack(tuple(trials)), SETTINGS, moderators=[ALTERNATING, LAGS]))
+    )
     assert set(table["construct"]) == {"intention", "behavior", GAP}
     own = table[table["construct"] == GAP]
     assert list(own["moderator"]) == ["setting", "setting", "weeks"]
@@ -339,7 +336,9 @@ def test_syntheses_are_compared_apart_with_their_own_upstream_construct() -> Non
     ]  # fmt: skip
     trials = pairs()
     values = ALTERNATING.values | {f"s{i:02}": "ab"[i % 2] for i in range(10)}
-    table = pd.DataFrame(moderator_effects(Stack((*school, *trials)), [category(values)], SETTINGS))
+    whole = Stack((*school, *trials))
+    groups = groups_of(whole, SETTINGS, moderators=[category(values)])
+    table = pd.DataFrame([row for group in groups for row in moderator_effects(group)])
     own = table[table["construct"] == GAP]
     assert own.groupby("synthesis")["level_value"].apply(list).to_dict() == {
         "main": ["clinic", "school"], "school": ["a", "b"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assets.sources.account import Account
-from assets.sources.columns import column_of_texts
-from assets.sources.header_evidence import (
+from assets.staging.account import Account
+from assets.staging.columns import column_of_texts
+from assets.staging.header_evidence import (
     Declared,
     evidence,
     holds_names,
@@ -18,9 +18,9 @@ from assets.sources.header_evidence import (
     likelier_row,
     nameable,
 )
-from assets.sources.headers import Grid, missing_columns, with_header
-from assets.sources.reading import declared_columns
-from assets.sources.unreadable import UnreadableError
+from assets.staging.headers import Grid, missing_columns, with_header
+from assets.staging.reading import declared_columns
+from assets.staging.unreadable import UnreadableError
 from tests.builders import PROVENANCE, participant_trial
 from validations.manifest import load_manifest
 from validations.manifest.model import FileFormat

@@ -14,7 +14,7 @@ import pyreadstat
 import pytest
 from pyarrow import csv, parquet
 
-from assets.sources.reading import read_table
+from assets.staging.reading import read_table
 from ibgap.base.machine import is_machine_fault
 from tests.builders import participant_trial
 from tests.participant_files import as_parquet, as_sheets, as_statistics_file

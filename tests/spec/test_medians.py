@@ -10,7 +10,7 @@ import pytest
 
 from analysis.effect_sizes import standardized_mean_difference
 from analysis.effect_sizes.quantiles import moments_from_quantiles
-from pipelines.check import check_folder
+from ibgap.cli.check import check_folder
 from tests.builders import Recipe, arm_trial
 from tests.pipeline.conftest import Home
 

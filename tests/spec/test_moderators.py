@@ -6,14 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.synthesis import AnalysisSettings, Stack, TrialEffects
-from analysis.synthesis.moderator_effects import (
-    SLOPE,
-    Moderator,
-    declared_moderators,
-    moderator_effects,
-)
+from analysis.synthesis import Stack, TrialEffects
+from analysis.synthesis.moderator_effects import SLOPE, moderator_effects
+from analysis.synthesis.moderators import Moderator, declared_moderators
 from analysis.univariate.meta_regression import fit_meta_regression
+
+from .stacks import group_of
 
 YI = [0.1, 0.3, 0.2, 0.6, 0.5]
 VI = [0.02, 0.03, 0.02, 0.04, 0.03]
@@ -47,7 +45,7 @@ def declared() -> list[Moderator]:
 
 
 def test_levels_are_pooled_apart_and_compared() -> None:
-    table = pd.DataFrame(moderator_effects(stack(), declared(), AnalysisSettings()))
+    table = pd.DataFrame(moderator_effects(group_of(stack(), moderators=declared())))
     own = table[table["moderator"] == "measured_by"].set_index("level_value")
     assert list(own["k_trials"]) == [2, 3]
     assert own["f"].nunique() == 1 and own["df_denom"].eq(3).all()
@@ -58,7 +56,7 @@ def test_levels_are_pooled_apart_and_compared() -> None:
 
 
 def test_a_number_gives_the_slope_of_a_meta_regression() -> None:
-    table = pd.DataFrame(moderator_effects(stack(), declared(), AnalysisSettings()))
+    table = pd.DataFrame(moderator_effects(group_of(stack(), moderators=declared())))
     row = table[table["moderator"] == "lag"].iloc[0]
     fit = fit_meta_regression(YI, VI, np.column_stack([np.ones(5), WEEKS]))
     assert row["level_value"] == SLOPE
@@ -77,7 +75,7 @@ def lags(**changed: object) -> list[Moderator]:
 
 
 def slope_row(**changed: object) -> pd.Series:
-    table = pd.DataFrame(moderator_effects(stack(), lags(**changed), AnalysisSettings()))
+    table = pd.DataFrame(moderator_effects(group_of(stack(), moderators=lags(**changed))))
     (row,) = [r for _, r in table[table["moderator"] == "lag"].iterrows()]
     return row
 
@@ -109,7 +107,7 @@ def test_texts_that_leave_too_few_numbers_are_told_in_a_row_without_a_slope() ->
 
 def test_levels_count_the_trials_without_a_value() -> None:
     one = Moderator("dose", "category", {"t0": "1", "t1": "1", "t2": "2", "t3": "10"})
-    table = pd.DataFrame(moderator_effects(stack(), [one], AnalysisSettings()))
+    table = pd.DataFrame(moderator_effects(group_of(stack(), moderators=[one])))
     own = table[table["moderator"] == "dose"].set_index("level_value")
     assert sorted(own.index) == ["1", "10", "2"]
     assert own.loc["1", "mu"] == pytest.approx(np.average(YI[:2], weights=1 / np.array(VI[:2])))
@@ -121,7 +119,7 @@ def test_levels_count_the_trials_without_a_value() -> None:
 def test_a_number_too_far_from_the_others_gives_a_reason_and_no_slope(far: str) -> None:
     values = {f"t{i}": text for i, text in enumerate(["1", "2", "3", far, far])}
     odd = Moderator("dose", "number", values)
-    rows = moderator_effects(stack(), [odd], AnalysisSettings())
+    rows = moderator_effects(group_of(stack(), moderators=[odd]))
     own = [row for row in rows if row["moderator"] == "dose"]
     assert [row["status"] for row in own] == ["not_estimable"]
     assert "not independent" in own[0]["reason"] and np.isnan(own[0]["mu"])

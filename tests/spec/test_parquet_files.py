@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.sources.columns import Kind
-from assets.sources.limits import Limits, Watch
+from assets.staging.columns import Kind
+from assets.staging.limits import Limits, Watch
 from tests.spec.stored import as_parquet, column, read, refused
 
 

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from assets.tables.arms import arms_from_summaries, lopsided_quantiles
+from assets.outcomes.arms import arms_from_summaries, lopsided_quantiles
 from validations.numbers import decimals_of, is_plausible, whole_events
 from validations.records import RECORD_SCHEMAS
 from validations.screening import screen

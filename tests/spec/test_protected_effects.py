@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from validations.disclosure import GROUPED, TOO_SMALL, has_small_cell, protect_count, round_by
-from validations.manifest.vocabulary import DisclosureProfile as Profile
-from validations.protected_effects import (
+from assets.disclosure.counts import GROUPED, TOO_SMALL, has_small_cell, protect_count, round_by
+from assets.disclosure.effects import (
     Linked,
     grouped_effect,
     protect_linked,
     significant,
     stand_in,
 )
-from validations.protected_pools import protect_pools
+from assets.disclosure.pools import protect_pools
+from validations.manifest.vocabulary import DisclosureProfile as Profile
 
 SMD = math.sqrt(3.0) / math.pi
 Z = 1.959963984540054

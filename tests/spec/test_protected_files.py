@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from assets.disclosure.files import protect_files
 from validations.files_read import VOCABULARIES
 from validations.manifest.vocabulary import DisclosureProfile as Profile
-from validations.protected_files import protect_files
 from validations.tables import TABLES, conform
 
 

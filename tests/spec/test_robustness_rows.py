@@ -27,7 +27,7 @@ from analysis.synthesis.robustness import FEW_TRIALS, robustness_rows
 from analysis.synthesis.sensitivity import sensitivity
 from validations.tables import TABLES, conform
 
-from .stacks import Effect, trial_of
+from .stacks import Effect, group_of, groups_of, trial_of
 
 SETTINGS = AnalysisSettings()
 LINE = "trial_level_line"
@@ -69,7 +69,7 @@ def composites(group: Stack, upstream: str = "intention") -> PairedEffects:
 
 
 def table(group: Stack, settings: AnalysisSettings = SETTINGS) -> pd.DataFrame:
-    return pd.DataFrame(robustness_rows(group, settings))
+    return pd.DataFrame(robustness_rows(group_of(group, settings)))
 
 
 def test_rows_of_a_synthesis_in_which_some_trials_lack_behavior() -> None:
@@ -117,7 +117,8 @@ def test_sensitivity_lists_them_per_synthesis() -> None:
     ))  # fmt: skip
     both = Stack((*stack().trials, *renamed.trials))
     settings = AnalysisSettings(correlation_grid=(0.5,))
-    rows = pd.DataFrame(sensitivity(lambda rho: both, settings))
+    groups = groups_of(both, settings)
+    rows = pd.DataFrame([row for group in groups for row in sensitivity(group)])
     own = rows[rows["analysis"].isin(["missing_behavior", LINE, "few_trials"])]
     assert set(own["synthesis"]) == {"main", "school"}
     school = own[own["synthesis"] == "school"]
@@ -183,12 +184,12 @@ def test_other_constructs_do_not_enter() -> None:
 @pytest.mark.parametrize("construct", ["intention", "behavior"])
 def test_one_outcome_alone_has_no_rows(construct: str) -> None:
     group = stack(6, 0).select(lambda r: r["construct"] == construct)
-    assert robustness_rows(group, SETTINGS) == []
+    assert robustness_rows(group_of(group, SETTINGS)) == []
 
 
 def test_neither_outcome_has_no_rows() -> None:
     group = Stack(tuple(trial(i, [("knowledge", 0.1 * i, 0.02)]) for i in range(5)))
-    assert robustness_rows(group, SETTINGS) == []
+    assert robustness_rows(group_of(group, SETTINGS)) == []
 
 
 def test_four_pairs_have_the_naive_line_only() -> None:
@@ -204,7 +205,7 @@ def test_two_pairs_have_no_line() -> None:
 
 
 def test_one_trial_has_no_rows() -> None:
-    assert robustness_rows(stack(1, 0), SETTINGS) == []
+    assert robustness_rows(group_of(stack(1, 0), SETTINGS)) == []
 
 
 @pytest.mark.parametrize(("k", "expected"), [(FEW_TRIALS - 1, 1), (FEW_TRIALS, 0)])
@@ -283,7 +284,7 @@ def test_bootstrap_rows_follow_the_seed_and_the_smallest_worthwhile_effect() -> 
 
 def test_every_row_names_its_method_and_holds_its_limits() -> None:
     group = stack()
-    rows = robustness_rows(group, SETTINGS)
+    rows = robustness_rows(group_of(group, SETTINGS))
     drawn = bootstrap_joint_model(composites(group), draws=120, seed=SETTINGS.seed)
     made = (probability_without_behavior(0.0), trial_level_r2, trial_level_slope)
     limits = [drawn.interval(one) for one in made]

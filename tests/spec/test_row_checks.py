@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from validations.records import EFFECTIVE_SIZES, ROW_CHECKS, largest_possible_sd
+from validations.typed_frames import cells_of
 
 NONE = math.nan
 
 
 def verdict(rule: str, **cells: Any) -> bool:
     """What the rule says of one row."""
-    (found,) = ROW_CHECKS[rule](pd.DataFrame([cells]))
+    (found,) = ROW_CHECKS[rule](cells_of(pd.DataFrame([cells])))
     return bool(found)
 
 
@@ -96,8 +98,8 @@ def test_the_middle_lies_on_the_scale(mean: float, median: float, good: bool) ->
 
 def test_the_largest_sd_of_a_sample() -> None:
     """Two values at 1 and 7: mean 4, SD 6 / sqrt(2); of four with mean 2.5, 1 1 1 7: SD 3."""
-    mean, n = pd.Series([4.0, 2.5, 7.0, 9.0]), pd.Series([2.0, 4.0, 9.0, 9.0])
-    found = largest_possible_sd(mean, n, pd.Series([1.0] * 4), pd.Series([7.0] * 4))
+    mean, n = np.array([4.0, 2.5, 7.0, 9.0]), np.array([2.0, 4.0, 9.0, 9.0])
+    found = largest_possible_sd(mean, n, np.full(4, 1.0), np.full(4, 7.0))
     assert list(found) == pytest.approx([6 / math.sqrt(2), 3.0, 0.0, 0.0])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.sources.sas_transport import datasets
+from assets.staging.sas_transport import datasets
 from tests.spec.stored import column, read, refused, written
 
 ONE = pd.DataFrame({"ID": ["a", "b", "c"], "X": [1.5, -2.0, 0.0]})

@@ -11,12 +11,12 @@ import pytest
 
 from analysis.gap.joint import PRIMARY, difference, transmission_ratio
 from analysis.synthesis import AnalysisSettings, Stack
-from analysis.synthesis import specifications as module
+from analysis.synthesis import group as module
 from analysis.synthesis.choices import EFFECTS
 from analysis.synthesis.gap_estimates import joint_model
-from analysis.synthesis.specifications import MOST_TRIALS_FOR_ALL, specifications
+from analysis.synthesis.specifications import specifications
 
-from .stacks import Row, stack_of
+from .stacks import Row, group_of, stack_of
 
 SETTINGS = AnalysisSettings()
 
@@ -40,7 +40,7 @@ def plain() -> list[list[Row]]:
 def table_of(
     stack_at: Callable[[float], Stack], settings: AnalysisSettings = SETTINGS
 ) -> pd.DataFrame:
-    rows = pd.DataFrame(specifications(stack_at, settings))
+    rows = pd.DataFrame(specifications(group_of(stack_at, settings)))
     return rows[rows["effects"] == EFFECTS[0]].reset_index(drop=True)
 
 
@@ -182,16 +182,10 @@ def test_the_primary_correlation_is_added_to_a_grid_without_it() -> None:
     assert set(table.loc[table["is_primary"], "assumed_correlation"]) == {0.6}
 
 
-def test_more_than_100_trials_keep_the_primary_correlation(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert MOST_TRIALS_FOR_ALL == 100
-    monkeypatch.setattr(module, "MOST_TRIALS_FOR_ALL", 5)
-    at_most = table_of(stack_of(plain()))
-    assert at_most["assumed_correlation"].nunique() == 5
-    above = table_of(stack_of([*plain(), plain()[0]]))
-    assert set(above["assumed_correlation"]) == {SETTINGS.assumed_correlation}
-    assert choices(above) == choices(at_most)
+def test_more_than_100_trials_have_the_whole_grid() -> None:
+    table = table_of(stack_of(plain() * 21))
+    assert sorted(set(table["assumed_correlation"])) == sorted(SETTINGS.correlation_grid)
+    assert choices(table) == {ALL}
 
 
 def test_a_selection_without_a_gap_gives_the_reason() -> None:
@@ -217,4 +211,4 @@ def test_one_trial_has_no_robust_interval() -> None:
 
 
 def test_without_trials_there_are_no_rows() -> None:
-    assert specifications(lambda rho: Stack(()), SETTINGS) == []
+    assert specifications(group_of(Stack(()), SETTINGS)) == []

@@ -17,11 +17,11 @@ import python_calamine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.sources.columns import NOTHING, Column, Kind
-from assets.sources.headers import Grid
-from assets.sources.limits import Watch
-from assets.sources.spreadsheets import read_spreadsheet
-from assets.sources.unreadable import UnreadableError
+from assets.staging.columns import NOTHING, Column, Kind
+from assets.staging.headers import Grid
+from assets.staging.limits import Watch
+from assets.staging.spreadsheets import read_spreadsheet
+from assets.staging.unreadable import UnreadableError
 from validations.manifest.model import FileFormat
 
 TRANSITIONAL = (

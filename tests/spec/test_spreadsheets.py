@@ -11,10 +11,10 @@ from typing import Any
 import openpyxl
 import pytest
 
-from assets.sources.headers import Grid
-from assets.sources.limits import Limits, Watch
-from assets.sources.spreadsheets import read_spreadsheet
-from assets.sources.unreadable import UnreadableError
+from assets.staging.headers import Grid
+from assets.staging.limits import Limits, Watch
+from assets.staging.spreadsheets import read_spreadsheet
+from assets.staging.unreadable import UnreadableError
 from validations.manifest.model import FileFormat
 
 NAMES = ["arm", "n", "mean"]

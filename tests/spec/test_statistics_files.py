@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.io.stata import StataMissingValue
 
-from assets.sources import statistics_files
-from assets.sources.columns import Kind
-from assets.sources.limits import Limits, Watch
-from assets.sources.unreadable import UnreadableError
+from assets.staging import statistics_files
+from assets.staging.columns import Kind
+from assets.staging.limits import Limits, Watch
+from assets.staging.unreadable import UnreadableError
 from tests.spec.stored import column, read, refused, written
 
 KINDS = ["sav", "zsav", "dta", "xpt"]

@@ -18,7 +18,7 @@ from analysis.synthesis.influence import influence_rows
 from analysis.univariate.influence import influence
 from analysis.univariate.pooling import fit_random_effects
 
-from .stacks import Effect, trial_of
+from .stacks import Effect, group_of, groups_of, trial_of
 
 SETTINGS = AnalysisSettings()
 CHECKS = [
@@ -39,7 +39,7 @@ def behavior_stack(k: int = YI.size) -> Stack:
 
 
 def test_influence_has_a_row_per_trial_with_the_pool_of_the_others() -> None:
-    table = pd.DataFrame(influence_rows(behavior_stack(), SETTINGS))
+    table = pd.DataFrame(influence_rows(group_of(behavior_stack(), SETTINGS)))
     assert list(table["trial_id"]) == [f"t{i:02}" for i in range(12)]
     assert set(table["construct"]) == {"behavior"}
     found = influence(YI, VI)
@@ -57,7 +57,7 @@ def test_influence_has_a_row_per_trial_with_the_pool_of_the_others() -> None:
 
 def test_influence_follows_the_settings() -> None:
     chosen = AnalysisSettings(tau2_method="DL", ci_method="wald", level=0.9)
-    row = influence_rows(behavior_stack(), chosen)[0]
+    row = influence_rows(group_of(behavior_stack(), chosen))[0]
     without = fit_random_effects(YI[1:], VI[1:], method="DL", ci_method="wald", level=0.9)
     assert (row["ci_lb"], row["ci_ub"]) == pytest.approx((without.ci_lb, without.ci_ub), rel=1e-9)
 
@@ -70,7 +70,7 @@ def test_influence_of_a_trial_is_that_of_its_composite() -> None:
         trial(2, [("behavior", 0.5, 0.02)]),
         trial(3, [("intention", 0.4, 0.02)]),
     )
-    table = pd.DataFrame(influence_rows(Stack(trials), SETTINGS))
+    table = pd.DataFrame(influence_rows(group_of(Stack(trials), SETTINGS)))
     assert list(table["trial_id"]) == ["t00", "t01", "t02"]
     expected = influence([0.4, 0.1, 0.5], [0.03, 0.05, 0.02])
     np.testing.assert_allclose(table["mu_without"], expected.without.mu, rtol=1e-12)
@@ -84,7 +84,10 @@ def test_influence_keeps_syntheses_apart() -> None:
               upstream_construct="knowledge")
         for i, y in enumerate([0.1, 0.5, 0.2], start=20)
     )  # fmt: skip
-    table = pd.DataFrame(influence_rows(Stack((*other, *behavior_stack(4).trials)), SETTINGS))
+    whole = Stack((*other, *behavior_stack(4).trials))
+    table = pd.DataFrame([
+        row for group in groups_of(whole, SETTINGS) for row in influence_rows(group)
+    ])  # fmt: skip
     groups = table.groupby(["synthesis", "construct"], sort=False).size()
     assert list(groups.items()) == [
         (("main", "behavior"), 4), (("school", "knowledge"), 3), (("school", "behavior"), 3)
@@ -92,18 +95,18 @@ def test_influence_keeps_syntheses_apart() -> None:
 
 
 def test_below_ten_trials_every_check_says_so() -> None:
-    rows = bias_checks(behavior_stack(9), SETTINGS)
+    rows = bias_checks(group_of(behavior_stack(9), SETTINGS))
     assert [row["check"] for row in rows] == CHECKS
     assert {(row["status"], row["reason"], row["k_trials"]) for row in rows} == {
         ("too_few_studies", "9 of at least 10 trials", 9)
     }
     assert not any("adjusted" in row or "slope" in row for row in rows)
-    enough = bias_checks(behavior_stack(10), SETTINGS)
+    enough = bias_checks(group_of(behavior_stack(10), SETTINGS))
     assert {(row["status"], row["k_trials"]) for row in enough} == {("ok", 10)}
 
 
 def test_checks_hold_the_numbers_of_the_estimators() -> None:
-    rows = {row["check"]: row for row in bias_checks(behavior_stack(), SETTINGS)}
+    rows = {row["check"]: row for row in bias_checks(group_of(behavior_stack(), SETTINGS))}
     assert list(rows) == CHECKS
     assert {row["status"] for row in rows.values()} == {"ok"}
     egger = egger_test(YI, VI, ci_method="t")
@@ -135,17 +138,21 @@ def test_a_check_without_an_answer_gives_the_reason_and_the_others_stay() -> Non
     quiet = Stack(
         tuple(trial(i, [("behavior", 0.1 * (-1) ** i * v, v)]) for i, v in enumerate(np.sqrt(VI)))
     )
-    rows = {row["check"]: row for row in bias_checks(quiet, SETTINGS)}
+    rows = {row["check"]: row for row in bias_checks(group_of(quiet, SETTINGS))}
     assert (rows["selection"]["status"], rows["selection"]["reason"]) == (
         "not_estimable", "no study has a one-sided p-value between 0 and 0.025",
     )  # fmt: skip
     assert {rows[name]["status"] for name in CHECKS[:3]} == {"ok"}
     equal = Stack(tuple(trial(i, [("behavior", y, 0.04)]) for i, y in enumerate(YI)))
-    rows = {row["check"]: row for row in bias_checks(equal, SETTINGS)}
+    rows = {row["check"]: row for row in bias_checks(group_of(equal, SETTINGS))}
     assert rows["egger"]["reason"] == rows["pet_peese"]["reason"]
     assert "equally precise" in rows["egger"]["reason"]
     assert rows["trim_and_fill"]["status"] == "ok", "its side is named, not found"
 
 
 def test_without_trials_there_are_no_rows() -> None:
-    assert influence_rows(Stack(()), SETTINGS) == bias_checks(Stack(()), SETTINGS) == []
+    assert (
+        influence_rows(group_of(Stack(()), SETTINGS))
+        == bias_checks(group_of(Stack(()), SETTINGS))
+        == []
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.check import check_folder
+from ibgap.cli.check import check_folder
 from tests.builders import Recipe, arm_trial, effects_trial, participant_trial
 from validations.findings import Finding, Severity
 

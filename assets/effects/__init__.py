@@ -1,0 +1,1 @@
+"""From outcome rows to effects, and which of them the pools take."""

@@ -1,0 +1,1 @@
+"""From accepted rows to outcome rows: numbers per arm, aggregates of participants, comparisons."""

@@ -1,0 +1,1 @@
+"""Effects of one trial together: correlations, covariances, pairs of upstream and behavior."""

@@ -1,0 +1,1 @@
+"""Over all trials: the tables of pooled results."""

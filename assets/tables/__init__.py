@@ -1,1 +1,0 @@
-"""From accepted records to the published tables: pure functions on pandas frames."""

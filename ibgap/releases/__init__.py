@@ -1,0 +1,1 @@
+"""What is published: made, read, set side by side and verified."""

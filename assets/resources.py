@@ -24,10 +24,7 @@ from assets.staging.limits import Limits
 from assets.staging.trial_folders import find_trials
 from assets.store import TableStore
 from assets.typed import schema_of, to_arrow, to_frame
-from ibgap.base.lease import Lease
 from ibgap.base.writing import write_whole
-
-LEASE = ".lock"
 
 
 class Store(dg.ConfigurableResource):  # type: ignore[misc]
@@ -50,14 +47,12 @@ class Store(dg.ConfigurableResource):  # type: ignore[misc]
         above = multiprocessing.parent_process() if self.steps_apart else None
         if above is not None and above.pid is not None:
             _end_with(above.pid)
-        lease = Lease(Path(self.root) / LEASE)
-        if lease.take(run, above.pid if above else os.getpid()):
-            self.files.prepare()
+        self.files.hold(run, above.pid if above else None)
         try:
             yield self
         finally:
             if above is None:
-                lease.give_back(run)
+                self.files.let_go(run)
 
     @property
     def files(self) -> TableStore:

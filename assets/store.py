@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assets.fence import TRACES
+from ibgap.base.lease import Lease
 from ibgap.base.writing import remove, remove_unfinished, write_whole
 
+_LEASE = ".lock"
 _EARLIER = (
     "screened", "outcomes", "effects", "pairs", "participants", "context", "synthesis", "staged",
     "settings.json", "pseudonym.key",
@@ -28,11 +30,32 @@ class TableStore:
         """The folder of a room, which need not be there."""
         return self.root / name
 
-    def prepare(self) -> None:
-        """Make the folder (mode 700) and remove what a killed run left half-written and what
-        earlier versions kept. Only for who holds the store."""
+    def hold(self, run: str, process: int | None = None) -> None:
+        """Take the store for a run and, where it did not have it before, make it ready.
+
+        process: number of the process that the run lives in, by default this one. Raises
+        `BusyError` while another run has it.
+        """
+        if self._lease.take(run, process):
+            self.prepare()
+
+    def let_go(self, run: str) -> None:
+        """Give the store back, if the run has it."""
+        self._lease.give_back(run)
+
+    @property
+    def _lease(self) -> Lease:
+        return Lease(self.root / _LEASE)
+
+    def make(self) -> None:
+        """Make the folder (mode 700), whoever holds the store."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
+
+    def prepare(self) -> None:
+        """Make the folder and remove what a killed run left half-written and what earlier versions
+        kept. Only for who holds the store."""
+        self.make()
         remove_unfinished(self.root)
         for name in _EARLIER:
             remove(self.root / name)

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assets.staging.trial_folders import find_trials
-from ibgap.base.lease import BusyError, Lease
+from assets.store import TableStore
+from ibgap.base.lease import BusyError
 from ibgap.releases.last_refresh import note_refresh
 from pipelines.settings import Settings
 from pipelines.unchanged import note_run, unchanged_run
-
-LEASE = ".lock"
 
 
 class RefreshFailedError(Exception):
@@ -46,15 +45,15 @@ def refresh(settings: Settings, show: Callable[[str], None] | None = None) -> Re
     """
     names = find_trials(settings.trials_dir)
     run_id = str(uuid.uuid4())
-    lease = Lease(settings.store_dir / LEASE)
-    lease.take(run_id)
+    store = TableStore(settings.store_dir)
+    store.hold(run_id)
     try:
         done = _nothing_to_do(settings, names) or _run(settings, names, run_id, show)
     except RefreshFailedError as error:
         note_refresh(settings.releases_dir, "failed", str(error))
         raise
     finally:
-        lease.give_back(run_id)
+        store.let_go(run_id)
     status = "published" if done.is_new else "unchanged"
     note_refresh(settings.releases_dir, status, release_id=done.release_id)
     return done
@@ -78,11 +77,9 @@ def _run(
         warnings.simplefilter("ignore")
         import dagster as dg
 
-        from assets.store import TableStore
         from pipelines.build import REFRESH, build_definitions
         from pipelines.partitions import sync_partitions
 
-        TableStore(settings.store_dir).prepare()
         if show:
             show("starting")
         definitions = build_definitions(settings, show=show)

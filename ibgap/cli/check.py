@@ -45,7 +45,7 @@ def check_folder(folder: Path, settings: Settings | None = None) -> FolderCheck:
         from assets.journey.make import keep_traces  # takes the time of all later steps
 
         store = TableStore(settings.store_dir)
-        store.prepare()
+        store.make()  # a refresh may be writing there
         keep_traces(store, journey)
     order = list(Severity)
     findings = sorted(journey.findings, key=lambda f: (order.index(f.severity), f.file, f.row or 0))

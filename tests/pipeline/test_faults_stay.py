@@ -15,6 +15,7 @@ from analysis.synthesis import plan
 from analysis.synthesis.group import Group
 from analysis.synthesis.plan import Table, table_named
 from analysis.synthesis.stack import Record
+from ibgap.base.writing import UNFINISHED
 from ibgap.releases.lost_trials import lost_to_the_machine
 from pipelines.refresh import RefreshFailedError
 from tests.builders import arm_trial, effects_trial
@@ -59,6 +60,19 @@ def test_an_unforeseen_error_costs_its_trial_and_is_counted(
     monkeypatch.setattr("assets.journey.keys.journey_code", lambda: "mended")
     home.refresh()
     assert set(home.release().table("effects")["trial_id"]) == {"arms_trial", "effects_trial"}
+
+
+def test_checking_a_trial_leaves_what_a_refresh_is_writing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.add(arm_trial())
+    written = home.store / "journeys" / f"{UNFINISHED}1-x"
+    written.parent.mkdir(parents=True)
+    written.write_bytes(b"part")
+    _breaks(monkeypatch, "arms_trial", ZeroDivisionError())
+    home.command("trial", "check", home.trials / "arms_trial")
+    assert written.read_bytes() == b"part" and home.store.stat().st_mode & 0o777 == 0o700
+    assert (home.store / "traces" / "arms_trial.txt").exists()
 
 
 def _replaces(monkeypatch: pytest.MonkeyPatch, table: Table) -> None:

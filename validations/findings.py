@@ -106,6 +106,12 @@ def findings_from_frame(frame: pd.DataFrame) -> list[Finding]:
     return out
 
 
+def blocking_rows(frame: pd.DataFrame) -> pd.Series:
+    """Which rows keep their subject out of the pools, as `Finding.blocks` says of one finding."""
+    severe = frame["severity"].isin([Severity.ERROR.value, Severity.HOLD.value])
+    return (frame["status"] == "open") & severe
+
+
 def name_rows(rows: Sequence[int]) -> str:
     """`row 7`, `rows 7, 9 and 12` or `rows 7, 8, 9, 10, 11 and 30 more`."""
     if len(rows) == 1:

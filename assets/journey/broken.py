@@ -11,11 +11,10 @@ from typing import TypedDict
 import pandas as pd
 
 from ibgap.base.printable import printable
-from validations.findings import Severity
+from validations.findings import blocking_rows
 
 MOST_TOLD = 200
 """Findings in one table: metadata of a check stay in the log of events for ever."""
-_BLOCKING = (Severity.ERROR.value, Severity.HOLD.value)
 
 Told = TypedDict(
     "Told",
@@ -48,7 +47,7 @@ def broken_trials(findings: pd.DataFrame, effects: pd.DataFrame) -> dict[str, Br
     what to do; no value of a participant.
     """
     whole = set(effects.loc[effects["in_pool"].astype(bool), "collection_id"])
-    open_ones = findings[(findings["status"] == "open") & findings["severity"].isin(_BLOCKING)]
+    open_ones = findings[blocking_rows(findings)]
     told: dict[str, list[Told]] = {}
     for one in open_ones.itertuples():
         folder = one.trial_id.split("/")[0]

@@ -7,7 +7,6 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -18,19 +17,10 @@ from assets.outcomes.participants import ParticipantFacts
 from assets.rows import empty_table, records_of
 from assets.staging.extraction import slug
 from validations.manifest.model import Outcome, TrialManifest
-from validations.manifest.vocabulary import Construct, DesignType
+from validations.manifest.vocabulary import DesignType
 from validations.tables import made_columns
 
 _REPORTED = ["value", "se", "variance", "ci_lb", "ci_ub", "ci_level", "sd", "p", "risk2"]
-
-
-@dataclass(frozen=True)
-class OutcomeTables:
-    """The three tables no row of which is in another."""
-
-    intention: pd.DataFrame
-    behavior: pd.DataFrame
-    upstream: pd.DataFrame
 
 
 def outcome_rows(
@@ -288,14 +278,3 @@ def _row_id(row: Record) -> str:
         else (f"@{slug(str(row['timepoint']))}" if row["timepoint"] else "")
     )
     return f"{row['trial_id']}:{row['comparison_id']}:{name}{when}"
-
-
-def split_outcomes(rows: pd.DataFrame) -> OutcomeTables:
-    """Intention, behavior and everything else; no row is in two of them."""
-    is_intention = rows["construct"] == Construct.INTENTION.value
-    is_behavior = rows["construct"] == Construct.BEHAVIOR.value
-    return OutcomeTables(
-        rows[is_intention].reset_index(drop=True),
-        rows[is_behavior].reset_index(drop=True),
-        rows[~is_intention & ~is_behavior].reset_index(drop=True),
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,31 +51,6 @@ class ParticipantFacts:
     cluster_faults: dict[str, str] = field(default_factory=dict)
     baseline_faults: dict[EffectKey, str] = field(default_factory=dict)
     counts: list[dict[str, object]] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain data for the restricted store."""
-        return {
-            "correlations": [[*a, *b, r] for (a, b), r in self.correlations.items()],
-            "within_arm": [[*key, *value] for key, value in self.within_arm.items()],
-            "adjusted": [[*key, *value] for key, value in self.adjusted.items()],
-            "design_effects": self.design_effects,
-            "cluster_faults": self.cluster_faults,
-            "baseline_faults": [[*key, why] for key, why in self.baseline_faults.items()],
-            "counts": self.counts,
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> ParticipantFacts:
-        """The inverse of `to_dict`."""
-        return cls(
-            {(tuple(row[:3]), tuple(row[3:6])): row[6] for row in data["correlations"]},
-            {(row[0], row[1]): (row[2], row[3], row[4]) for row in data["within_arm"]},
-            {tuple(row[:3]): tuple(row[3:]) for row in data["adjusted"]},
-            dict(data["design_effects"]),
-            dict(data["cluster_faults"]),
-            {tuple(row[:3]): row[3] for row in data["baseline_faults"]},
-            list(data["counts"]),
-        )
 
 
 Unlinked = frozenset[frozenset[str]]

@@ -1,7 +1,6 @@
 """The assets of what a release says of trials, and of the release itself."""
 
 import dagster as dg
-import pandas as pd
 
 from assets.contracts import core, out, table_spec, written
 from assets.effects.asset import EFFECTS
@@ -11,6 +10,7 @@ from assets.journey.asset import trial_journeys
 from assets.release.over_trials import findings_of_all, trials_of_all
 from assets.resources import Progress, Project, Publisher, Store, TypedTables
 from assets.synthesis.asset import SYNTHESIS_FINDINGS, SYNTHESIS_TABLES
+from validations.findings import blocking_rows
 
 _CORE = (
     "intention_outcomes", "behavior_outcomes", "upstream_outcomes", "effects", "paired_effects",
@@ -86,15 +86,9 @@ def release(
             "release_id": made.release_id,
             "is_new": made.is_new,
             "path": dg.MetadataValue.path(str(made.path)),
-            "set aside": _set_aside(frames["findings"]),
+            "set aside": int(blocking_rows(frames["findings"]).sum()),
         },
     )
-
-
-def _set_aside(findings: pd.DataFrame) -> int:
-    """Open findings that keep data out of the pools."""
-    blocking = findings["severity"].isin(["error", "hold"]) & (findings["status"] == "open")
-    return int(blocking.sum())
 
 
 ASSETS = [told_of_trials, release]

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from assets.outcomes.arms import arms_from_summaries
-from assets.outcomes.outcome_rows import OUTCOME_COLUMNS, outcome_rows, split_outcomes
+from assets.outcomes.outcome_rows import OUTCOME_COLUMNS, outcome_rows
+from assets.outcomes.over_trials import OUTCOME_TABLES, outcomes_of_all
 from assets.outcomes.participants import ParticipantFacts
+from assets.typed import from_rows, to_frame
 from tests.journey.frames import NAN, assert_row, printed, summaries
 from tests.journey.manifests import manifest, outcome
 
@@ -280,11 +282,12 @@ def test_numbers_are_numbers() -> None:
 
 
 def test_no_row_is_in_two_tables() -> None:
-    rows = pd.DataFrame(
-        {"construct": ["attitude", "behavior", "intention", "behavior"], "k": [0, 1, 2, 3]},
-        index=[4, 5, 6, 7],
+    constructs = ["attitude", "behavior", "intention", "behavior"]
+    rows = from_rows([{"construct": c, "n1": k} for k, c in enumerate(constructs)], "outcome_rows")
+    found = {name: to_frame(outcomes_of_all(name, rows)) for name in OUTCOME_TABLES}
+    intention, behavior, upstream = (
+        found[f"{c}_outcomes"] for c in ("intention", "behavior", "upstream")
     )
-    tables = split_outcomes(rows)
-    assert list(tables.intention["k"]) == [2] and list(tables.intention.index) == [0]
-    assert list(tables.behavior["k"]) == [1, 3] and list(tables.behavior.index) == [0, 1]
-    assert list(tables.upstream["k"]) == [0] and list(tables.upstream.index) == [0]
+    assert list(intention["n1"]) == [2] and list(intention.index) == [0]
+    assert list(behavior["n1"]) == [1, 3] and list(behavior.index) == [0, 1]
+    assert list(upstream["n1"]) == [0] and list(upstream.index) == [0]

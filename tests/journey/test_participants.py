@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -43,18 +42,6 @@ def facts(
 
 def both(**more: Any) -> ParticipantFacts:
     return facts(persons("i", WANTS), persons("b", WENT), **more)
-
-
-def test_facts_survive_the_store() -> None:
-    made = ParticipantFacts(
-        {(("a", "c", "i"), ("d", "e", "f")): 0.25}, {("i", "b"): (0.5, 12, 0.01)},
-        {("a", "c", "i"): (0.1, 1.2, 0.3, 10, 11)}, {"i": 1.5}, {"b": "no cluster"},
-        {("a", "c", "b"): "constant"}, [{"arm": "a", "inclined_actors": 3}],
-    )  # fmt: skip
-    stored = json.loads(json.dumps(made.to_dict()))
-    assert ParticipantFacts.from_dict(stored) == made
-    assert set(stored) == {"correlations", "within_arm", "adjusted", "design_effects",
-                           "cluster_faults", "baseline_faults", "counts"}  # fmt: skip
 
 
 def test_comparisons() -> None:

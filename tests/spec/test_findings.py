@@ -12,6 +12,7 @@ from validations.findings import (
     Finding,
     Severity,
     apply_waivers,
+    blocking_rows,
     findings_frame,
     findings_from_frame,
     name_rows,
@@ -30,7 +31,9 @@ HOLD = Finding("t", "too_large", Severity.HOLD, "it is large", "check it", "a.cs
     ],
 )  # fmt: skip
 def test_open_errors_and_holds_block(status: str, severity: str, blocks: bool) -> None:
-    assert replace(HOLD, status=status, severity=Severity(severity)).blocks is blocks
+    one = replace(HOLD, status=status, severity=Severity(severity))
+    assert one.blocks is blocks
+    assert blocking_rows(findings_frame([one])).tolist() == [blocks]
 
 
 @pytest.mark.parametrize(
